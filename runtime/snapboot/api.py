@@ -1,0 +1,186 @@
+"""The Runtime API, version 2018-06-01: its calls, and what each answer means to a runtime.
+
+Every path, header and error type of the API that the runtime sends or reads stands here.
+"""
+
+from .wire import ConnectionLostError, ProtocolError, RuntimeAPIError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from .faults import Report
+    from .wire import Response
+
+    class Transport(Protocol):
+        """What carries a call: the socket's or urllib3's."""
+
+        def exchange(
+            self, method: str, target: str, headers: list[tuple[str, str]], body: bytes | None
+        ) -> Response:
+            """Send a request, once; raise RuntimeAPIError when there is no response."""
+
+        def close(self) -> None:
+            """Drop the connection; the next exchange makes a new one."""
+
+
+_BASE = "/2018-06-01/runtime"
+NEXT = f"{_BASE}/invocation/next"
+INVOCATION = f"{_BASE}/invocation/"
+INIT_ERROR = f"{_BASE}/init/error"
+RESTORE_NEXT = f"{_BASE}/restore/next"
+RESTORE_ERROR = f"{_BASE}/restore/error"
+
+# What we send.
+CONTENT_TYPE = "Content-Type"
+INVOCATION_ID = "Lambda-Runtime-Invocation-Id"
+ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
+XRAY_CAUSE = "Lambda-Runtime-Function-XRay-Error-Cause"
+USER_AGENT = "User-Agent"
+JSON_TYPE = "application/json"
+BYTES_TYPE = "application/unknown"
+
+OK = 200
+ACCEPTED = 202
+FORBIDDEN = 403
+# Refusals of one answer that leave the environment in good order: the platform has told the caller.
+# 410: this invocation timed out. 413: the result is beyond the payload limit.
+SETTLED = (ACCEPTED, 410, 413)
+TRUNCATED = b'"TruncatedHTTPRequest"'
+
+
+class RefusedError(RuntimeAPIError):
+    """The Runtime API answered with a status that leaves no way to go on."""
+
+
+class Invocation:
+    """One event and the means to answer it, exactly once: `succeed` or `fail`.
+
+    Values are the header's text, "" where the header is missing; `deadline_ms` is Unix time.
+    """
+
+    __slots__ = (
+        "_api",
+        "body",
+        "client_context",
+        "cognito_identity",
+        "content_type",
+        "deadline_ms",
+        "function_arn",
+        "invocation_id",
+        "request_id",
+        "tenant_id",
+        "trace_id",
+    )
+
+    def __init__(self, api: "RuntimeAPI", response: "Response") -> None:
+        header = response.headers.get
+        self._api = api
+        self.body = response.body
+        self.content_type = header("content-type", "")
+        self.request_id = header("lambda-runtime-aws-request-id", "")
+        self.invocation_id = header("lambda-runtime-invocation-id", "")
+        deadline = header("lambda-runtime-deadline-ms", "")
+        if not (self.request_id and deadline.isdecimal()):
+            raise ProtocolError(f"an event with id {self.request_id!r} and deadline {deadline!r}")
+        self.deadline_ms = int(deadline)
+        self.function_arn = header("lambda-runtime-invoked-function-arn", "")
+        self.trace_id = header("lambda-runtime-trace-id", "")
+        self.tenant_id = header("lambda-runtime-aws-tenant-id", "")
+        self.client_context = header("lambda-runtime-client-context", "")
+        self.cognito_identity = header("lambda-runtime-cognito-identity", "")
+
+    def __repr__(self) -> str:
+        return f"<Invocation {self.request_id}>"
+
+    def succeed(self, body: bytes, content_type: str) -> None:
+        """Hand in the result. Raises RuntimeAPIError when the process must end."""
+        self._answer("/response", [(CONTENT_TYPE, content_type)], body)
+
+    def fail(self, report: "Report") -> None:
+        """Hand in an error document. Raises RuntimeAPIError when the process must end."""
+        headers = [(CONTENT_TYPE, JSON_TYPE), (ERROR_TYPE, report.header_type)]
+        if report.xray_cause:
+            headers.append((XRAY_CAUSE, report.xray_cause))
+        self._answer("/error", headers, report.document)
+
+    def _answer(self, call: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        if self.invocation_id:
+            headers.append((INVOCATION_ID, self.invocation_id))
+        target = INVOCATION + self.request_id + call
+        response = self._api.call("POST", target, headers, body)
+        if response.status in SETTLED or (response.status == 400 and TRUNCATED in response.body):
+            return
+        raise _refusal("POST", target, response)
+
+
+class RuntimeAPI:
+    """The calls a runtime makes. All raise RuntimeAPIError when the process must end."""
+
+    __slots__ = ("_transport", "_user_agent")
+
+    def __init__(self, transport: "Transport", user_agent: str) -> None:
+        self._transport = transport
+        self._user_agent = (USER_AGENT, user_agent)
+
+    def __repr__(self) -> str:
+        return f"<RuntimeAPI over {self._transport!r}>"
+
+    def next_invocation(self) -> Invocation:
+        """Wait for an event: without timeout, since the environment may be frozen meanwhile."""
+        try:
+            response = self.call("GET", NEXT)
+        except ConnectionLostError:  # the one kept alive may have died in the freeze
+            response = self.call("GET", NEXT)
+        if response.status != OK:
+            raise _refusal("GET", NEXT, response)
+        return Invocation(self, response)
+
+    def call(
+        self,
+        method: str,
+        target: str,
+        headers: "list[tuple[str, str]] | None" = None,
+        body: bytes | None = None,
+    ) -> "Response":
+        """Make one call, once; raise RuntimeAPIError, naming it, when no response can be had."""
+        headers = [self._user_agent, *headers] if headers else [self._user_agent]
+        try:
+            return self._transport.exchange(method, target, headers, body)
+        except RuntimeAPIError as exc:
+            raise type(exc)(f"{method} {target}: {exc}") from exc
+
+    def init_error(self, report: "Report") -> None:
+        """Tell that initialisation failed. The process must exit after it, whatever the answer."""
+        self._tell(INIT_ERROR, report)
+
+    def restore_error(self, report: "Report") -> None:
+        """Tell that an after-restore hook failed. The process must exit after it."""
+        self._tell(RESTORE_ERROR, report)
+
+    def restore_next(self) -> None:
+        """Say "ready for the snapshot"; return once restored, the connection to be made anew.
+
+        When the connection is lost across the snapshot the call is made again; by then the
+        platform may take this environment for restored already, and answers 403.
+        """
+        restored: tuple[int, ...] = (OK,)
+        try:
+            response = self.call("GET", RESTORE_NEXT)
+        except ConnectionLostError:
+            response = self.call("GET", RESTORE_NEXT)
+            restored = (OK, FORBIDDEN)
+        self._transport.close()
+        if response.status not in restored:
+            raise _refusal("GET", RESTORE_NEXT, response)
+
+    def _tell(self, target: str, report: "Report") -> None:
+        headers = [(CONTENT_TYPE, JSON_TYPE), (ERROR_TYPE, report.header_type)]
+        response = self.call("POST", target, headers, report.document)
+        if response.status != ACCEPTED:
+            raise _refusal("POST", target, response)
+
+
+def _refusal(method: str, target: str, response: "Response") -> RefusedError:
+    answer = bytes(response.body[:500]).decode("utf-8", "backslashreplace").strip()
+    return RefusedError(f"{method} {target} was answered {response.status}: {answer or 'no text'}")

@@ -1,0 +1,222 @@
+"""JSON both ways, lossless, and with the same outcome whichever engine does the work.
+
+Two engines. The C functions behind the standard library's `json` cost nothing to import. `orjson`
+is faster, 2 times in decoding and 8 to 12 in encoding, but its import pulls in `dataclasses`,
+`inspect`, `uuid` and `json`: 20 ms. So we rent until we have paid the price, then buy: each payload
+that the slower engine handles is charged with the time orjson would have saved.
+
+What an engine cannot do as AWS's runtime does (or better, where that one fails) goes to
+`exact_json.py`, which is slow and complete: named tuples, `Decimal`, `NaN`, keys that are `bytes`.
+Whoever encodes, the JSON means the same.
+"""
+
+import sys
+from _json import encode_basestring, make_encoder, make_scanner
+
+from .api import BYTES_TYPE, JSON_TYPE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+# What orjson saves per byte against the other engine, and what its import costs (nanoseconds).
+# Measured by `python -m benchmarks`; the ratio is what matters.
+ORJSON_IMPORT_NS = 20_000_000
+DECODE_SAVING_NS = 3
+ENCODE_SAVING_NS = 10
+EXACT_SAVING_NS = 100
+
+# What orjson imports. With these there already it costs less than 1 ms.
+ORJSON_NEEDS = ("dataclasses", "inspect", "json", "uuid")
+
+# orjson makes a float of an integer beyond 64 bits, which has 19 digits or more.
+_DIGITS_AS_ZERO = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
+_LONG_INTEGER = b"0" * 19
+
+_SCALARS = frozenset((str, int, bool, type(None), float))
+
+
+class Codec:
+    """Decodes events and encodes results; `loads` and `dumps`, when set, are the user's own."""
+
+    __slots__ = ("_credit_ns", "_orjson", "_simpler", "dumps", "loads")
+
+    def __init__(self) -> None:
+        self.loads: Callable[[bytes | bytearray], Any] | None = None
+        self.dumps: Callable[[Any], str | bytes] | None = None
+        self._orjson: ModuleType | None = None
+        self._credit_ns = ORJSON_IMPORT_NS
+
+    def __repr__(self) -> str:
+        return f"<Codec with {'orjson' if self._orjson else '_json'}, {self._credit_ns} ns left>"
+
+    def settle(self, choice: str) -> None:
+        """Choose the engine by `SNAPBOOT_JSON` and, for "auto", by what the function has loaded.
+
+        Raises ImportError when orjson is asked for and not there.
+        """
+        if choice == "stdlib":
+            self._orjson = None
+            self._credit_ns = sys.maxsize
+        elif choice == "orjson":
+            self._bind()
+        elif "orjson" in sys.modules or all(map(sys.modules.__contains__, ORJSON_NEEDS)):
+            self._buy()
+
+    def decode(self, data: "bytes | bytearray") -> "Any":
+        """Return what the JSON text means: integers of any size, lone surrogates, as they are.
+
+        Raises ValueError or RecursionError, as `json` does, and on `NaN`, which is not JSON.
+        """
+        if self.loads is not None:
+            return self.loads(data)
+        if self._orjson is None:
+            self._charge(len(data) * DECODE_SAVING_NS)
+        orjson = self._orjson
+        if orjson is not None and data.translate(_DIGITS_AS_ZERO).find(_LONG_INTEGER) < 0:
+            try:
+                return orjson.loads(data)
+            except orjson.JSONDecodeError:
+                pass  # it refuses more than JSON does: the other engine decides, and says why
+        text = str(data, "utf-8").strip(" \t\n\r")
+        try:
+            value, end = _scan(text, 0)
+            if end == len(text):
+                return value
+        except (StopIteration, ValueError):
+            pass
+        from .exact_json import decode
+
+        return decode(text)
+
+    def encode(self, value: object) -> bytes:
+        """Return the JSON text of a handler's result, compact, in UTF-8.
+
+        Raises TypeError or ValueError for what has no JSON form.
+        """
+        if self.dumps is not None:
+            text = self.dumps(value)
+            return text if isinstance(text, bytes) else text.encode()
+        orjson = self._orjson
+        if orjson is not None:
+            try:
+                data: bytes = orjson.dumps(value, self._simpler, orjson.OPT_PASSTHROUGH_DATACLASS)
+            except TypeError:
+                pass  # more than 64 bits, a surrogate, a key that is no string, or no JSON at all
+            else:
+                return data
+        return self._encode(value)
+
+    def _encode(self, value: object) -> bytes:
+        saving_ns = ENCODE_SAVING_NS
+        try:
+            text = "".join(_encoded(value, 0)) if _is_plain(value) else None
+        except (RecursionError, TypeError, ValueError):
+            text = None
+        if text is None:
+            from .exact_json import encode
+
+            text = encode(value)
+            saving_ns = EXACT_SAVING_NS
+        # Only surrogates cannot be encoded, and `\udc80` is how JSON spells one, too.
+        data = text.encode("utf-8", "backslashreplace")
+        if self._orjson is None:
+            self._charge(len(data) * saving_ns)
+        return data
+
+    def _charge(self, saving_ns: int) -> None:
+        self._credit_ns -= saving_ns
+        if self._credit_ns < 0:
+            self._buy()
+
+    def _buy(self) -> None:
+        try:
+            self._bind()
+        except ImportError:
+            self._credit_ns = sys.maxsize
+
+    def _bind(self) -> None:
+        import orjson
+
+        from .exact_json import simpler
+
+        self._simpler = lambda value: simpler(value, orjson.Fragment)
+        self._orjson = orjson
+
+
+codec = Codec()
+
+
+def decoded_event(body: "bytes | bytearray", content_type: str) -> "Any":
+    """Return the event a handler gets: what the JSON means, or the bytes of anything else."""
+    if content_type != JSON_TYPE:
+        return bytes(body)
+    try:
+        return codec.decode(body)
+    except Exception as exc:
+        from .faults import Fault
+
+        raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {exc}") from exc
+
+
+def encoded_result(result: object) -> "tuple[bytes, str]":
+    """Return body and content type of a handler's result: JSON, or its bytes as they are."""
+    if isinstance(result, bytes):
+        return result, BYTES_TYPE
+    try:
+        return codec.encode(result), JSON_TYPE
+    except Exception as exc:
+        from .faults import Fault
+
+        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {exc}") from exc
+
+
+def set_codec(
+    *,
+    loads: "Callable[[bytes | bytearray], Any] | None" = None,
+    dumps: "Callable[[Any], str | bytes] | None" = None,
+) -> None:
+    """Decode events by `loads`, encode results by `dumps`; None keeps the runtime's own."""
+    codec.loads, codec.dumps = loads, dumps
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def json_text(document: "dict[str, Any]") -> str:
+    """Return the JSON text of a document of our own: strings, numbers, lists, dicts."""
+    return "".join(_encoded(document, 0))
+
+
+class _Rules:
+    """What `make_scanner` wants to know: all as in `json.JSONDecoder`, but no NaN or Infinity."""
+
+    strict = True
+    object_hook = object_pairs_hook = array_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = staticmethod(_refuse)
+
+
+_scan = make_scanner(_Rules)  # type: ignore[arg-type]
+# indent, separators, then: sort the keys, skip the wrong ones, allow NaN.
+_FORMAT = (None, ":", ",", False, False, False)
+_encoded = make_encoder(None, _refuse, encode_basestring, *_FORMAT)
+
+
+def _is_plain(value: object) -> bool:
+    """Whether the C encoder does all of this right: it would make an array of a named tuple."""
+    kind = type(value)
+    if kind is dict:
+        items = value.values()  # type: ignore[attr-defined]
+    elif kind is list or kind is tuple:
+        items = value
+    else:
+        return kind in _SCALARS
+    for item in items:  # noqa: SIM110 - a generator would take twice as long
+        if type(item) not in _SCALARS and not _is_plain(item):
+            return False
+    return True

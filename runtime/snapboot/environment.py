@@ -1,0 +1,95 @@
+"""What this process knows of its execution environment, read once from the variables.
+
+`posix` and not `os`: importing `os` takes 1 to 2 ms. A function that needs it does so itself.
+"""
+
+import posix
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .context import Context
+
+TRACE_ID = "_X_AMZN_TRACE_ID"
+HANDLER = "_HANDLER"
+LOG_DESCRIPTOR = "_LAMBDA_TELEMETRY_LOG_FD"
+TASK_ROOT = "/var/task"
+
+# Attributes of the context object, and the variable each is taken from.
+FUNCTION_VARIABLES = {
+    "log_group_name": "AWS_LAMBDA_LOG_GROUP_NAME",
+    "log_stream_name": "AWS_LAMBDA_LOG_STREAM_NAME",
+    "function_name": "AWS_LAMBDA_FUNCTION_NAME",
+    "memory_limit_in_mb": "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "function_version": "AWS_LAMBDA_FUNCTION_VERSION",
+}
+
+# The settings of the runtime itself; the first choice is the default.
+SETTINGS = {
+    "SNAPBOOT_JSON": ("auto", "stdlib", "orjson"),
+    "SNAPBOOT_TRANSPORT": ("socket", "urllib3"),
+    "SNAPBOOT_GC": ("freeze", "default"),
+}
+
+
+class SettingError(Exception):
+    """A setting has a value that is none of its choices: an init error."""
+
+
+class ExecutionEnvironment:
+    """The variables at start, and `context`: that of the invocation being served, else None."""
+
+    __slots__ = ("context", "function", "log_fd", "log_format", "log_level")
+
+    def __init__(self) -> None:
+        self.context: Context | None = None
+        self.function: dict[str, str | None] = {}
+        self.log_fd: int | None = None
+        self.log_format = ""
+        self.log_level = ""
+
+    def __repr__(self) -> str:
+        return f"<ExecutionEnvironment of {self.function.get('function_name')}>"
+
+    def read(self) -> None:
+        """Take over what the variables say; `main` does this once."""
+        self.function = {name: variable(key) for name, key in FUNCTION_VARIABLES.items()}
+        self.log_format = (variable("AWS_LAMBDA_LOG_FORMAT") or "").upper()
+        self.log_level = (variable("AWS_LAMBDA_LOG_LEVEL") or "").upper()
+        # The descriptor is of no use in a child process: the platform wants its name gone.
+        descriptor = variable(LOG_DESCRIPTOR) or ""
+        self.log_fd = int(descriptor) if descriptor.isdecimal() else None
+        set_variable(LOG_DESCRIPTOR, None)
+
+
+environment = ExecutionEnvironment()
+
+
+def variable(name: str) -> "str | None":
+    """Return an environment variable as it stood when the process started, or was set here."""
+    value = posix.environ.get(name.encode())
+    return None if value is None else value.decode("utf-8", "surrogateescape")
+
+
+def set_variable(name: str, value: "str | None") -> None:
+    """Set or, with None, remove a variable for the user's code and its child processes."""
+    loaded = sys.modules.get("os")
+    if loaded is not None:
+        if value is not None:
+            loaded.environ[name] = value
+        else:
+            loaded.environ.pop(name, None)
+    elif value is not None:
+        posix.putenv(name, value)
+        posix.environ[name.encode()] = value.encode("utf-8", "surrogateescape")
+    elif posix.environ.pop(name.encode(), None) is not None:
+        posix.unsetenv(name)
+
+
+def setting(name: str) -> str:
+    """Return the value of a setting. Raises SettingError for one that is not among its choices."""
+    choices = SETTINGS[name]
+    value = variable(name) or choices[0]
+    if value not in choices:
+        raise SettingError(f"{name} is {value!r}; it can be {', '.join(choices)}, or left unset")
+    return value

@@ -1,0 +1,154 @@
+"""`sys.path` as Lambda promises it, and `_HANDLER` turned into the user's function.
+
+No `site` has run (`python -S`): what it would have done for a Lambda function is done here, and
+`site` itself is imported only where a `.pth` file has to be read.
+"""
+
+import posix
+import sys
+
+from .environment import HANDLER, TASK_ROOT, set_variable, variable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+LAYERS = "/opt/python"
+
+
+def prepare_path(own: str) -> None:
+    """Lay out `sys.path` in the order of AWS's Python runtime, with our own folder last.
+
+    The function's code, the layers' folders, what PYTHONPATH names, the interpreter's
+    site-packages, the standard library. Layers are left out when the user has set PYTHONPATH;
+    else child processes get the PYTHONPATH that AWS's runtime gives them.
+    """
+    sys.path.remove(own)
+    add_site_packages()
+    folders = [variable("LAMBDA_TASK_ROOT") or TASK_ROOT]
+    if variable("PYTHONPATH") is None:
+        folders += [f"{LAYERS}/lib/{_python()}/site-packages", LAYERS]
+        set_variable("PYTHONPATH", variable("LAMBDA_RUNTIME_DIR"))
+    sys.path[:0] = folders
+    _read_site_files(folders)
+    sys.path.append(own)
+    if not posix.access(folders[0], posix.W_OK):
+        sys.dont_write_bytecode = True  # each import would try in vain
+
+
+def add_site_packages() -> None:
+    """Do for the interpreter's own packages what `site` would have done, had it run."""
+    archive = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
+    named = 0
+    while named < len(sys.path) and not sys.path[named].endswith(archive):
+        named += 1
+    folders = _site_packages()
+    sys.path[named:named] = folders
+    _read_site_files(sys.path[: named + len(folders)], customize=True)
+
+
+def load() -> "Callable[[Any, Any], Any]":
+    """Import the module that `_HANDLER` names and return its function.
+
+    Raises Fault for what AWS's runtime has an error type of its own, otherwise whatever the
+    import raises.
+    """
+    handler = variable(HANDLER) or ""
+    module_name, dot, name = handler.rpartition(".")
+    if not dot:
+        raise _fault(
+            "Runtime.MalformedHandlerName",
+            f"Bad handler '{handler}': not enough values to unpack (expected 2, got 1)",
+        )
+    if module_name.split(".")[0] in sys.builtin_module_names:
+        raise _fault(
+            "Runtime.BuiltInModuleConflict",
+            f"Cannot use built-in module {module_name} as a handler module",
+        )
+    try:
+        module = _import(module_name.replace("/", "."))
+    except ImportError as exc:
+        raise _fault(
+            "Runtime.ImportModuleError", f"Unable to import module '{module_name}': {exc}"
+        ) from exc
+    except SyntaxError as exc:
+        raise _fault(
+            "Runtime.UserCodeSyntaxError",
+            f"Syntax error in module '{module_name}': {exc}",
+            [f'  File "{exc.filename}" Line {exc.lineno}\n    {exc.text}'],
+        ) from exc
+    try:
+        return getattr(module, name)  # type: ignore[no-any-return]
+    except AttributeError:
+        raise _fault(
+            "Runtime.HandlerNotFound", f"Handler '{name}' missing on module '{module_name}'"
+        ) from None
+
+
+def _import(name: str) -> "Any":
+    __import__(name)
+    return sys.modules[name]
+
+
+def _fault(error_type: str, message: str, stack: "list[str] | None" = None) -> Exception:
+    from .faults import Fault
+
+    return Fault(error_type, message, stack)
+
+
+def _python() -> str:
+    return f"python{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def _site_packages() -> "list[str]":
+    """Return the interpreter's own package folders, or those of its virtual environment.
+
+    `site` would have found them. Debian keeps packages in `dist-packages`, Fedora and Amazon Linux
+    the compiled ones under `lib64`.
+    """
+    folders = _enter_virtual_environment()
+    if folders is not None:
+        return folders
+    if sys.prefix == "/usr" and _listed("/usr/lib/python3/dist-packages"):
+        return [f"/usr/local/lib/{_python()}/dist-packages", "/usr/lib/python3/dist-packages"]
+    return _packages_below(sys.prefix)
+
+
+def _packages_below(prefix: str) -> "list[str]":
+    directories = ["lib"] if sys.platlibdir == "lib" else [sys.platlibdir, "lib"]
+    return [f"{prefix}/{name}/{_python()}/site-packages" for name in directories]
+
+
+def _enter_virtual_environment() -> "list[str] | None":
+    """Set the prefixes to the virtual environment's and return its package folders, if in one."""
+    root = sys.executable.rpartition("/")[0].rpartition("/")[0]
+    try:
+        with open(f"{root}/pyvenv.cfg", encoding="utf-8") as file:
+            settings = file.read().replace(" ", "").lower()
+    except OSError:
+        return None
+    sys.prefix = sys.exec_prefix = root
+    outer = sys.base_prefix if "include-system-site-packages=true" in settings else None
+    return [*_packages_below(root), *(_packages_below(outer) if outer else ())]
+
+
+def _read_site_files(folders: "list[str]", *, customize: bool = False) -> None:
+    """Do what `site` does with the `.pth` files of these folders, and with a `sitecustomize`."""
+    for folder in folders:
+        names = _listed(folder)
+        if any(name.endswith((".pth", ".start")) for name in names):
+            import site
+
+            site.addsitedir(folder)
+        if customize and "sitecustomize.py" in names:
+            import site
+
+            site.execsitecustomize()
+
+
+def _listed(folder: str) -> "list[str]":
+    try:
+        return posix.listdir(folder)
+    except OSError:
+        return []

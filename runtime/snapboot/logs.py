@@ -1,0 +1,132 @@
+"""The function's log as the platform takes it: where a record goes, and the runtime's own records.
+
+Works without `logging`, whose side of it is in `log_records.py`.
+"""
+
+import posix
+import sys
+from _thread import allocate_lock
+from time import gmtime, strftime, time, time_ns
+
+from .codec import json_text
+from .environment import environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from .faults import Report
+
+    class Sink(Protocol):
+        """Takes a whole record, its line end included; `level` is logging's, 0 for none."""
+
+        def write(self, record: str, level: int = 0) -> None:
+            """Write the record. Raises OSError, ValueError where the stream is closed."""
+
+
+ERROR = 40
+WARNING = 30
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+# CloudWatch makes one event of lines joined like this.
+LINE_JOIN = "\r"
+
+# The first four bytes of a frame; the level, one bit pattern per 10, is added to its last byte.
+_FRAME_OF_TEXT = 0xA55A0003
+_FRAME_OF_JSON = 0xA55A0002
+_FRAME_LEVELS = {0: 0, 10: 8, 20: 12, 30: 16, 40: 20, 50: 24}
+
+
+def sink() -> "Sink":
+    """Return where records go: the platform's log descriptor if it gave one, else stdout."""
+    return StandardSink() if environment.log_fd is None else FramedSink(environment.log_fd)
+
+
+def wants_json() -> bool:
+    """Whether the function's log format is JSON."""
+    return environment.log_format == "JSON"
+
+
+def log_report(report: "Report") -> None:
+    """Write an uncaught error as the platform expects to find it."""
+    if wants_json():
+        moment = strftime(TIME_FORMAT, gmtime())
+        _emit(json_text({"timestamp": moment, "level": "ERROR", **report.fields}) + "\n", ERROR)
+    else:
+        _emit_lines(report.lines(), ERROR)
+
+
+def log_warning(message: str) -> None:
+    """Write a warning of the runtime's own."""
+    if wants_json():
+        moment = strftime(TIME_FORMAT, gmtime())
+        record = {"timestamp": moment, "level": "WARNING", "message": message, "logger": "root"}
+        _emit(json_text(record) + "\n", WARNING)
+    else:
+        now = time()
+        moment = strftime("%Y-%m-%dT%H:%M:%S", gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+        _emit(f"[WARNING]\t{moment}\t{_request_id()}\t{message}\n", WARNING)
+
+
+def _request_id() -> str:
+    return environment.context.aws_request_id if environment.context else ""
+
+
+def _emit_lines(lines: "list[str]", level: int) -> None:
+    if environment.log_fd is not None:
+        _emit("\n".join(lines), level)
+    else:
+        _emit(LINE_JOIN.join(lines).replace("\n", LINE_JOIN) + "\n", level)
+
+
+def _emit(record: str, level: int) -> None:
+    try:  # noqa: SIM105 - contextlib costs 2 ms
+        sink().write(record, level)
+    except (OSError, ValueError):
+        pass  # the function has closed its stdout, or the platform its end: not worth dying for
+
+
+class StandardSink:
+    """Standard output: a line is a record."""
+
+    __slots__ = ()
+
+    def write(self, record: str, level: int = 0) -> None:  # noqa: ARG002
+        """Write through whatever `sys.stdout` is now. Raises as that does."""
+        stream = sys.stdout
+        if stream is None:
+            return
+        try:
+            stream.write(record)
+        except UnicodeEncodeError:
+            stream.write(record.encode("utf-8", "backslashreplace").decode())
+
+
+class FramedSink:
+    """The platform's log descriptor: a frame is a record, whatever line ends it has.
+
+    A frame is its type (4 bytes), the length of the text (4), Unix time in microseconds (8), all
+    big-endian, and the text in UTF-8.
+    """
+
+    __slots__ = ("_fd",)
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def write(self, record: str, level: int = 0) -> None:
+        """Write one frame, as a whole even among threads. Raises OSError."""
+        kind = _FRAME_OF_JSON if wants_json() and level else _FRAME_OF_TEXT
+        text = record.encode("utf-8", "backslashreplace")
+        frame = memoryview(
+            (kind + _FRAME_LEVELS[min(50, max(0, level)) // 10 * 10]).to_bytes(4, "big")
+            + len(text).to_bytes(4, "big")
+            + (time_ns() // 1000).to_bytes(8, "big")
+            + text
+        )
+        with _one_frame:
+            while frame:
+                frame = frame[posix.write(self._fd, frame) :]
+
+
+_one_frame = allocate_lock()

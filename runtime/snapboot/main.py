@@ -1,0 +1,132 @@
+"""The story of an execution environment, on one page.
+
+Configuration, Runtime Init, Function Init, snapshot, and then invocation after invocation.
+"""
+
+import gc
+import sys
+
+from . import __version__
+from .api import Invocation, RuntimeAPI
+from .codec import codec, decoded_event, encoded_result
+from .context import Context, context_of
+from .environment import HANDLER, SETTINGS, TRACE_ID, environment, set_variable, setting, variable
+from .handler import load, prepare_path
+from .output import prepare_output
+from .wire import RuntimeAPIError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, NoReturn
+
+    from .api import Transport
+
+    Handler = Callable[[Any, Context], Any]
+
+EXIT_INIT_ERROR = 1
+
+
+def main(command: "list[str]", arguments: "list[str]", own_folder: "str | None") -> "NoReturn":
+    """Serve a function until the platform ends the process.
+
+    `command` starts this very program; `arguments` are what followed it, the first of them the
+    handler if `_HANDLER` does not have it. `own_folder` is where `snapboot` was found, for
+    `sys.path` to be laid out; None leaves `sys.path` as it is.
+    """
+    if arguments:
+        set_variable(HANDLER, arguments[0])
+    address = variable("AWS_LAMBDA_RUNTIME_API")
+    if not address:
+        from .standalone import serve
+
+        serve(command, own_folder)
+    environment.read()
+    set_variable(TRACE_ID, None)
+    prepare_output()
+    try:
+        _run(RuntimeAPI(_transport(address), _user_agent()), own_folder)
+    except RuntimeAPIError as exc:
+        sys.exit(f"snapboot: the process ends, as the Runtime API cannot be used: {exc}")
+
+
+def _run(api: RuntimeAPI, own_folder: "str | None") -> "NoReturn":
+    handler = _initialise(api, own_folder)
+    if variable("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+        from .snapstart import pass_through_snapshot
+
+        pass_through_snapshot(api)
+    while True:
+        _serve(api.next_invocation(), handler)
+
+
+def _initialise(api: RuntimeAPI, own_folder: "str | None") -> "Handler":
+    """Do Function Init and return the handler; exit once its failure is told."""
+    try:
+        settings = {name: setting(name) for name in SETTINGS}
+        if own_folder is not None:
+            prepare_path(own_folder)
+        handler = _load_at_rest() if settings["SNAPBOOT_GC"] == "freeze" else load()
+        codec.settle(settings["SNAPBOOT_JSON"])
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as exc:
+        from .faults import Report
+        from .logs import log_report, log_warning
+
+        report = Report(exc)
+        log_warning("LAMBDA_WARNING: Unhandled exception. The function could not be initialised.")
+        log_report(report)
+        api.init_error(report)
+        sys.exit(EXIT_INIT_ERROR)
+    return handler
+
+
+def _load_at_rest() -> "Handler":
+    """Load the handler while the collector rests; what init leaves is never looked at again.
+
+    By its threshold, and not by `gc.disable()`, so that a function's own word on it stands.
+    """
+    thresholds = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        return load()
+    finally:
+        if gc.get_threshold()[0] == 0:
+            gc.set_threshold(*thresholds)
+        gc.freeze()
+
+
+def _serve(invocation: Invocation, handler: "Handler") -> None:
+    """Have one event handled, and answer it."""
+    set_variable(TRACE_ID, invocation.trace_id or None)
+    try:
+        context = environment.context = context_of(invocation)
+        event = decoded_event(invocation.body, invocation.content_type)
+        body, content_type = encoded_result(handler(event, context))
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as exc:  # asyncio's CancelledError, say: answered, where AWS's dies
+        from .faults import Report
+        from .logs import log_report
+
+        report = Report(exc, invocation.request_id)
+        log_report(report)
+        invocation.fail(report)
+    else:
+        invocation.succeed(body, content_type)
+
+
+def _transport(address: str) -> "Transport":
+    """Return what carries the calls; an unknown choice is told over the default."""
+    if variable("SNAPBOOT_TRANSPORT") == "urllib3" or address.startswith("https://"):
+        from .urllib3_transport import Urllib3Transport
+
+        return Urllib3Transport(address)
+    from .socket_transport import SocketTransport
+
+    return SocketTransport(address.removeprefix("http://").rstrip("/"))
+
+
+def _user_agent() -> str:
+    return f"snapboot/{__version__} Python/{'.'.join(map(str, sys.version_info[:3]))}"

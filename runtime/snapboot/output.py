@@ -1,0 +1,81 @@
+"""What the function prints or logs reaches the platform at once, and in the platform's form.
+
+`print` goes out unbuffered. `logging` is set up when the function imports it, and not before: its
+import takes longer than all of Runtime Init.
+"""
+
+import io
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
+
+
+class UnbufferedText(io.TextIOWrapper):
+    """A text stream that holds nothing back, not even a line without its end.
+
+    `python -u` does the same with no buffer below, and then loses what a full pipe does not take.
+    """
+
+    def write(self, text: str, /) -> int:
+        """Write the text and flush it."""
+        size = super().write(text)
+        self.flush()
+        return size
+
+
+def prepare_output() -> None:
+    """Make stdout and stderr unbuffered, and have `logging` set up at its first import."""
+    if sys.stdout is not None:
+        sys.stdout = sys.__stdout__ = _unbuffered(sys.stdout)  # type: ignore[misc]
+    if sys.stderr is not None:
+        sys.stderr = sys.__stderr__ = _unbuffered(sys.stderr)  # type: ignore[misc]
+    if "logging" in sys.modules:
+        _set_up_logging()
+    else:
+        sys.meta_path.insert(0, LoggingWatch())
+
+
+def _unbuffered(stream: "Any") -> UnbufferedText:
+    encoding, errors = stream.encoding, stream.errors
+    return UnbufferedText(stream.detach(), encoding, errors)
+
+
+class LoggingWatch:
+    """A finder that finds nothing but the moment `logging` is imported."""
+
+    def find_spec(
+        self, name: str, _path: object = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
+        """Return None, or the spec of `logging` with the set-up to follow its execution."""
+        if name != "logging":
+            return None
+        sys.meta_path.remove(self)
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, None, target)
+            if spec is not None and spec.loader is not None:
+                _after_execution(spec.loader)
+                return spec
+        return None
+
+
+def _after_execution(loader: "Any") -> None:
+    execute = loader.exec_module
+
+    def exec_module(module: "ModuleType") -> None:
+        del loader.exec_module
+        execute(module)
+        _set_up_logging()
+
+    loader.exec_module = exec_module
+
+
+def _set_up_logging() -> None:
+    # A function's own module of that name is not what is to be set up.
+    if hasattr(sys.modules["logging"], "getLogger"):
+        from .log_records import set_up
+
+        set_up()

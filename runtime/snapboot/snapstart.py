@@ -1,0 +1,49 @@
+"""SnapStart: from the end of Function Init across the snapshot to the first `next`."""
+
+import sys
+
+from .faults import Report
+from .hooks import registry
+from .logs import log_report
+from .restore_safety import renew_randomness
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .api import RuntimeAPI
+
+EXIT_BEFORE_SNAPSHOT = 64
+EXIT_AFTER_RESTORE = 65
+BEFORE_SNAPSHOT_ERROR = "Runtime.BeforeSnapshotError"
+AFTER_RESTORE_ERROR = "Runtime.AfterRestoreError"
+
+
+def pass_through_snapshot(api: "RuntimeAPI") -> None:
+    """Run the hooks and wait for the restore between them. Exits when a hook fails."""
+    try:
+        _run_before_hooks()
+        api.restore_next()
+    except BaseException as exc:  # even SystemExit: the platform is to know which hook it was
+        report = Report(exc, as_type=BEFORE_SNAPSHOT_ERROR)
+        log_report(report)
+        api.init_error(report)
+        sys.exit(EXIT_BEFORE_SNAPSHOT)
+    try:
+        renew_randomness()
+        _run_after_hooks()
+    except BaseException as exc:
+        report = Report(exc, as_type=AFTER_RESTORE_ERROR)
+        log_report(report)
+        api.restore_error(report)
+        sys.exit(EXIT_AFTER_RESTORE)
+
+
+def _run_before_hooks() -> None:
+    hooks = registry().get_before_snapshot()
+    while hooks:
+        hook, args, kwargs = hooks.pop()
+        hook(*args, **kwargs)
+
+
+def _run_after_hooks() -> None:
+    for hook, args, kwargs in registry().get_after_restore():
+        hook(*args, **kwargs)
