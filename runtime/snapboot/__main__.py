@@ -1,13 +1,19 @@
-"""`python -m snapboot app.handler`: the drop-in for `python -m awslambdaric app.handler`."""
+"""`python -m snapboot app.handler`: the drop-in for `python -m awslambdaric app.handler`.
+
+Run as a file it is what `bootstrap` gives to an `AWS_LAMBDA_EXEC_WRAPPER` script to start.
+"""
 
 import sys
 
-if not __package__:  # started as a file, by an AWS_LAMBDA_EXEC_WRAPPER script
-    sys.path.insert(0, __file__.rpartition("/")[0].rpartition("/")[0])
-
-from snapboot.main import main
-
 if __name__ == "__main__":
     if __package__:
-        main([sys.executable, "-m", "snapboot"], sys.argv[1:], None)
-    main([sys.executable, "-SsP", __file__], sys.argv[1:], sys.path[0])
+        from snapboot.main import main
+
+        main([sys.executable, "-m", __package__], sys.argv[1:], None)
+
+    own_folder = __file__.rpartition("/")[0].rpartition("/")[0]
+    sys.path.insert(0, own_folder)
+    from snapboot.main import main
+
+    del sys.path[0]
+    main([sys.executable, "-SsP", __file__], sys.argv[1:], own_folder)

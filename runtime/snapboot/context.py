@@ -9,8 +9,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .api import Invocation
-
-W3C_FIELDS = ("traceparent", "tracestate", "baggage")
+    from .client_context import ClientContext
 
 
 class CognitoIdentity:
@@ -23,46 +22,9 @@ class CognitoIdentity:
         self.cognito_identity_pool_id: str | None = fields.get("cognitoIdentityPoolId")
 
     def __repr__(self) -> str:
-        return _fields(self, self.__slots__)
+        from .client_context import listed
 
-
-class Client:
-    """The mobile application that called, from the AWS Mobile SDK's client context."""
-
-    __slots__ = (
-        "app_package_name",
-        "app_title",
-        "app_version_code",
-        "app_version_name",
-        "installation_id",
-    )
-    installation_id: "str | None"
-    app_title: "str | None"
-    app_version_name: "str | None"
-    app_version_code: "str | None"
-    app_package_name: "str | None"
-
-    def __init__(self, fields: "dict[str, Any]") -> None:
-        for name in self.__slots__:
-            setattr(self, name, fields.get(name))
-
-    def __repr__(self) -> str:
-        return _fields(self, self.__slots__)
-
-
-class ClientContext:
-    """What the caller sent as client context: `custom`, `env` as they are, `client` an object."""
-
-    __slots__ = ("client", "custom", "env")
-
-    def __init__(self, fields: "dict[str, Any]") -> None:
-        self.custom: Any = fields.get("custom")
-        self.env: Any = fields.get("env")
-        client = fields.get("client")
-        self.client: Client | None = None if client is None else Client(client)
-
-    def __repr__(self) -> str:
-        return _fields(self, self.__slots__)
+        return listed(self, self.__slots__)
 
 
 class Context:
@@ -72,16 +34,12 @@ class Context:
     None. Has a `__dict__` on purpose: libraries hang things on it, people print `vars(context)`.
     """
 
-    aws_request_id: str
-    log_group_name: "str | None"
-    log_stream_name: "str | None"
-    function_name: "str | None"
-    memory_limit_in_mb: "str | None"
-    function_version: "str | None"
-    invoked_function_arn: str
-    tenant_id: "str | None"
-    client_context: "ClientContext | None"
-    identity: CognitoIdentity
+    if TYPE_CHECKING:
+        log_group_name: str | None
+        log_stream_name: str | None
+        function_name: str | None
+        memory_limit_in_mb: str | None
+        function_version: str | None
 
     def __init__(
         self,
@@ -95,8 +53,13 @@ class Context:
         self.__dict__.update(function)
         self.invoked_function_arn = invocation.function_arn
         self.tenant_id = invocation.tenant_id or None
-        self._w3c_fields = _take_w3c(client_context)
-        self.client_context = None if client_context is None else ClientContext(client_context)
+        self._w3c_fields: dict[str, str] = {}
+        self.client_context: ClientContext | None = None
+        if client_context is not None:
+            from . import client_context as sent
+
+            self._w3c_fields = sent.take_w3c(client_context)
+            self.client_context = sent.ClientContext(client_context)
         self.identity = CognitoIdentity(cognito_identity or {})
         self._epoch_deadline_time_in_ms = invocation.deadline_ms
 
@@ -115,6 +78,8 @@ class Context:
         sink().write(str(msg))
 
     def __repr__(self) -> str:
+        from .client_context import listed
+
         names = (
             "aws_request_id",
             *FUNCTION_VARIABLES,
@@ -123,7 +88,7 @@ class Context:
             "identity",
             "tenant_id",
         )
-        return _fields(self, names)
+        return listed(self, names)
 
 
 def context_of(invocation: "Invocation") -> Context:
@@ -144,25 +109,19 @@ def current_context() -> "Context | None":
 def _parsed(header: str, name: str) -> "dict[str, Any] | None":
     if not header:
         return None
-    import json
+    from .codec import decode_exactly
 
     try:
-        return json.loads(header.encode("latin-1"))  # type: ignore[no-any-return]
-    except ValueError as exc:
-        from .faults import Fault
-
-        raise Fault(
-            "Runtime.LambdaContextUnmarshalError", f"Unable to parse {name} JSON: {exc}"
-        ) from exc
-
-
-def _take_w3c(client_context: "dict[str, Any] | None") -> dict[str, str]:
-    sent = client_context.pop("w3c", None) if client_context else None
-    if not isinstance(sent, dict):
-        return {}
-    return {name: sent[name] for name in W3C_FIELDS if isinstance(sent.get(name), str)}
+        value = decode_exactly(header.encode("latin-1"))
+    except (RecursionError, ValueError) as exc:
+        raise _unreadable(name, str(exc)) from exc
+    if not isinstance(value, dict):
+        raise _unreadable(name, f"{value!r:.100} is not an object")
+    return value
 
 
-def _fields(instance: object, names: "tuple[str, ...]") -> str:
-    listed = ",".join(f"{name}={getattr(instance, name)}" for name in names)
-    return f"{type(instance).__name__}([{listed}])"
+def _unreadable(name: str, reason: str) -> Exception:
+    from .faults import Fault
+
+    text = f"Unable to parse {name} JSON: {reason}"
+    return Fault("Runtime.LambdaContextUnmarshalError", text)

@@ -58,11 +58,20 @@ class ExecutionEnvironment:
         self.log_level = (variable("AWS_LAMBDA_LOG_LEVEL") or "").upper()
         # The descriptor is of no use in a child process: the platform wants its name gone.
         descriptor = variable(LOG_DESCRIPTOR) or ""
-        self.log_fd = int(descriptor) if descriptor.isdecimal() else None
+        self.log_fd = int(descriptor) if descriptor.isdecimal() and _is_open(descriptor) else None
         set_variable(LOG_DESCRIPTOR, None)
 
 
 environment = ExecutionEnvironment()
+
+
+def _is_open(descriptor: str) -> bool:
+    """Whether the number still stands for something: a wrapper may have closed it."""
+    try:
+        posix.fstat(int(descriptor))
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def variable(name: str) -> "str | None":

@@ -4,7 +4,6 @@ Accepts what AWS's runtime accepts (`Decimal` as a bare number, named tuples as 
 text, keys that are numbers) and what orjson adds (`datetime`, `UUID`, dataclasses, enums, numpy).
 """
 
-import json
 import sys
 from _json import encode_basestring
 
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
 
 def decode(text: str) -> "Any":
     """Return what the text means. Raises ValueError with the words of `json`."""
+    import json  # not before: a function may have a module of that name
+
     return json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse)
 
 
@@ -62,6 +63,10 @@ class _Number:
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+
+# As JavaScript spells them.
+_FLOAT_NAMES = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def _write(value: "Any", put: "Callable[[str], None]", path: "set[int]") -> None:
@@ -121,8 +126,10 @@ def _key(key: object) -> str:
         return key
     if isinstance(key, bytes):
         return str(key, "utf-8")
-    if key is None or isinstance(key, (bool, int, float)):
-        return json.dumps(key)
+    if isinstance(key, float):
+        return _FLOAT_NAMES.get(float.__repr__(key)) or float.__repr__(key)
+    if key is None or isinstance(key, int):
+        return encode(key)
     names = "keys must be str, int, float, bool or None"
     raise TypeError(f"{names}, not {type(key).__name__}")
 

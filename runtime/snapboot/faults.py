@@ -1,16 +1,17 @@
 """An exception as the platform is told of it: error document, log lines, X-Ray cause."""
 
 import posix
-import traceback
 from _json import encode_basestring_ascii, make_encoder
 
 from .codec import json_text
+from .frames import formatted, frames_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
     from typing import Any
+
+    from .frames import Frame
 
 # The least that any edition of the platform takes as an error body (1 MiB), with room to spare
 # for escapes: a control character takes six bytes.
@@ -50,9 +51,9 @@ class Report:
             error_type, frames, stack = error.error_type, [], error.stack
             cause_type = VALIDATION_ERROR
         else:
-            frames = _frames(error.__traceback__)
+            frames = frames_of(error.__traceback__)
             error_type = cause_type = type(error).__name__
-            stack = list(_cut_stack(traceback.format_list(frames)))
+            stack = list(_cut_stack(list(formatted(frames))))
         message = _cut(_text(error), MAX_MESSAGE_CHARS)
         self.fields: dict[str, Any] = {
             "errorMessage": message,
@@ -82,22 +83,12 @@ class Report:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:  # the user's own `__str__`
+    except BaseException:  # the user's own `__str__`
         return f"<{type(error).__name__} that has no text: its __str__ failed>"
 
 
 def _cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}... (cut: {len(text)} characters)"
-
-
-def _frames(trace: "TracebackType | None") -> "list[tuple[str, int, str, str]]":
-    """Return file, line, function and source of each frame, without our own at the top."""
-    while trace is not None and trace.tb_frame.f_globals.get("__package__") == __package__:
-        trace = trace.tb_next
-    return [
-        (frame.filename, frame.lineno or 0, frame.name, frame.line or "")
-        for frame in traceback.extract_tb(trace)
-    ]
 
 
 def _cut_stack(entries: "list[str]") -> "Iterator[str]":
@@ -111,7 +102,7 @@ def _cut_stack(entries: "list[str]") -> "Iterator[str]":
             yield f"  [{left_out} frames left out]\n"
 
 
-def _xray_cause(error_type: str, message: str, frames: "list[tuple[str, int, str, str]]") -> str:
+def _xray_cause(error_type: str, message: str, frames: "list[Frame]") -> str:
     cause = _ascii_json(_cause(error_type, message, frames))
     if len(cause) <= MAX_CAUSE_BYTES:
         return cause
@@ -120,9 +111,7 @@ def _xray_cause(error_type: str, message: str, frames: "list[tuple[str, int, str
     return cause if len(cause) <= MAX_CAUSE_BYTES else ""
 
 
-def _cause(
-    error_type: str, message: str, frames: "list[tuple[str, int, str, str]]"
-) -> "dict[str, Any]":
+def _cause(error_type: str, message: str, frames: "list[Frame]") -> "dict[str, Any]":
     stack = [{"label": name, "path": path, "line": line} for path, line, name, _ in frames]
     return {
         "working_directory": _working_directory(),

@@ -4,6 +4,7 @@ No `site` has run (`python -S`): what it would have done for a Lambda function i
 `site` itself is imported only where a `.pth` file has to be read.
 """
 
+import builtins
 import posix
 import sys
 
@@ -24,7 +25,6 @@ def prepare_path(own: str) -> None:
     site-packages, the standard library. Layers are left out when the user has set PYTHONPATH;
     else child processes get the PYTHONPATH that AWS's runtime gives them.
     """
-    sys.path.remove(own)
     add_site_packages()
     folders = [variable("LAMBDA_TASK_ROOT") or TASK_ROOT]
     if variable("PYTHONPATH") is None:
@@ -38,7 +38,8 @@ def prepare_path(own: str) -> None:
 
 
 def add_site_packages() -> None:
-    """Do for the interpreter's own packages what `site` would have done, had it run."""
+    """Do for the interpreter what `site` would have done, had it run."""
+    vars(builtins).update(exit=sys.exit, quit=sys.exit)
     archive = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
     named = 0
     while named < len(sys.path) and not sys.path[named].endswith(archive):

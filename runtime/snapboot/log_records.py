@@ -1,6 +1,5 @@
 """`logging` as a Lambda function finds it: one handler on the root logger, text or JSON."""
 
-import json
 import logging
 import time
 import traceback
@@ -69,9 +68,11 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record; a message that is a dict stays an object."""
+        import json  # not before: a function may have a module of that name
+
         fields = {**self._fields(record), **_extra(record)}
         present = {key: value for key, value in fields.items() if value is not None}
-        return json.dumps(present, ensure_ascii=False, default=str) + "\n"
+        return json.dumps(present, ensure_ascii=False, separators=(",", ":"), default=str) + "\n"
 
     def _fields(self, record: logging.LogRecord) -> "dict[str, Any]":
         is_object = isinstance(record.msg, dict) and not record.args

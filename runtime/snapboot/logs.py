@@ -5,7 +5,7 @@ Works without `logging`, whose side of it is in `log_records.py`.
 
 import posix
 import sys
-from _thread import allocate_lock
+from _thread import RLock
 from time import gmtime, strftime, time, time_ns
 
 from .codec import json_text
@@ -80,10 +80,10 @@ def _emit_lines(lines: "list[str]", level: int) -> None:
 
 
 def _emit(record: str, level: int) -> None:
-    try:  # noqa: SIM105 - contextlib costs 2 ms
+    try:
         sink().write(record, level)
-    except (OSError, ValueError):
-        pass  # the function has closed its stdout, or the platform its end: not worth dying for
+    except Exception:  # sys.stdout may be the user's own, or closed: not worth dying for
+        pass
 
 
 class StandardSink:
@@ -99,7 +99,8 @@ class StandardSink:
         try:
             stream.write(record)
         except UnicodeEncodeError:
-            stream.write(record.encode("utf-8", "backslashreplace").decode())
+            encoding = stream.encoding or "ascii"
+            stream.write(record.encode(encoding, "backslashreplace").decode(encoding))
 
 
 class FramedSink:
@@ -124,9 +125,22 @@ class FramedSink:
             + (time_ns() // 1000).to_bytes(8, "big")
             + text
         )
-        with _one_frame:
-            while frame:
-                frame = frame[posix.write(self._fd, frame) :]
+        with _frame_lock:
+            _frames.append(frame)
+            if len(_frames) == 1:  # else a signal handler is logging amid a write of its thread's
+                self._send_all()
+
+    def _send_all(self) -> None:
+        try:
+            while _frames:
+                rest = _frames[0]
+                while rest:
+                    rest = rest[posix.write(self._fd, rest) :]
+                del _frames[0]
+        finally:
+            _frames.clear()
 
 
-_one_frame = allocate_lock()
+# Reentrant for the sake of signal handlers; frames that wait for the one being sent.
+_frame_lock = RLock()
+_frames: "list[memoryview]" = []

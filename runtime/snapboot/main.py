@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 EXIT_INIT_ERROR = 1
 
 
+def bootstrap(arguments: "list[str]") -> "NoReturn":
+    """Start as Lambda starts us: on a bare `sys.path`, by the user's wrapper if there is one."""
+    own_folder = __file__.rpartition("/")[0].rpartition("/")[0]
+    command = [sys.executable, "-SsP", f"{own_folder}/snapboot/__main__.py"]
+    if variable("AWS_LAMBDA_EXEC_WRAPPER"):
+        from .wrapper import start_wrapper
+
+        start_wrapper(command, arguments)
+    main(command, arguments, own_folder)
+
+
 def main(command: "list[str]", arguments: "list[str]", own_folder: "str | None") -> "NoReturn":
     """Serve a function until the platform ends the process.
 
@@ -44,14 +55,18 @@ def main(command: "list[str]", arguments: "list[str]", own_folder: "str | None")
     environment.read()
     set_variable(TRACE_ID, None)
     prepare_output()
+    if own_folder is not None:
+        prepare_path(own_folder)
+    else:  # installed by pip, which keeps our copy of the hook module apart
+        sys.path.append(f"{__file__.rpartition('/')[0]}/provided")
     try:
-        _run(RuntimeAPI(_transport(address), _user_agent()), own_folder)
+        _run(RuntimeAPI(_transport(address), _user_agent()))
     except RuntimeAPIError as exc:
         sys.exit(f"snapboot: the process ends, as the Runtime API cannot be used: {exc}")
 
 
-def _run(api: RuntimeAPI, own_folder: "str | None") -> "NoReturn":
-    handler = _initialise(api, own_folder)
+def _run(api: RuntimeAPI) -> "NoReturn":
+    handler = _initialise(api)
     if variable("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
         from .snapstart import pass_through_snapshot
 
@@ -60,12 +75,10 @@ def _run(api: RuntimeAPI, own_folder: "str | None") -> "NoReturn":
         _serve(api.next_invocation(), handler)
 
 
-def _initialise(api: RuntimeAPI, own_folder: "str | None") -> "Handler":
+def _initialise(api: RuntimeAPI) -> "Handler":
     """Do Function Init and return the handler; exit once its failure is told."""
     try:
         settings = {name: setting(name) for name in SETTINGS}
-        if own_folder is not None:
-            prepare_path(own_folder)
         handler = _load_at_rest() if settings["SNAPBOOT_GC"] == "freeze" else load()
         codec.settle(settings["SNAPBOOT_JSON"])
     except (SystemExit, KeyboardInterrupt):
@@ -107,6 +120,8 @@ def _serve(invocation: Invocation, handler: "Handler") -> None:
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as exc:  # asyncio's CancelledError, say: answered, where AWS's dies
+        if isinstance(exc, MemoryError):
+            _release_memory(exc)
         from .faults import Report
         from .logs import log_report
 
@@ -117,11 +132,24 @@ def _serve(invocation: Invocation, handler: "Handler") -> None:
         invocation.succeed(body, content_type)
 
 
+def _release_memory(error: MemoryError) -> None:
+    """Drop what the frames that failed hold, or there is nothing left to report the error with."""
+    trace = error.__traceback__
+    while trace is not None:
+        try:
+            trace.tb_frame.clear()
+        except RuntimeError:  # a frame of ours that is running
+            pass
+        trace = trace.tb_next
+
+
 def _transport(address: str) -> "Transport":
     """Return what carries the calls; an unknown choice is told over the default."""
     if variable("SNAPBOOT_TRANSPORT") == "urllib3" or address.startswith("https://"):
-        from .urllib3_transport import Urllib3Transport
-
+        try:
+            from .urllib3_transport import Urllib3Transport
+        except ImportError as exc:
+            sys.exit(f"snapboot: no urllib3 to reach {address!r} with: {exc}; pip install urllib3")
         return Urllib3Transport(address)
     from .socket_transport import SocketTransport
 

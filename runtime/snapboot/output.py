@@ -4,8 +4,9 @@
 import takes longer than all of Runtime Init.
 """
 
-import io
+import posix
 import sys
+from _io import TextIOWrapper  # from 3.14 on `io` is not loaded at start, nor what it imports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class UnbufferedText(io.TextIOWrapper):
+STDERR = 2
+
+
+class UnbufferedText(TextIOWrapper):
     """A text stream that holds nothing back, not even a line without its end.
 
     `python -u` does the same with no buffer below, and then loses what a full pipe does not take.
@@ -29,6 +33,8 @@ class UnbufferedText(io.TextIOWrapper):
 
 def prepare_output() -> None:
     """Make stdout and stderr unbuffered, and have `logging` set up at its first import."""
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        _fill_closed_streams()
     if sys.stdout is not None:
         sys.stdout = sys.__stdout__ = _unbuffered(sys.stdout)  # type: ignore[misc]
     if sys.stderr is not None:
@@ -37,6 +43,12 @@ def prepare_output() -> None:
         _set_up_logging()
     else:
         sys.meta_path.insert(0, LoggingWatch())
+
+
+def _fill_closed_streams() -> None:
+    """Give the numbers of closed standard streams away, lest a connection gets one of them."""
+    while posix.open("/dev/null", posix.O_RDWR) <= STDERR:
+        pass
 
 
 def _unbuffered(stream: "Any") -> UnbufferedText:
@@ -50,32 +62,34 @@ class LoggingWatch:
     def find_spec(
         self, name: str, _path: object = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """Return None, or the spec of `logging` with the set-up to follow its execution."""
+        """Return None, or the spec of `logging` with our set-up to follow its execution."""
         if name != "logging":
             return None
-        sys.meta_path.remove(self)
         for finder in sys.meta_path:
-            spec = finder.find_spec(name, None, target)
+            spec = None if finder is self else finder.find_spec(name, None, target)
             if spec is not None and spec.loader is not None:
-                _after_execution(spec.loader)
+                self._follow(spec.loader)
                 return spec
         return None
 
+    def _follow(self, loader: "Any") -> None:
+        execute = loader.exec_module
 
-def _after_execution(loader: "Any") -> None:
-    execute = loader.exec_module
+        def exec_module(module: "ModuleType") -> None:
+            del loader.exec_module
+            execute(module)
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+                _set_up_logging()
 
-    def exec_module(module: "ModuleType") -> None:
-        del loader.exec_module
-        execute(module)
-        _set_up_logging()
-
-    loader.exec_module = exec_module
+        loader.exec_module = exec_module
 
 
 def _set_up_logging() -> None:
     # A function's own module of that name is not what is to be set up.
-    if hasattr(sys.modules["logging"], "getLogger"):
+    if all(
+        hasattr(sys.modules["logging"], name) for name in ("Formatter", "LogRecord", "getLogger")
+    ):
         from .log_records import set_up
 
         set_up()

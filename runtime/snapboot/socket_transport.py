@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    Address = tuple[int, int, int, str, Any]
+
 # One receive takes a typical event whole, its head included.
 RECEIVE_BYTES = 1 << 16
 # Up to here a body is copied behind its head; beyond, the kernel gathers the two.
 JOIN_BYTES = 1 << 14
 DEFAULT_PORT = 80
+STDERR = 2
 
 
 class SocketTransport:
@@ -78,8 +81,8 @@ class SocketTransport:
 
     def _connect(self) -> _socket.socket:
         try:
-            self._connection = connection = _connected(*_split(self._host))
-        except (OSError, ValueError) as exc:
+            self._connection = connection = _connected(_addresses(*_split(self._host)))
+        except (OSError, OverflowError, ValueError) as exc:
             raise ConnectionLostError(
                 f"cannot connect to {self._host!r} (AWS_LAMBDA_RUNTIME_API): {exc}"
             ) from exc
@@ -110,23 +113,43 @@ def _split(host: str) -> tuple[str, int]:
     return name.removeprefix("[").removesuffix("]"), int(port)
 
 
-def _connected(name: str, port: int) -> _socket.socket:
-    """Connect to the first address of `name` that accepts."""
-    failure: OSError | None = None
-    for family, kind, protocol, _, address in _addresses(name, port):
-        connection = _socket.socket(family, kind, protocol)
+def _connected(addresses: "Iterable[Address]") -> _socket.socket:
+    """Connect to the first address that accepts; a kernel may lack the family of another."""
+    failure = OSError("the name has no address")
+    for family, kind, protocol, _, address in addresses:
         try:
-            connection.connect(address)
-            connection.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+            return _opened(_above_standard_streams(family, kind, protocol), address)
         except OSError as exc:
-            connection.close()
             failure = exc
-        else:
-            return connection
-    raise failure or OSError(f"{name!r} has no address")
+    raise failure
 
 
-def _addresses(name: str, port: int) -> "Iterable[tuple[int, int, int, str, Any]]":
+def _above_standard_streams(family: int, kind: int, protocol: int) -> _socket.socket:
+    """Make a socket whose descriptor is not that of a closed stdin, stdout or stderr.
+
+    What prints there regardless would print into the Runtime API.
+    """
+    low = []
+    while (made := _socket.socket(family, kind, protocol)).fileno() <= STDERR:
+        low.append(made)
+    for connection in low:
+        connection.close()
+    return made
+
+
+def _opened(connection: _socket.socket, address: "Any") -> _socket.socket:
+    if _socket.getdefaulttimeout() is not None:  # the function's, for its own sockets
+        connection.settimeout(None)
+    try:
+        connection.connect(address)
+        connection.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+    except (OSError, OverflowError):  # the latter for a port beyond 65535
+        connection.close()
+        raise
+    return connection
+
+
+def _addresses(name: str, port: int) -> "Iterable[Address]":
     if name.replace(".", "").isdecimal():  # the platform's case; a look-up would load libnss
         return ((_socket.AF_INET, _socket.SOCK_STREAM, 0, "", (name, port)),)
     return _socket.getaddrinfo(name, port, 0, _socket.SOCK_STREAM)

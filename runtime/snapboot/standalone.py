@@ -9,14 +9,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
-EXIT_NO_RUNTIME_API = 1
-PORT = 8080
-
 
 def serve(command: "list[str]", own_folder: "str | None") -> "NoReturn":
-    """Serve the function on the port AWS's base images use; exit with what is missing, if any.
+    """Serve the function where SNAPBOOT_LISTEN says (see the devkit's `serve`), until told to stop.
 
-    `command` is what starts the runtime, to be run again below the host.
+    Exit with 1 and what is missing, if anything. `command` is what starts the runtime, to be run
+    again below the host.
     """
     handler = variable(HANDLER)
     if not handler:
@@ -25,11 +23,15 @@ def serve(command: "list[str]", own_folder: "str | None") -> "NoReturn":
         add_site_packages()
         sys.path.append(f"{own_folder.rpartition('/')[0]}/devkit")
     try:
+        from snapboot_devkit.host import HostError
         from snapboot_devkit.host import serve as serve_locally
     except ImportError as exc:
         sys.exit(
             "snapboot: AWS_LAMBDA_RUNTIME_API is not set, so this is not Lambda, and the local host"
             f" cannot be loaded: {exc}. To invoke {handler!r} here: pip install 'snapboot[devkit]'"
         )
-    serve_locally(handler, PORT, bootstrap=command)
+    try:
+        serve_locally(handler, bootstrap=command)
+    except HostError as exc:
+        sys.exit(f"snapboot: {exc}")
     sys.exit()
