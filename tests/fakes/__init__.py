@@ -1,0 +1,1 @@
+"""Stand-ins that obey the real interface: sockets and processes, nothing patched."""

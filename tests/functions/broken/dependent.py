@@ -1,0 +1,3 @@
+"""Wants what is not installed."""
+
+import not_installed_anywhere

@@ -1,0 +1,3 @@
+"""Imports the first of three."""
+
+import second

@@ -1,0 +1,3 @@
+"""Imports the third of three."""
+
+import third

@@ -1,0 +1,3 @@
+"""Has a handler that cannot be called."""
+
+handler = 5

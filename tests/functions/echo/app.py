@@ -1,0 +1,6 @@
+"""Gives back what it got."""
+
+
+def handler(event: object, _context: object) -> object:
+    """Return the event."""
+    return event

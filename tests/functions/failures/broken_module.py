@@ -1,0 +1,5 @@
+"""Cannot be compiled."""
+
+
+def oops(:
+    pass
