@@ -1,0 +1,5 @@
+"""What the tests of the house start from."""
+
+from tests.fakes.fixtures import bare_python, bytecode, function
+
+__all__ = ["bare_python", "bytecode", "function"]

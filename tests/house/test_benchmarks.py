@@ -1,0 +1,679 @@
+"""The benchmarks measure what they say: run for real and in brief, and their arithmetic by hand."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import xml.etree.ElementTree as ET
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks import bytecode, cautions, contenders, endpoints, estimates, payloads, tables
+from benchmarks.bench import QUICK, Bench
+from benchmarks.contenders import Contender
+from benchmarks.endpoints import REQUEST_ID, ContenderError, FirstByte, RuntimeAPI
+from benchmarks.figures import figures
+from benchmarks.machine import interpreter_at
+from benchmarks.recording import Recording, RecordingError, load, load_all
+from benchmarks.samples import FootprintSample, InitSample, MemorySample, Sample, WarmSample
+from benchmarks.scenarios import SCENARIOS
+from benchmarks.scenarios.footprint import calls_until_ready
+from oracles import OracleUnavailable, awslambdaric
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN_DEADLINE_S = 180
+JOIN_DEADLINE_S = 10
+
+
+# --- a real run -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that a quick run of everything wrote."""
+    try:
+        awslambdaric.folder(sys.executable)
+        contenders.dependencies(interpreter_at(Path(sys.executable)))
+    except OracleUnavailable as error:
+        pytest.skip(str(error))
+    folder = tmp_path_factory.mktemp("results")
+    done = run("all", "--quick", "--output", str(folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=RUN_DEADLINE_S,
+    )
+
+
+@pytest.mark.slow
+class TestAQuickRunOfEverything:
+    def test_leaves_a_recording_of_each_scenario(self, measured: Path) -> None:
+        found = [recording.scenario for recording in load_all(measured)]
+
+        assert found == list(SCENARIOS)
+
+    @pytest.mark.parametrize("scenario", SCENARIOS)
+    def test_records_where_when_and_how_it_measured(self, measured: Path, scenario: str) -> None:
+        document = raw(measured, scenario)
+
+        assert document["format"] == 1
+        assert document["started"].endswith("+00:00")
+        assert set(document["machine"]) == {"system", "architecture", "processor", "cpus"}
+        assert document["interpreter"]["version"].startswith("3.")
+        assert set(document["commit"]) == {"id", "modified"}
+        assert document["flags"]["quick"] is True
+        assert [row["name"] for row in document["contenders"]] == list(contenders.LAYOUTS)
+        assert all(row["version"] and row["command"] for row in document["contenders"])
+
+    @pytest.mark.parametrize("scenario", SCENARIOS)
+    def test_tells_no_path_of_the_machine(self, measured: Path, scenario: str) -> None:
+        text = json.dumps(raw(measured, scenario))
+
+        assert sys.executable not in text
+        assert str(measured) not in text
+        assert str(ROOT) not in text
+
+    def test_starts_every_contender_in_every_round(self, measured: Path) -> None:
+        rows = {(row["round"], row["contender"]) for row in raw(measured, "init")["samples"]}
+
+        assert rows == {(number, name) for number in range(3) for name in contenders.LAYOUTS}
+
+    def test_times_every_start_in_both_clocks(self, measured: Path) -> None:
+        for row in raw(measured, "init")["samples"]:
+            assert row["ready_ns"] > 0
+            assert row["cpu_ns"] > 0 or sys.platform != "linux"
+
+    def test_sends_every_size_to_every_contender_that_runs_functions(self, measured: Path) -> None:
+        invokable = set(contenders.LAYOUTS) - {contenders.FLOOR}
+        seen = {(row["payload"], row["contender"]) for row in raw(measured, "warm")["samples"]}
+
+        assert seen == {(size, name) for size in payloads.SIZES_BYTES for name in invokable}
+
+    def test_keeps_every_round_trip(self, measured: Path) -> None:
+        for row in raw(measured, "warm")["samples"]:
+            assert row["event_bytes"] == payloads.SIZES_BYTES[row["payload"]]
+            assert row["round_trips_ns"]
+            assert min(row["round_trips_ns"]) > 0
+
+    def test_reads_memory_from_the_first_next_to_the_last_invocation(self, measured: Path) -> None:
+        rows = raw(measured, "memory")["samples"]
+
+        assert {row["invocations"] for row in rows} >= {0, 1_000}
+        assert all(row["resident_bytes"] >= row["proportional_bytes"] > 0 for row in rows)
+        assert all((row["blocks"] is None) == (row["invocations"] == 0) for row in rows)
+
+    def test_no_contender_is_measured_by_its_compiler(self, measured: Path) -> None:
+        rows = raw(measured, "footprint")["samples"]
+        staged = [row for row in rows if row["contender"] != contenders.FLOOR]
+
+        assert {row["compiled_at_start"] for row in staged} == {0}
+        assert all(row["modules"] for row in rows)
+
+    def test_renders_a_table_and_plots_of_each_scenario(self, measured: Path) -> None:
+        done = run("render", "--output", str(measured))
+
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == (measured / "tables.md").read_text(encoding="utf-8")
+        for recording in load_all(measured):
+            assert tables.table(recording) in done.stdout
+            assert len(list(measured.glob(f"{recording.scenario}-*.svg"))) == len(
+                figures(recording)
+            )
+
+    def test_draws_plots_that_any_reader_of_svg_can_open(self, measured: Path) -> None:
+        for path in measured.glob("*.svg"):
+            tree = ET.parse(path)
+
+            assert tree.getroot().tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def raw(folder: Path, scenario: str) -> dict[str, Any]:
+    (path,) = folder.glob(f"{scenario}-*.json")
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return document
+
+
+# --- the command line ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (("sideways",), "invalid choice: 'sideways'"),
+        (("init", "--contenders", "cobol"), "unknown ['cobol']; choose among"),
+        (("init", "--cpu", "fast"), "not a CPU: 'fast'; give its number, auto or none"),
+        (("init", "--runs", "0"), "not a count: '0'; give a whole number from 1 on"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_its_remedy(
+    arguments: tuple[str, ...], remedy: str, tmp_path: Path
+) -> None:
+    done = run(*arguments, "--output", str(tmp_path))
+
+    assert done.returncode == 2
+    assert remedy in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "remedy"),
+    [
+        (("render",), "run `python -m benchmarks all` to make them"),
+        (("init", "--python", "/nowhere/python"), "cannot ask the interpreter '/nowhere/python'"),
+        (("init", "--cpu", "9999"), "cannot pin to CPU 9999; --cpu takes one of ["),
+    ],
+)
+def test_what_cannot_be_done_is_told_in_one_line(
+    arguments: tuple[str, ...], remedy: str, tmp_path: Path
+) -> None:
+    done = run(*arguments, "--output", str(tmp_path))
+
+    assert done.returncode == 1
+    assert remedy in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+# --- the statistics -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("share", "value"), [(0, 1.0), (0.25, 1.75), (0.5, 2.5), (0.9, 3.7), (1, 4.0)]
+)
+def test_a_quantile_lies_between_its_neighbours(share: float, value: float) -> None:
+    assert estimates.quantile([4, 1, 3, 2], share) == pytest.approx(value)
+
+
+def test_the_median_ignores_how_far_an_outlier_lies() -> None:
+    assert estimates.median([3, 1, 2, 900, 2]) == 2
+
+
+@pytest.mark.parametrize(("values", "share"), [([], 0.5), ([1.0], 1.5), ([1.0], -0.1)])
+def test_a_quantile_of_nothing_or_beyond_the_ends_is_refused(
+    values: list[float], share: float
+) -> None:
+    with pytest.raises(ValueError, match="cannot take the"):
+        estimates.quantile(values, share)
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    # Every round is slower than the last for both; the medians' ratio would be the same by luck
+    # only, the pairs' is.
+    assert estimates.paired_ratio([(1, 2), (10, 20), (100, 200), (7, 28)]) == 0.5
+
+
+def test_an_overhead_is_what_exceeds_the_floor() -> None:
+    assert estimates.overhead_ratio([(12, 30, 10), (11, 30, 10), (13, 30, 10)]) == 0.1
+
+
+def test_an_interval_holds_its_estimate_and_is_the_same_every_time() -> None:
+    rounds = [(1.0 + number / 100, 2.0) for number in range(40)]
+    estimate = estimates.bootstrap(rounds, estimates.paired_ratio)
+
+    assert estimate.low < estimate.value < estimate.high
+    assert estimate == estimates.bootstrap(rounds, estimates.paired_ratio)
+
+
+def test_an_interval_has_no_width_where_samples_do_not_differ() -> None:
+    estimate = estimates.bootstrap([(1.0, 4.0)] * 10, estimates.paired_ratio)
+
+    assert (estimate.low, estimate.value, estimate.high) == (0.25, 0.25, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("values", "count"), [([1, 2, 3, 2, 1, 400], 1), ([1, 2, 3, 2, 1], 0), ([5, 5, 5, 900], 0)]
+)
+def test_an_outlier_is_far_by_the_measure_of_the_others(values: list[float], count: int) -> None:
+    assert estimates.outliers(values) == count
+
+
+# --- the events ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", payloads.SIZES_BYTES.values())
+def test_an_event_has_exactly_the_size_it_is_named_for(size: int) -> None:
+    event = payloads.mixed_json(size)
+
+    assert len(event) == size
+    assert json.loads(event)["version"] == "1.0"
+    assert event == payloads.mixed_json(size)
+
+
+def test_a_large_event_mixes_what_json_has() -> None:
+    record = json.loads(payloads.mixed_json(6_000))["records"][0]
+
+    assert {type(value) for value in record.values()} == {
+        int, str, float, bool, type(None), list,
+    }  # fmt: skip
+
+
+def test_an_event_too_small_for_its_frame_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot make a document of 10 bytes"):
+        payloads.mixed_json(10)
+
+
+# --- the measuring Runtime API ------------------------------------------------------------------
+
+NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: x\r\n\r\n"
+RESPONSE = (
+    f"POST /2018-06-01/runtime/invocation/{REQUEST_ID}/response HTTP/1.1\r\n"
+    "Host: x\r\ncontent-length: 4\r\n\r\npong"
+).encode()
+
+
+@pytest.fixture
+def api() -> Iterator[RuntimeAPI]:
+    with closing(RuntimeAPI()) as endpoint:
+        yield endpoint
+
+
+def client(api: RuntimeAPI, *turns: tuple[bytes, bytes]) -> Callable[[], None]:
+    """Take turns: await the first of each, then send the second. Return how to make it leave."""
+    leaving = threading.Event()
+
+    def talk() -> None:
+        host, port = api.address.split(":")
+        with socket.create_connection((host, int(port)), JOIN_DEADLINE_S) as connection:
+            for awaited, sent in turns:
+                received = b""
+                while awaited not in received:
+                    received += connection.recv(65_536)
+                connection.sendall(sent)
+            leaving.wait(JOIN_DEADLINE_S)
+
+    def leave() -> None:
+        leaving.set()
+        thread.join(JOIN_DEADLINE_S)
+
+    thread = threading.Thread(target=talk, daemon=True)
+    thread.start()
+    return leave
+
+
+def test_an_answer_and_the_next_request_may_come_apart(api: RuntimeAPI) -> None:
+    leave = client(api, (b"", NEXT), (b"ping", RESPONSE), (b"OK", NEXT))
+    api.wait_until_ready()
+
+    assert api.invoke(b"ping") == b"pong"
+    leave()
+
+
+def test_an_answer_and_the_next_request_may_come_in_one_send(api: RuntimeAPI) -> None:
+    leave = client(api, (b"", NEXT), *[(b"ping", RESPONSE + NEXT)] * 2)
+    api.wait_until_ready()
+
+    assert [api.invoke(b"ping"), api.invoke(b"ping")] == [b"pong", b"pong"]
+    leave()
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_an_answer_may_come_in_pieces(api: RuntimeAPI, size: int) -> None:
+    whole = RESPONSE + NEXT
+    pieces = [whole[start : start + size] for start in range(0, len(whole), size)]
+    leave = client(api, (b"", NEXT), (b"ping", pieces[0]), *((b"", piece) for piece in pieces[1:]))
+    api.wait_until_ready()
+
+    assert api.invoke(b"ping") == b"pong"
+    leave()
+
+
+def test_every_round_trip_is_timed(api: RuntimeAPI) -> None:
+    leave = client(api, (b"", NEXT), *[(b"ping", RESPONSE + NEXT)] * 3)
+    api.wait_until_ready()
+    times = api.round_trips_ns(endpoints.delivery(b"ping"), 3)
+    leave()
+
+    assert len(times) == 3
+    assert min(times) > 0
+
+
+def test_an_event_is_delivered_as_the_platform_delivers_it() -> None:
+    head, _, body = endpoints.delivery(b"ping").partition(b"\r\n\r\n")
+
+    assert body == b"ping"
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert f"Lambda-Runtime-Aws-Request-Id: {REQUEST_ID}".encode() in head
+    assert b"Content-Length: 4" in head
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b"POST /2018-06-01/runtime/init/error HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
+        RESPONSE,
+    ],
+)
+def test_a_contender_that_fails_to_start_is_no_contender(api: RuntimeAPI, first: bytes) -> None:
+    leave = client(api, (b"", first))
+
+    with pytest.raises(ContenderError, match="where GET next alone was awaited"):
+        api.wait_until_ready()
+    leave()
+
+
+FAILS_TO_START = """
+import os, socket, sys
+sys.stderr.write("ModuleNotFoundError: No module named 'app'")
+sys.stderr.flush()
+host, port = os.environ["AWS_LAMBDA_RUNTIME_API"].split(":")
+with socket.create_connection((host, int(port))) as connection:
+    connection.sendall(b"POST /2018-06-01/runtime/init/error HTTP/1.1\\r\\n\\r\\n")
+    connection.recv(1)
+"""
+
+
+def test_the_last_words_of_a_contender_that_fails_are_told(tmp_path: Path) -> None:
+    broken = Contender("broken", "1", "broken", (sys.executable, "-c", FAILS_TO_START))
+    interpreter = interpreter_at(Path(sys.executable))
+    bench = Bench(QUICK, interpreter, (broken,), task_root=tmp_path, scratch=tmp_path)
+
+    with pytest.raises(ContenderError, match="init/error") as caught, bench.start(broken):
+        pass
+    assert caught.value.__notes__[0].endswith("ModuleNotFoundError: No module named 'app'")
+
+
+@pytest.mark.parametrize(
+    "answer", [RESPONSE.replace(b"/response", b"/error"), RESPONSE.replace(b"length", b"size")]
+)
+def test_an_answer_that_is_an_error_is_never_timed(api: RuntimeAPI, answer: bytes) -> None:
+    leave = client(api, (b"", NEXT), (b"ping", answer))
+    api.wait_until_ready()
+
+    with pytest.raises(ContenderError, match="where a response with a Content-Length"):
+        api.invoke(b"ping")
+    leave()
+
+
+def test_a_contender_that_goes_away_is_noticed_at_once(api: RuntimeAPI) -> None:
+    leave = client(api, (b"", NEXT))
+    api.wait_until_ready()
+    leave()
+
+    with pytest.raises(ContenderError, match="run its command by hand"):
+        api.invoke(b"ping")
+
+
+def test_an_api_that_nobody_reached_cannot_be_invoked(api: RuntimeAPI) -> None:
+    with pytest.raises(RuntimeError, match="listening>; call wait_until_ready first"):
+        api.invoke(b"ping")
+
+
+def test_a_bare_program_is_ready_at_its_first_byte() -> None:
+    with closing(FirstByte()) as endpoint:
+        with socket.fromfd(endpoint.stdout, socket.AF_UNIX, socket.SOCK_STREAM) as stdout:
+            stdout.send(b".")
+
+        assert endpoint.wait_until_ready() > 0
+
+
+# --- what a start leaves behind -----------------------------------------------------------------
+
+
+def test_system_calls_are_counted_up_to_the_first_next() -> None:
+    log = (
+        '7 openat(AT_FDCWD, "/lib/x", O_RDONLY) = 3\n'
+        '7 openat(AT_FDCWD, "/lib/y", O_RDONLY) = -1 ENOENT (No such file or directory)\n'
+        "8 futex(0x7f, FUTEX_WAIT, 0 <unfinished ...>\n"
+        "7 mmap(NULL, 4096) = 0x7f0000000000\n"
+        "8 <... futex resumed>) = 0\n"
+        "8 +++ exited with 0 +++\n"
+        '7 sendto(3, "GET /2018-06-01/runtime/invocation/next HTTP/1.1", 60, 0) = 60\n'
+        "7 recvfrom(3, 0x1, 2, 0) = 200\n"
+    )
+
+    assert calls_until_ready(log) == [
+        ("openat", "3"),
+        ("openat", "-1"),
+        ("mmap", "0x7f0000000000"),
+        ("futex", "0"),
+        ("sendto", "60"),
+    ]
+
+
+def test_a_module_compiled_at_start_is_told_from_one_with_bytecode() -> None:
+    verbose = (
+        "import 'posix' # <class '_frozen_importlib.BuiltinImporter'>\n"
+        "# code object from '/lib/__pycache__/a.cpython-313.pyc'\n"
+        "import 'a' # <_frozen_importlib_external.SourceFileLoader object at 0x1>\n"
+        "# code object from /lib/b.py\n"
+        "import 'b' # <_frozen_importlib_external.SourceFileLoader object at 0x2>\n"
+    )
+
+    assert bytecode.compiled_at_start(verbose) == ("/lib/b.py",)
+    assert bytecode.imported(verbose) == ("posix", "a", "b")
+
+
+def test_bytecode_is_used_whatever_the_time_of_its_source(tmp_path: Path) -> None:
+    source = tmp_path / "stale.py"
+    source.write_text("value = 1\n", encoding="utf-8")
+    bytecode.compile_folder(Path(sys.executable), tmp_path)
+    source.write_text("value = 2\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-v", "-c", "import stale; print(stale.value)"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=JOIN_DEADLINE_S,
+    )
+
+    assert done.stdout == "1\n"
+    assert str(source) not in bytecode.compiled_at_start(done.stderr)
+
+
+# --- recordings, tables, plots, warnings --------------------------------------------------------
+
+
+def recording(scenario: str, *samples: Sample) -> Recording:
+    return Recording(
+        scenario=scenario,
+        started="2026-01-01T00:00:00+00:00",
+        machine={"system": "Linux 6", "architecture": "x86_64", "processor": "A CPU", "cpus": 2},
+        interpreter={"implementation": "CPython", "version": "3.13.0", "compiler": "GCC 12"},
+        commit={"id": "0123456789abcdef", "modified": False},
+        flags={"runs": 50, "pinned": 1},
+        contenders=[
+            {"name": name, "version": "1", "command": name}
+            for name in dict.fromkeys(sample.contender for sample in samples)
+        ],
+        samples=list(samples),
+    )
+
+
+def starts(name: str, *ready_ms: float) -> list[InitSample]:
+    """Return starts that took so long, half of it on the CPU."""
+    return [
+        InitSample(number, name, ready_ns=round(ms * 1e6), cpu_ns=round(ms * 5e5))
+        for number, ms in enumerate(ready_ms)
+    ]
+
+
+THREE_STARTS = (
+    *starts("snapboot", 9, 10, 11),
+    *starts("awslambdaric", 30, 28, 32),
+    *starts("interpreter", 8, 8, 8),
+)
+
+
+def test_a_recording_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written = recording("init", *THREE_STARTS)
+
+    assert load(written.save(tmp_path)) == written
+
+
+def test_a_recording_has_a_line_for_each_sample(tmp_path: Path) -> None:
+    lines = recording("init", *THREE_STARTS).save(tmp_path).read_text(encoding="utf-8").split("\n")
+
+    assert sum('"ready_ns"' in line for line in lines) == len(THREE_STARTS)
+
+
+def test_a_recording_in_the_making_never_harms_the_one_before(tmp_path: Path) -> None:
+    path = recording("init", *THREE_STARTS).save(tmp_path)
+    recording("init", *THREE_STARTS[:1]).save(tmp_path)
+
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert load(path).samples == list(THREE_STARTS[:1])
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": 1, "scenario": "nonsense", "samples": []}']
+)
+def test_a_file_that_is_no_recording_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "other.json"
+    path.write_text(text, encoding="utf-8")
+
+    with pytest.raises(RecordingError, match=r"other\.json.*measure again"):
+        load(path)
+
+
+def test_a_recording_of_another_format_is_refused(tmp_path: Path) -> None:
+    path = recording("init", *THREE_STARTS).save(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace('"format": 1', '"format": 9'))
+
+    with pytest.raises(RecordingError, match="its format is 9, not 1"):
+        load(path)
+
+
+def test_an_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="run `python -m benchmarks all`"):
+        load_all(tmp_path)
+
+
+def test_a_table_shows_medians_spreads_overheads_and_ratios() -> None:
+    assert tables.table(recording("init", *THREE_STARTS)) == (
+        "|  | snapboot 1 | awslambdaric 1 | interpreter 1 | snapboot : awslambdaric |\n"
+        "| --- | ---: | ---: | ---: | ---: |\n"
+        "| spawn to next, ms | 10 (9.2\N{EN DASH}10.8) | 30 (28.4\N{EN DASH}31.6) | 8 | 0.34 (0.30\N{EN DASH}0.36) |\n"
+        "| the same, less the interpreter's, ms | 2 | 22 | - | 0.09 (0.05\N{EN DASH}0.12) |\n"
+        "| CPU time to next, ms | 5 (4.6\N{EN DASH}5.4) | 15 (14.2\N{EN DASH}15.8) | 4 "
+        "| 0.34 (0.30\N{EN DASH}0.36) |\n"
+        "| the same, less the interpreter's, ms | 1 | 11 | - | 0.09 (0.05\N{EN DASH}0.12) |\n"
+    )
+
+
+def test_a_table_without_ours_has_no_ratio() -> None:
+    table = tables.table(recording("init", *starts("awslambdaric", 30)))
+
+    assert table.splitlines()[0] == "|  | awslambdaric 1 |"
+
+
+def test_a_block_of_invocations_counts_by_its_median_round_trip() -> None:
+    block = WarmSample(0, "snapboot", "200 B", 200, (20_000, 30_000, 900_000), 75_000)
+    round_trip, cpu = figures(recording("warm", block))
+
+    assert round_trip.values == {"snapboot": [30]}
+    assert cpu.values == {"snapboot": [25]}
+
+
+def test_growth_is_what_goes_on_in_the_second_half() -> None:
+    at = MemorySample(0, "snapboot", 0, 9_000_000, 5_000_000, None)
+    found = figures(
+        recording(
+            "memory",
+            at,
+            replace(at, invocations=20, resident_bytes=9_100_000, blocks=10),
+            replace(at, invocations=100, resident_bytes=9_500_000, blocks=1_000),
+            replace(at, invocations=200, resident_bytes=9_504_000, blocks=1_050),
+        )
+    )
+
+    assert {figure.name: figure.values["snapboot"] for figure in found} == {
+        "resident at first next": [9],
+        "proportional at first next": [5],
+        "resident after 200 invocations": [9.504],
+        "resident growth in the second half": [4],
+        "blocks kept per invocation in the second half": [0.5],
+    }
+
+
+def test_too_few_rounds_are_warned_of_with_the_flag_that_helps() -> None:
+    few = recording("init", *THREE_STARTS)
+    few.flags["runs"] = 3
+
+    assert list(cautions.of_samples(few)) == ["only 3 rounds, too few to rank by; give more --runs"]
+
+
+def test_outliers_are_warned_of_with_the_flag_that_helps() -> None:
+    noisy = recording("init", *starts("snapboot", 9, 9.1, 9.2, 9.1, 9, 60))
+
+    warning = next(cautions.of_samples(noisy))
+    assert warning.startswith("spawn to next of snapboot: 1 of 6 samples are outliers")
+    assert warning.endswith("choose a quieter CPU with --cpu, or give more --runs")
+
+
+def test_a_slow_first_round_is_warned_of_with_the_flag_that_helps() -> None:
+    cold = recording("init", *starts("snapboot", 15, 9, 8, 7, 10, 9))
+
+    assert list(cautions.of_samples(cold)) == [
+        f"{figure} of snapboot: the first round was slower than the rest; give more --warmup"
+        for figure in ("spawn to next", "CPU time to next")
+    ]
+
+
+def test_steady_samples_are_not_warned_of() -> None:
+    assert not list(cautions.of_samples(recording("init", *starts("snapboot", 9, 8, 9, 10))))
+
+
+def test_modules_compiled_at_each_start_are_warned_of() -> None:
+    compiled = FootprintSample(0, "snapboot", ("a", "b"), 1, 300, 20)
+
+    (warning,) = cautions.of_samples(recording("footprint", compiled))
+    assert warning.startswith("snapboot compiles 1 modules at each start; write their bytecode")
+
+
+@pytest.mark.parametrize(
+    ("sample", "remedy"),
+    [
+        (InitSample(0, "snapboot", 1, None), "cpu_ns could not be measured here: run on Linux"),
+        (
+            MemorySample(0, "snapboot", 0, None, None, None),
+            "resident_bytes could not be measured here: run on Linux",
+        ),
+        (
+            FootprintSample(0, "snapboot", ("a",), 0, None, None),
+            "system_calls could not be measured here: install strace",
+        ),
+    ],
+)
+def test_what_the_system_does_not_tell_is_said(sample: Sample, remedy: str) -> None:
+    one = recording(sample_scenario(sample), sample)
+
+    assert any(warning.startswith(remedy) for warning in cautions.of_samples(one))
+    assert tables.table(one)
+
+
+def sample_scenario(sample: Sample) -> str:
+    return next(name for name, scenario in SCENARIOS.items() if scenario.sample is type(sample))
+
+
+def test_an_interpreter_that_runs_code_at_each_start_is_warned_of() -> None:
+    clean = replace(interpreter_at(Path(sys.executable)), pth_files=[], optimised=True, debug=False)
+    dirty = replace(clean, pth_files=["distutils-precedence.pth"])
+
+    said = set(cautions.of_machine(dirty, pinned=1)) - set(cautions.of_machine(clean, pinned=1))
+
+    (warning,) = said
+    assert "has distutils-precedence.pth, which every start reads" in warning
+    assert warning.endswith("name an interpreter without any with --python")
+
+
+def test_an_unpinned_run_is_warned_of_with_the_flag_that_helps() -> None:
+    here = interpreter_at(Path(sys.executable))
+
+    assert any(warning.endswith("--cpu auto") for warning in cautions.of_machine(here, None))

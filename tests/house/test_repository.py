@@ -1,0 +1,113 @@
+"""The repository speaks of the project alone, and says the same thing everywhere."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.contenders import ROOT
+
+# Paths of Lambda and of Unix, where a checkout may well lie, but that are no machine's own.
+PUBLIC = {
+    Path(name) for name in ("/", "/home", "/opt", "/src", "/tmp", "/usr", "/usr/local", "/var")
+}
+PRIVATE_FOLDERS = re.compile(r"/(?:home|Users)/[A-Za-z0-9_.-]+/|[A-Z]:\\Users\\")
+# Functions as users write them, bad ones included.
+BROKEN_ON_PURPOSE = ("tests/functions/", "examples/")
+UNFINISHED = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
+CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def texts() -> dict[str, str]:
+    """Return the text files that are, or are about to be, in the repository."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=20)
+    except (OSError, subprocess.CalledProcessError) as exc:
+        pytest.skip(f"this is no checkout that git can list: {exc}")
+    names = filter(None, done.stdout.decode().split("\0"))
+    found = {name: text for name in names if (text := _text(ROOT / name)) is not None}
+    assert "bootstrap" in found
+    return found
+
+
+def _text(path: Path) -> str | None:
+    if path.is_symlink() or not path.is_file():
+        return None
+    data = path.read_bytes()
+    return None if b"\0" in data else data.decode()
+
+
+def test_no_file_names_a_path_of_the_machine_it_was_written_on(texts):
+    folders = {ROOT, ROOT.parent, Path.home(), Path(sys.prefix), Path(sys.base_prefix)} - PUBLIC
+    here = re.compile(
+        "|".join(rf"(?<![\w.~}}/-]){re.escape(str(folder))}(?![\w-])" for folder in folders)
+    )
+    named = {
+        name: match[0]
+        for name, text in texts.items()
+        if (match := here.search(text) or PRIVATE_FOLDERS.search(text))
+    }
+    assert named == {}
+
+
+@pytest.mark.parametrize("pattern", [UNFINISHED, CONFLICT], ids=["marks", "conflicts"])
+def test_nothing_is_left_unfinished(texts, pattern):
+    assert [name for name, text in texts.items() if pattern.search(text)] == []
+
+
+def test_every_text_ends_with_a_line_end(texts):
+    assert [name for name, text in texts.items() if text and not text.endswith("\n")] == []
+
+
+def test_every_python_file_opens_by_saying_what_lives_there(texts):
+    silent = [
+        name
+        for name, text in texts.items()
+        if name.endswith(".py") and text and not name.startswith(BROKEN_ON_PURPOSE)
+        and not ast.get_docstring(ast.parse(text))
+    ]  # fmt: skip
+    assert silent == []
+
+
+def test_the_version_is_written_in_one_place():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "version" in declared["project"].get("dynamic", [])
+    assert declared["tool"]["hatch"]["version"]["path"] == "runtime/snapboot/__init__.py"
+    versions = {
+        package: re.findall(
+            r'^__version__ = "(.+)"', (ROOT / package / "__init__.py").read_text(), re.MULTILINE
+        )
+        for package in ("runtime/snapboot", "devkit/snapboot_devkit")
+    }
+    assert versions == {
+        "runtime/snapboot": versions["runtime/snapboot"],
+        "devkit/snapboot_devkit": [],
+    }
+    assert len(versions["runtime/snapboot"]) == 1
+
+
+def test_the_runtime_never_imports_the_devkit_but_to_serve_by_hand():
+    importing = [
+        path.name
+        for path in (ROOT / "runtime").rglob("*.py")
+        if re.search(r"^\s*(?:from|import) snapboot_devkit\b", path.read_text(), re.MULTILINE)
+    ]
+    assert importing == ["standalone.py"]
+
+
+def test_the_runtime_imports_no_heavy_module_where_it_is_loaded_first():
+    """Each costs 2 to 25 ms before the first event; the test of the footprint sees the rest."""
+    heavy = "dataclasses|enum|typing|re|logging|json|traceback|contextlib|functools|os|pathlib"
+    hot = ("main", "api", "codec", "context", "environment", "handler", "output", "wire",
+           "socket_transport", "__init__")  # fmt: skip
+    for name in hot:
+        source = (ROOT / f"runtime/snapboot/{name}.py").read_text()
+        assert not re.findall(rf"^(?:import|from) (?:{heavy})\b", source, re.MULTILINE), name

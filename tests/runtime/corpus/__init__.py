@@ -1,0 +1,1 @@
+"""What the wire and the codec are tried with, as literal tables."""

@@ -1,0 +1,126 @@
+"""Signals: Python handlers run while the runtime waits in `next`, with no thread of ours."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.fakes.contenders import OURS
+from tests.fakes.runtime_api import Call, Event, Reply, RuntimeAPI
+from tests.fakes.runtime_process import RuntimeProcess
+
+if TYPE_CHECKING:
+    from tests.fakes.function import Function
+
+GOODBYE = """
+import signal, sys
+
+def say_goodbye(number, frame):
+    print("goodbye", flush=True)
+    {then}
+
+signal.signal(signal.SIGTERM, say_goodbye)
+
+def handler(event, context):
+    return event
+"""
+
+
+@contextlib.contextmanager
+def waiting(function: Function, environment, *events: Event):
+    """Run the function until it waits in `next`."""
+    with (
+        RuntimeAPI(*events) as api,
+        RuntimeProcess(
+            OURS, "app.handler", api.address, task_root=function.root, environment=environment
+        ) as process,
+    ):
+        api.wait_idle()
+        yield api, process
+
+
+@pytest.mark.parametrize("events", [(), (Event(b"1"),)], ids=["first next", "after an event"])
+def test_a_handler_of_sigterm_runs_while_the_runtime_waits(function: Function, over, events):
+    function.code(GOODBYE.format(then="sys.exit(0)"))
+    with waiting(function, over, *events) as (_, process):
+        process.signal(signal.SIGTERM)
+        ending = process.wait()
+    assert (ending.returncode, ending.stdout) == (0, b"goodbye\n")
+
+
+def test_after_a_signal_handler_that_returns_the_wait_goes_on(function: Function, over):
+    function.code(GOODBYE.format(then="pass"))
+    with waiting(function, over) as (api, process):
+        for _ in range(3):
+            process.signal(signal.SIGTERM)
+        process.wait_for_output(b"goodbye\n")
+        api.send(Event(b'"served"'))
+        assert api.wait_for(Call.RESPONSE).json() == "served"
+        assert len({request.connection for request in api.requests}) == 1
+
+
+def test_a_handler_of_sigterm_runs_while_restore_next_blocks(function: Function, over):
+    function.code(GOODBYE.format(then="sys.exit(0)"))
+    faults = {Call.RESTORE_NEXT: [Reply(pause_s=60, body=b"12")]}
+    environment = {**over, "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+    with (
+        RuntimeAPI(faults=faults) as api,
+        RuntimeProcess(
+            OURS, "app.handler", api.address, task_root=function.root, environment=environment
+        ) as process,
+    ):
+        api.wait_for(Call.RESTORE_NEXT)
+        process.signal(signal.SIGTERM)
+        process.wait_for_output(b"goodbye\n")
+
+
+def test_without_a_handler_sigterm_ends_the_process_at_once(function: Function, over):
+    function.code("def handler(event, context): return event")
+    with waiting(function, over) as (_, process):
+        process.signal(signal.SIGTERM)
+        assert process.wait().returncode == -signal.SIGTERM
+
+
+def test_a_signal_handler_that_raises_ends_the_process_with_its_traceback(function: Function, over):
+    function.code(GOODBYE.format(then="raise ValueError('in a signal handler')"))
+    with waiting(function, over) as (_, process):
+        process.signal(signal.SIGTERM)
+        ending = process.wait()
+    assert ending.returncode == 1
+    assert ending.last_error_line == "ValueError: in a signal handler"
+
+
+def test_a_signal_while_the_function_runs_is_its_own(function: Function, over):
+    function.code("""
+        import signal, threading
+
+        caught = threading.Event()
+        signal.signal(signal.SIGUSR1, lambda *_: caught.set())
+
+        def handler(event, context):
+            print("running")
+            return caught.wait(20)
+    """)
+    with (
+        RuntimeAPI(Event()) as api,
+        RuntimeProcess(
+            OURS, "app.handler", api.address, task_root=function.root, environment=over
+        ) as process,
+    ):
+        process.wait_for_output(b"running")
+        process.signal(signal.SIGUSR1)
+        assert api.wait_for(Call.RESPONSE).json() is True
+
+
+def test_the_handler_runs_in_the_main_thread_and_there_is_no_other(function: Function, over):
+    function.code("""
+        import threading
+
+        def handler(event, context):
+            return [threading.current_thread() is threading.main_thread(), threading.active_count()]
+    """)
+    run = function.run(Event(), Event(), environment=over)
+    assert run.results == [[True, 1], [True, 1]]
