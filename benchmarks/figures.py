@@ -1,0 +1,221 @@
+"""From samples to figures: one value for each contender and round, and the ratios between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING
+
+from benchmarks.estimates import Estimate, bootstrap, median, overhead_ratio, paired_ratio
+from benchmarks.samples import FootprintSample, InitSample, MemorySample, WarmSample
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.recording import Recording
+
+MILLISECOND_NS = 1e6
+MICROSECOND_NS = 1e3
+KILOBYTE = 1e3
+MEGABYTE = 1e6
+WHOLE_FROM = 100
+
+RESIDENT = attrgetter("resident_bytes")
+PROPORTIONAL = attrgetter("proportional_bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One quantity, with the values of every contender in the order of the rounds.
+
+    Differences that may be zero are not `comparable`: their ratio means nothing.
+    """
+
+    name: str
+    unit: str
+    values: dict[str, list[float]]
+    comparable: bool = True
+
+    def ratio(self, first: str, second: str) -> Estimate:
+        """Estimate first/second, pair by pair."""
+        pairs = list(zip(self.values[first], self.values[second], strict=True))
+        return bootstrap(pairs, paired_ratio)
+
+    def overhead(self, first: str, second: str, floor: str) -> Estimate:
+        """Estimate how much first exceeds `floor`, as a share of how much second does."""
+        columns = (self.values[name] for name in (first, second, floor))
+        return bootstrap(list(zip(*columns, strict=True)), overhead_ratio)
+
+
+def shown(value: float) -> str:
+    """Return three significant digits, and whole numbers from 100 on."""
+    if value == int(value) or abs(value) >= WHOLE_FROM:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def figures(recording: Recording) -> list[Figure]:
+    """Return the figures of a recording; those that its system could not tell are left out."""
+    found = MAKERS[recording.scenario](recording)
+    return [figure for figure in found if any(figure.values.values())]
+
+
+def _init(recording: Recording) -> list[Figure]:
+    return [
+        _figure(recording, "spawn to next", "ms", _ready_ms),
+        _figure(recording, "CPU time to next", "ms", _cpu_ms),
+    ]
+
+
+def _warm(recording: Recording) -> list[Figure]:
+    payloads = dict.fromkeys(
+        sample.payload for sample in recording.samples if isinstance(sample, WarmSample)
+    )
+    return [
+        _figure(recording, f"{name}, {payload}", "µs", _only(payload, value))
+        for payload in payloads
+        for name, value in (("round trip", _round_trip_us), ("CPU time", _invocation_cpu_us))
+    ]
+
+
+def _memory(recording: Recording) -> list[Figure]:
+    rows = [sample for sample in recording.samples if isinstance(sample, MemorySample)]
+    last = max(sample.invocations for sample in rows)
+    return [
+        _figure(recording, "resident at first next", "MB", _after(0, RESIDENT)),
+        _figure(recording, "proportional at first next", "MB", _after(0, PROPORTIONAL)),
+        _figure(recording, f"resident after {last:,} invocations", "MB", _after(last, RESIDENT)),
+        *([_growth(rows, last), _blocks_kept(rows, last)] if last else []),
+    ]
+
+
+def _growth(rows: list[MemorySample], last: int) -> Figure:
+    """Return what was added in the second half of the long run."""
+    values = {
+        contender: [
+            (after.resident_bytes - before.resident_bytes) / KILOBYTE
+            for before, after in spans
+            if after.resident_bytes is not None and before.resident_bytes is not None
+        ]
+        for contender, spans in _spans(rows, last).items()
+    }
+    return Figure("resident growth in the second half", "kB", values, comparable=False)
+
+
+def _blocks_kept(rows: list[MemorySample], last: int) -> Figure:
+    values = {
+        contender: [
+            (after.blocks - before.blocks) / (after.invocations - before.invocations)
+            for before, after in spans
+            if after.blocks is not None and before.blocks is not None
+        ]
+        for contender, spans in _spans(rows, last).items()
+    }
+    return Figure("blocks kept per invocation in the second half", "", values, comparable=False)
+
+
+def _spans(
+    rows: list[MemorySample], last: int
+) -> dict[str, list[tuple[MemorySample, MemorySample]]]:
+    """Pair the checkpoint at half of each long run with that at its end.
+
+    What a runtime adds once, when it pays, such as a faster codec, shows in what is held at the
+    end. Growth is what goes on.
+    """
+    half = min(sample.invocations for sample in rows if 2 * sample.invocations >= last)
+    at = {(sample.contender, sample.round, sample.invocations): sample for sample in rows}
+    spans: dict[str, list[tuple[MemorySample, MemorySample]]] = {}
+    for (contender, number, invocations), after in sorted(at.items(), key=itemgetter(0)):
+        if invocations == last:
+            spans.setdefault(contender, []).append((at[contender, number, half], after))
+    return spans
+
+
+def _footprint(recording: Recording) -> list[Figure]:
+    return [
+        _figure(recording, "modules imported", "", _modules),
+        _figure(recording, "files opened", "", _files_opened),
+        _figure(recording, "system calls", "", _system_calls),
+    ]
+
+
+MAKERS: dict[str, Callable[[Recording], list[Figure]]] = {
+    "init": _init,
+    "warm": _warm,
+    "memory": _memory,
+    "footprint": _footprint,
+}
+
+
+def _figure(
+    recording: Recording, name: str, unit: str, value: Callable[[object], float | None]
+) -> Figure:
+    values: dict[str, list[tuple[int, float]]] = {}
+    for sample in recording.samples:
+        if (found := value(sample)) is not None:
+            values.setdefault(sample.contender, []).append((sample.round, found))
+    order = [contender["name"] for contender in recording.contenders]
+    return Figure(
+        name,
+        unit,
+        {
+            contender: [found for _, found in sorted(values[contender])]
+            for contender in order
+            if contender in values
+        },
+    )
+
+
+def _ready_ms(sample: object) -> float | None:
+    return sample.ready_ns / MILLISECOND_NS if isinstance(sample, InitSample) else None
+
+
+def _cpu_ms(sample: object) -> float | None:
+    if not isinstance(sample, InitSample) or sample.cpu_ns is None:
+        return None
+    return sample.cpu_ns / MILLISECOND_NS
+
+
+def _only(
+    payload: str, value: Callable[[WarmSample], float | None]
+) -> Callable[[object], float | None]:
+    def of(sample: object) -> float | None:
+        if not isinstance(sample, WarmSample) or sample.payload != payload:
+            return None
+        return value(sample)
+
+    return of
+
+
+def _round_trip_us(sample: WarmSample) -> float:
+    return median(sample.round_trips_ns) / MICROSECOND_NS
+
+
+def _invocation_cpu_us(sample: WarmSample) -> float | None:
+    if sample.cpu_ns is None:
+        return None
+    return sample.cpu_ns / len(sample.round_trips_ns) / MICROSECOND_NS
+
+
+def _after(
+    invocations: int, value: Callable[[MemorySample], int | None]
+) -> Callable[[object], float | None]:
+    def of(sample: object) -> float | None:
+        if not isinstance(sample, MemorySample) or sample.invocations != invocations:
+            return None
+        held = value(sample)
+        return None if held is None else held / MEGABYTE
+
+    return of
+
+
+def _modules(sample: object) -> float | None:
+    return len(sample.modules) if isinstance(sample, FootprintSample) else None
+
+
+def _files_opened(sample: object) -> float | None:
+    return sample.files_opened if isinstance(sample, FootprintSample) else None
+
+
+def _system_calls(sample: object) -> float | None:
+    return sample.system_calls if isinstance(sample, FootprintSample) else None

@@ -1,0 +1,133 @@
+"""Where the samples were taken: machine, interpreter, commit. No path and no host name."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+QUESTION_DEADLINE_S = 30
+ROOT = Path(__file__).resolve().parent.parent
+
+# Run in the interpreter to be measured. Build options are named one by one: all of them together
+# would tell the paths of the machine that built it.
+DESCRIBE = """
+import glob, json, os, platform, sys, sysconfig
+packages = set(map(sysconfig.get_path, ("purelib", "platlib")))
+options = sysconfig.get_config_var("CONFIG_ARGS") or ""
+print(json.dumps({
+    "version": platform.python_version(),
+    "feature_version": "%d.%d" % sys.version_info[:2],
+    "implementation": platform.python_implementation(),
+    "compiler": platform.python_compiler(),
+    "optimised": "--enable-optimizations" in options,
+    "lto": "--with-lto" in options,
+    "debug": hasattr(sys, "gettotalrefcount"),
+    "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    "pth_files": sorted(
+        os.path.basename(path) for folder in packages for path in glob.glob(folder + "/*.pth")
+    ),
+}))
+"""
+
+
+class InterpreterError(Exception):
+    """What --python names is no interpreter that runs; name another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The computer, as far as it bears on the figures."""
+
+    system: str
+    architecture: str
+    processor: str
+    cpus: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """The interpreter that runs every contender. Its `pth_files` may run code at each start."""
+
+    path: Path
+    version: str
+    feature_version: str
+    implementation: str
+    compiler: str
+    optimised: bool
+    lto: bool
+    debug: bool
+    free_threaded: bool
+    pth_files: list[str]
+
+    def public(self) -> dict[str, Any]:
+        """Return what is recorded: all but the path."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "path"}
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The state of the checkout: its commit, and whether files differ from it."""
+
+    id: str | None
+    modified: bool
+
+
+def this_machine() -> Machine:
+    """Describe the computer that runs this."""
+    return Machine(
+        system=f"{platform.system()} {platform.release()}",
+        architecture=platform.machine(),
+        processor=_processor(),
+        cpus=os.cpu_count() or 1,
+    )
+
+
+def interpreter_at(path: Path) -> Interpreter:
+    """Describe the interpreter at `path` by asking it. Raises `InterpreterError`."""
+    try:
+        answer = subprocess.run(
+            [path, "-c", DESCRIBE],
+            check=True,
+            capture_output=True,
+            timeout=QUESTION_DEADLINE_S,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        msg = f"cannot ask the interpreter {str(path)!r} what it is ({error}); see --python"
+        raise InterpreterError(msg) from error
+    return Interpreter(path=path, **json.loads(answer.stdout))
+
+
+def this_commit() -> Commit:
+    """Tell which commit of the project is measured; its id is None where git cannot say."""
+    identity = _git("rev-parse", "--verify", "--quiet", "HEAD")
+    return Commit(identity or None, modified=bool(_git("status", "--porcelain")))
+
+
+def _git(*arguments: str) -> str:
+    try:
+        answer = subprocess.run(
+            ["git", *arguments],  # noqa: S607 - the git of the user's PATH is the one meant
+            cwd=ROOT,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=QUESTION_DEADLINE_S,
+        )
+    except FileNotFoundError:
+        return ""
+    return answer.stdout.strip()
+
+
+def _processor() -> str:
+    """Return the processor's name; Linux keeps it in a file that `platform` does not read."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())

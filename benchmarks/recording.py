@@ -1,0 +1,110 @@
+"""Every sample of one scenario on one interpreter, as JSON, with all that bears on it.
+
+The file is written anew after each round, so that a failure in the last round loses nothing of
+the others.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from benchmarks.samples import Sample
+
+FORMAT = 1
+
+
+class RecordingError(Exception):
+    """A file is no recording that this version reads; measure again, or render it where it was."""
+
+
+@dataclass(slots=True)
+class Recording:
+    """What was measured, where, and every sample. `flags` are those of the command line."""
+
+    scenario: str
+    started: str
+    machine: dict[str, Any]
+    interpreter: dict[str, Any]
+    commit: dict[str, Any]
+    flags: dict[str, Any]
+    contenders: list[dict[str, str]]
+    cautions: list[str] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<Recording {self.file_name} {len(self.samples)} samples>"
+
+    @property
+    def file_name(self) -> str:
+        """The name it is kept under, one for each scenario and interpreter."""
+        return f"{self.scenario}-{self.version}.json"
+
+    @property
+    def version(self) -> str:
+        """The interpreter's version."""
+        return str(self.interpreter["version"])
+
+    def of(self, contender: str) -> list[Sample]:
+        """Return the contender's samples, in the order they were taken."""
+        return [sample for sample in self.samples if sample.contender == contender]
+
+    def save(self, folder: Path) -> Path:
+        """Write it into `folder`, in place of an earlier one, whole or not at all."""
+        path = folder / self.file_name
+        partial = path.with_suffix(".partial")
+        partial.write_text(to_json(self), encoding="utf-8")
+        return partial.replace(path)
+
+
+def to_json(recording: Recording) -> str:
+    """Return the recording's JSON, a line for each sample, so that versions can be compared."""
+    head = {"format": FORMAT, **asdict(recording)}
+    rows: Sequence[dict[str, Any]] = head.pop("samples")
+    lines = ",\n".join(f"    {json.dumps(row)}" for row in rows)
+    opening = json.dumps(head, indent=2, ensure_ascii=False).removesuffix("\n}")
+    return f'{opening},\n  "samples": [\n{lines}\n  ]\n}}\n'
+
+
+def load(path: Path) -> Recording:
+    """Read a recording. Raises `RecordingError` for a file that is none."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        found = document.pop("format")
+        scenario = SCENARIOS[document["scenario"]]
+        samples = [scenario.sample(**_tuples(row)) for row in document.pop("samples")]
+        recording = Recording(**document, samples=samples)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        msg = f"cannot read {str(path)!r} as a recording ({error!r}); measure again"
+        raise RecordingError(msg) from error
+    if found != FORMAT:
+        msg = f"cannot read {str(path)!r}: its format is {found!r}, not {FORMAT!r}; measure again"
+        raise RecordingError(msg)
+    return recording
+
+
+def load_all(folder: Path) -> list[Recording]:
+    """Read every recording in `folder`, newest interpreter first, scenarios in their order."""
+    found = [load(path) for path in folder.glob("*.json")]
+    if not found:
+        msg = f"no recordings in {str(folder)!r}; run `python -m benchmarks all` to make them"
+        raise RecordingError(msg)
+    order = list(SCENARIOS)
+    found.sort(key=lambda recording: order.index(recording.scenario))
+    found.sort(key=lambda recording: _version_key(recording.version), reverse=True)
+    return found
+
+
+def _version_key(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isdigit()]
+
+
+def _tuples(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}

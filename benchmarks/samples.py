@@ -1,0 +1,63 @@
+"""What one measurement of one contender in one round is, for each scenario.
+
+These are the rows of the recordings, and nothing is derived in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class InitSample:
+    """One start: from spawn to ready, and the CPU time that took, where the system tells."""
+
+    round: int
+    contender: str
+    ready_ns: int
+    cpu_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class WarmSample:
+    """One block of invocations of a warm process with one event, and the block's CPU time."""
+
+    round: int
+    contender: str
+    payload: str
+    event_bytes: int
+    round_trips_ns: tuple[int, ...]
+    cpu_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySample:
+    """What a process held after so many invocations; bytes are None where no system tells.
+
+    `blocks` counts what Python had allocated, as the function saw it; None before any invocation.
+    """
+
+    round: int
+    contender: str
+    invocations: int
+    resident_bytes: int | None
+    proportional_bytes: int | None
+    blocks: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FootprintSample:
+    """What a process did up to its first `next`. Counts: they do not waver as timings do.
+
+    `system_calls` and `files_opened` are None where strace is missing.
+    """
+
+    round: int
+    contender: str
+    modules: tuple[str, ...]
+    compiled_at_start: int
+    system_calls: int | None
+    files_opened: int | None
+
+
+Sample = InitSample | WarmSample | MemorySample | FootprintSample
