@@ -14,7 +14,7 @@ COPY runtime/ /var/runtime/
 # orjson and urllib3 lie beside snapboot, found last on sys.path: a function's own copies win.
 RUN python3 -m pip install --no-cache-dir --no-compile --target /var/runtime "orjson>=3.9" "urllib3>=2" \
     && sed -i "1s|.*|#!$(command -v python3) -SsP|" /var/runtime/bootstrap \
-    && python3 -m compileall -q --invalidation-mode unchecked-hash /var/runtime \
+    && python3 -m compileall -q -f --invalidation-mode unchecked-hash /var/runtime \
     && chmod -R a+rX /var/runtime
 
 FROM ${PYTHON_IMAGE}

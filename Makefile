@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint types format bench clean
+.PHONY: demo test quick lint types format bench readme clean
 
 # A real API Gateway event, handled through `bootstrap` under the local host.
 demo: $(VENV)/.ready
@@ -20,6 +20,7 @@ quick: $(VENV)/.ready
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/python .ci/readme.py --check
 
 types: $(VENV)/.ready
 	$(BIN)/mypy
@@ -30,6 +31,10 @@ format: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks all
+
+# What the README and docs/ take from code and recordings.
+readme: $(VENV)/.ready
+	$(BIN)/python .ci/readme.py
 
 clean:
 	rm -rf $(VENV) .venvs .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

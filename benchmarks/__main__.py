@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from benchmarks import cautions, contenders, plots, tables
 from benchmarks.bench import FULL, QUICK, Bench, Plan
 from benchmarks.endpoints import ContenderError
-from benchmarks.machine import InterpreterError, interpreter_at, this_commit, this_machine
+from benchmarks.machine import InterpreterError, bare, interpreter_at, this_commit, this_machine
 from benchmarks.pinning import CPUChoice, PinningError, pin
 from benchmarks.progress import Progress
 from benchmarks.recording import Recording, RecordingError, load_all
@@ -54,11 +54,12 @@ def main(arguments: Sequence[str]) -> int:
 def _measure(options: Namespace) -> None:
     output = options.output.resolve()
     plan = _plan(options)
-    interpreter = interpreter_at(Path(options.python).absolute())
+    named = interpreter_at(Path(options.python).absolute())
     pinned = pin(options.cpu)
     flags = {**asdict(plan), "quick": options.quick, "pinned": pinned}
-    warnings = list(cautions.of_machine(interpreter, pinned))
     with tempfile.TemporaryDirectory(prefix="snapboot-benchmarks-") as folder:
+        interpreter = bare(named, Path(folder) / "python")
+        warnings = list(cautions.of_machine(interpreter, pinned))
         bench = _bench(plan, interpreter, Path(folder), options.contenders)
         with chdir(bench.task_root):
             for scenario in SCENARIOS if options.what == ALL else (options.what,):

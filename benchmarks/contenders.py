@@ -123,7 +123,7 @@ def _snapboot(interpreter: Interpreter, folder: Path) -> Contender:
 
 
 def _awslambdaric(interpreter: Interpreter, folder: Path) -> Contender:
-    shutil.copytree(awslambdaric.folder(str(interpreter.path)), folder)
+    shutil.copytree(awslambdaric.folder(str(interpreter.with_pip)), folder)
     compile_folder(interpreter.path, folder)
     (distribution,) = metadata.distributions(name="awslambdaric", path=[str(folder)])
     return Contender(
@@ -160,7 +160,7 @@ def dependencies(interpreter: Interpreter) -> Path:
 
     def install(folder: Path) -> None:
         options = ("--quiet", "--no-compile", "--only-binary", ":all:", "--target", str(folder))
-        cache.pip(interpreter.path, ["install", *options, *_requirements()])
+        cache.pip(interpreter.with_pip, ["install", *options, *_requirements()])
 
     return cache.entry(f"runtime-dependencies-{interpreter.version}", install)
 

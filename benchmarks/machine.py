@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +63,18 @@ class Interpreter:
     debug: bool
     free_threaded: bool
     pth_files: list[str]
+    # One of the same version that has pip, when `path` has none.
+    installer: Path | None = None
+
+    @property
+    def with_pip(self) -> Path:
+        """The interpreter to install packages with."""
+        return self.installer or self.path
 
     def public(self) -> dict[str, Any]:
-        """Return what is recorded: all but the path."""
-        return {name: getattr(self, name) for name in self.__slots__ if name != "path"}
+        """Return what is recorded: all but the paths."""
+        private = ("path", "installer")
+        return {name: getattr(self, name) for name in self.__slots__ if name not in private}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,17 @@ def interpreter_at(path: Path) -> Interpreter:
         msg = f"cannot ask the interpreter {str(path)!r} what it is ({error}); see --python"
         raise InterpreterError(msg) from error
     return Interpreter(path=path, **json.loads(answer.stdout))
+
+
+def bare(interpreter: Interpreter, folder: Path) -> Interpreter:
+    """Return the interpreter as a virtual environment in `folder`, without a single package.
+
+    What lies in an interpreter's site-packages, a `.pth` file above all, may take longer at each
+    start than what is measured, and says nothing about a contender.
+    """
+    make: list[str | Path] = [interpreter.path, "-m", "venv", "--without-pip", folder]
+    subprocess.run(make, check=True, timeout=QUESTION_DEADLINE_S)
+    return replace(interpreter_at(folder / "bin" / "python"), installer=interpreter.path)
 
 
 def this_commit() -> Commit:

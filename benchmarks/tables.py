@@ -32,7 +32,7 @@ def _section(recording: Recording) -> str:
     cautions = "".join(f"- Warning: {caution}.\n" for caution in recording.cautions)
     return (
         f"### {recording.scenario}, {recording.interpreter['implementation']} "
-        f"{recording.version}\n\n{table(recording)}\n{_provenance(recording)}\n"
+        f"{recording.version}\n\n{table(recording)}\n{provenance(recording)}\n"
         + (f"\n{cautions}" if cautions else "")
     )
 
@@ -48,14 +48,14 @@ def table(recording: Recording) -> str:
         rows.append(_row(figure, names, against))
         if recording.scenario == "init" and FLOOR in figure.values:
             rows.append(_overhead(figure, names, against))
-    return "".join(map(_line, [head, ["---", *["---:"] * (len(head) - 1)], *rows]))
+    return "".join(map(line, [head, ["---", *["---:"] * (len(head) - 1)], *rows]))
 
 
 def _row(figure: Figure, names: Sequence[str], against: Sequence[str]) -> list[str]:
     title = f"{figure.name}, {figure.unit}" if figure.unit else figure.name
     cells = [_spread(figure.values[name]) if name in figure.values else NOTHING for name in names]
     ratios = [
-        _interval(figure.ratio(OURS, name)) if figure.comparable else NOTHING for name in against
+        interval(figure.ratio(OURS, name)) if figure.comparable else NOTHING for name in against
     ]
     return [title, *cells, *ratios]
 
@@ -65,11 +65,12 @@ def _overhead(figure: Figure, names: Sequence[str], against: Sequence[str]) -> l
     cells = [
         NOTHING if name == FLOOR else shown(median(figure.values[name]) - floor) for name in names
     ]
-    ratios = [_interval(figure.overhead(OURS, name, FLOOR)) for name in against]
+    ratios = [interval(figure.overhead(OURS, name, FLOOR)) for name in against]
     return [f"the same, less the {FLOOR}'s, {figure.unit}", *cells, *ratios]
 
 
-def _provenance(recording: Recording) -> str:
+def provenance(recording: Recording) -> str:
+    """Return where and how a recording was taken."""
     machine, interpreter, commit = recording.machine, recording.interpreter, recording.commit
     commit_id = (commit["id"] or "none")[:12]
     cpu = recording.flags["pinned"]
@@ -87,9 +88,11 @@ def _spread(values: Sequence[float]) -> str:
     return middle if low == high else f"{middle} ({low}{DASH}{high})"
 
 
-def _interval(estimate: Estimate) -> str:
+def interval(estimate: Estimate) -> str:
+    """Return a ratio and its 95 % interval."""
     return f"{estimate.value:.2f} ({estimate.low:.2f}{DASH}{estimate.high:.2f})"
 
 
-def _line(cells: Iterable[str]) -> str:
+def line(cells: Iterable[str]) -> str:
+    """Return a line of a Markdown table."""
     return f"| {' | '.join(cells)} |\n"

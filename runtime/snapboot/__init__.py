@@ -4,6 +4,7 @@ Importing it costs microseconds: each name is loaded at its first use. The file 
 `start`, which loads what every function needs in the quickest way there is.
 """
 
+import posix
 import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import MAGIC_NUMBER
@@ -56,6 +57,9 @@ if not TYPE_CHECKING:  # a type checker would take it for a promise of every nam
 # How bytecode starts whose source is not to be looked at: the version's number, and flags.
 UNCHECKED = MAGIC_NUMBER + b"\1\0\0\0"
 
+# Three times the largest of the hot modules.
+MAX_BYTECODE_BYTES = 1 << 16
+
 # What is loaded before the first `next`, each after what it imports.
 HOT = (
     "wire",
@@ -90,16 +94,21 @@ def _load_hot() -> None:
         return
     folder = __path__[0]
     for name in HOT:
-        cached = f"{folder}/__pycache__/{name}.{sys.implementation.cache_tag}.pyc"
-        try:
-            with open(cached, "rb", 0) as file:
-                bytecode = file.read()
-        except OSError:
-            return
-        if bytecode[:8] != UNCHECKED:
+        bytecode = _read(f"{folder}/__pycache__/{name}.{sys.implementation.cache_tag}.pyc")
+        if bytecode[:8] != UNCHECKED or len(bytecode) == MAX_BYTECODE_BYTES:
             return
         code = loads(memoryview(bytecode)[16:])  # noqa: S302 - our own file
         _execute(f"{__name__}.{name}", f"{folder}/{name}.py", code)
+
+
+def _read(path: str) -> bytes:
+    try:
+        descriptor = posix.open(path, posix.O_RDONLY)
+    except OSError:
+        return b""
+    content = posix.read(descriptor, MAX_BYTECODE_BYTES)
+    posix.close(descriptor)
+    return content
 
 
 def _execute(name: str, path: str, code: "CodeType") -> None:

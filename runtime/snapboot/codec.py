@@ -36,7 +36,7 @@ SMALL_BYTES = 4096
 ORJSON_NEEDS = ("dataclasses", "inspect", "json", "uuid")
 
 # orjson makes a float of an integer beyond 64 bits, which has 19 digits or more.
-_DIGITS_AS_ZERO = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
+_DIGITS_AS_ZERO = bytes.maketrans(b"123456789", b"0" * 9)
 _LONG_INTEGER = b"0" * 19
 
 _SCALARS = frozenset((str, int, bool, type(None), float))
@@ -65,7 +65,10 @@ class Codec:
             self._orjson = None
             self._credit_ns = sys.maxsize
         elif choice == "orjson":
-            self._bind()
+            try:
+                self._bind()
+            except ImportError as exc:
+                raise ImportError(f"SNAPBOOT_JSON is 'orjson', which is not there: {exc}") from exc
         elif "orjson" in sys.modules or all(map(sys.modules.__contains__, ORJSON_NEEDS)):
             self._buy()
 

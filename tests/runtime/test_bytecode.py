@@ -45,7 +45,7 @@ def shipped(flat, tmp_path) -> Path:
     folder = tmp_path / "shipped"
     shutil.copytree(flat, folder)
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    assert compileall.compile_dir(folder, quiet=2, invalidation_mode=mode)
+    assert compileall.compile_dir(folder, quiet=2, force=True, invalidation_mode=mode)
     return folder
 
 

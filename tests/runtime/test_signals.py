@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from tests.fakes.function import Function
 
 GOODBYE = """
-import signal, sys
+import os, signal, sys
 
 def say_goodbye(number, frame):
-    print("goodbye", flush=True)
+    os.write(1, b"goodbye\\n")  # print is not made to be interrupted by itself
     {then}
 
 signal.signal(signal.SIGTERM, say_goodbye)
@@ -54,9 +54,9 @@ def test_a_handler_of_sigterm_runs_while_the_runtime_waits(function: Function, o
 def test_after_a_signal_handler_that_returns_the_wait_goes_on(function: Function, over):
     function.code(GOODBYE.format(then="pass"))
     with waiting(function, over) as (api, process):
-        for _ in range(3):
+        for number in (1, 2, 3):
             process.signal(signal.SIGTERM)
-        process.wait_for_output(b"goodbye\n")
+            process.wait_for_output(b"goodbye\n" * number)
         api.send(Event(b'"served"'))
         assert api.wait_for(Call.RESPONSE).json() == "served"
         assert len({request.connection for request in api.requests}) == 1
@@ -90,7 +90,8 @@ def test_a_signal_handler_that_raises_ends_the_process_with_its_traceback(functi
         process.signal(signal.SIGTERM)
         ending = process.wait()
     assert ending.returncode == 1
-    assert ending.last_error_line == "ValueError: in a signal handler"
+    # Not the last line: `http.client` may complain of a response that was interrupted half made.
+    assert b"ValueError: in a signal handler" in ending.stderr.splitlines()
 
 
 def test_a_signal_while_the_function_runs_is_its_own(function: Function, over):

@@ -93,7 +93,7 @@ def test_it_leaves_the_path_as_it_is_and_adds_what_the_managed_runtime_provides(
 ):
     function.code("import sys\ndef handler(event, context): return sys.path")
     path = function.run(Event(), contender=installed.contender).result
-    asked = run([installed.python, "-c", "import sys; print('\\n'.join(sys.path[1:]))"])
+    asked = run([installed.python, "-Ec", "import sys; print('\\n'.join(sys.path[1:]))"])
     provided = str(installed.packages / "snapboot/provided")
     assert path == [str(function.root), *asked.splitlines(), provided]
 

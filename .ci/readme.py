@@ -1,0 +1,83 @@
+"""Write anew what the README and docs/ take from code and recordings; `--check` only compares.
+
+A block stands between `<!-- name -->` and `<!-- /name -->`.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from typer.main import get_command  # noqa: E402
+
+from benchmarks.recording import load_all  # noqa: E402
+from benchmarks.summary import summary  # noqa: E402
+from benchmarks.tables import provenance  # noqa: E402
+from snapboot_devkit.cli import app  # noqa: E402
+from tests.contract import markdown  # noqa: E402
+
+RESULTS = Path("benchmarks") / "results"
+
+
+def figures() -> str:
+    """Return the measured figures, and how they were taken."""
+    recordings = load_all(ROOT / RESULTS)
+    notes = provenance(recordings[0])
+    return (
+        f"{summary(recordings)}\nContenders interleaved in one run, medians. {notes} awslambdaric "
+        "as AWS's images run it. All tables, the other interpreters and the plots are in "
+        f"[{RESULTS}]({RESULTS}/tables.md).\n"
+    )
+
+
+def options() -> str:
+    """Return the options of `snapboot invoke`, from the command itself."""
+    invoke = get_command(app).commands["invoke"]  # type: ignore[attr-defined]
+    rows = ["| option | meaning |", "| --- | --- |"]
+    for parameter in invoke.params:
+        record = parameter.to_info_dict()
+        if record["param_type_name"] == "option" and record["name"] != "help":
+            default = f" (default: {record['default']})" if record["default"] else ""
+            rows.append(f"| `{record['opts'][0]}` | {record['help']}{default} |")
+    return "\n".join(rows) + "\n"
+
+
+BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
+    ("README.md", "figures"): figures,
+    ("README.md", "options"): options,
+    ("README.md", "differences"): markdown.differences,
+    ("docs/faults.md", "faults"): markdown.faults,
+}
+
+
+def filled(text: str, name: str, content: str) -> str:
+    """Return the text with the block's content in its place. Raises ValueError without a block."""
+    opening, closing = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    before, found, rest = text.partition(opening)
+    _, ended, after = rest.partition(closing)
+    if not (found and ended):
+        raise ValueError(f"no block {name!r}: put {opening!r} and {closing!r} where it belongs")
+    return before + opening + content.rstrip("\n") + "\n" + closing + after
+
+
+def main() -> int:
+    """Return 1 when `--check` finds a file that is not as it would be written."""
+    stale = []
+    for file in dict.fromkeys(file for file, _ in BLOCKS):
+        path = ROOT / file
+        old = text = path.read_text(encoding="utf-8")
+        for (where, name), content in BLOCKS.items():
+            if where == file:
+                text = filled(text, name, content())
+        if text != old:
+            stale.append(file)
+            if "--check" not in sys.argv:
+                path.write_text(text, encoding="utf-8")
+    print("stale:" if "--check" in sys.argv else "written:", ", ".join(stale) or "nothing")
+    return bool(stale) if "--check" in sys.argv else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
