@@ -1,6 +1,7 @@
 """The Runtime API, version 2018-06-01: its calls, and what each answer means to a runtime.
 
-Every path, header and error type of the API that the runtime sends or reads stands here.
+Every path, header and status of the API that the runtime sends or reads stands here; its error
+types are in `faults.py`.
 """
 
 from .wire import ConnectionLostError, ProtocolError, RuntimeAPIError
@@ -9,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from .faults import Report
+    from .report import Report
     from .wire import Response
 
     class Transport(Protocol):

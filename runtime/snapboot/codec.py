@@ -154,9 +154,9 @@ def decoded_event(body: "bytes | bytearray", content_type: str) -> "Any":
     try:
         return codec.decode(body)
     except Exception as exc:
-        from .faults import Fault
+        from .faults import unreadable_event
 
-        raise Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {exc}") from exc
+        raise unreadable_event(exc) from exc
 
 
 def encoded_result(result: object) -> "tuple[bytes, str]":
@@ -166,9 +166,9 @@ def encoded_result(result: object) -> "tuple[bytes, str]":
     try:
         return codec.encode(result), JSON_TYPE
     except Exception as exc:
-        from .faults import Fault
+        from .faults import unwritable_result
 
-        raise Fault("Runtime.MarshalError", f"Unable to marshal response: {exc}") from exc
+        raise unwritable_result(exc) from exc
 
 
 def set_codec(

@@ -110,18 +110,12 @@ def _parsed(header: str, name: str) -> "dict[str, Any] | None":
     if not header:
         return None
     from .codec import decode_exactly
+    from .faults import unreadable_context
 
     try:
         value = decode_exactly(header.encode("latin-1"))
     except (RecursionError, ValueError) as exc:
-        raise _unreadable(name, str(exc)) from exc
+        raise unreadable_context(name, exc) from exc
     if not isinstance(value, dict):
-        raise _unreadable(name, f"{value!r:.100} is not an object")
+        raise unreadable_context(name, f"{value!r:.100} is not an object")
     return value
-
-
-def _unreadable(name: str, reason: str) -> Exception:
-    from .faults import Fault
-
-    text = f"Unable to parse {name} JSON: {reason}"
-    return Fault("Runtime.LambdaContextUnmarshalError", text)

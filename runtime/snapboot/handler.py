@@ -58,33 +58,17 @@ def load() -> "Callable[[Any, Any], Any]":
     handler = variable(HANDLER) or ""
     module_name, dot, name = handler.rpartition(".")
     if not dot:
-        raise _fault(
-            "Runtime.MalformedHandlerName",
-            f"Bad handler '{handler}': not enough values to unpack (expected 2, got 1)",
-        )
+        raise _faults().malformed_handler_name(handler)
     if module_name.split(".")[0] in sys.builtin_module_names:
-        raise _fault(
-            "Runtime.BuiltInModuleConflict",
-            f"Cannot use built-in module {module_name} as a handler module",
-        )
+        raise _faults().built_in_module(module_name)
     try:
         module = _import(module_name.replace("/", "."))
-    except ImportError as exc:
-        raise _fault(
-            "Runtime.ImportModuleError", f"Unable to import module '{module_name}': {exc}"
-        ) from exc
-    except SyntaxError as exc:
-        raise _fault(
-            "Runtime.UserCodeSyntaxError",
-            f"Syntax error in module '{module_name}': {exc}",
-            [f'  File "{exc.filename}" Line {exc.lineno}\n    {exc.text}'],
-        ) from exc
+    except (ImportError, SyntaxError) as exc:
+        raise _faults().unusable_module(module_name, exc) from exc
     try:
         return getattr(module, name)  # type: ignore[no-any-return]
     except AttributeError:
-        raise _fault(
-            "Runtime.HandlerNotFound", f"Handler '{name}' missing on module '{module_name}'"
-        ) from None
+        raise _faults().handler_not_found(name, module_name) from None
 
 
 def _import(name: str) -> "Any":
@@ -92,10 +76,10 @@ def _import(name: str) -> "Any":
     return sys.modules[name]
 
 
-def _fault(error_type: str, message: str, stack: "list[str] | None" = None) -> Exception:
-    from .faults import Fault
+def _faults() -> "Any":
+    from . import faults
 
-    return Fault(error_type, message, stack)
+    return faults
 
 
 def _python() -> str:

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from .faults import Report
+    from .report import Report
 
     class Sink(Protocol):
         """Takes a whole record, its line end included; `level` is logging's, 0 for none."""

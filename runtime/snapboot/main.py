@@ -84,8 +84,8 @@ def _initialise(api: RuntimeAPI) -> "Handler":
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as exc:
-        from .faults import Report
         from .logs import log_report, log_warning
+        from .report import Report
 
         report = Report(exc)
         log_warning("LAMBDA_WARNING: Unhandled exception. The function could not be initialised.")
@@ -122,8 +122,8 @@ def _serve(invocation: Invocation, handler: "Handler") -> None:
     except BaseException as exc:  # asyncio's CancelledError, say: answered, where AWS's dies
         if isinstance(exc, MemoryError):
             _release_memory(exc)
-        from .faults import Report
         from .logs import log_report
+        from .report import Report
 
         report = Report(exc, invocation.request_id)
         log_report(report)

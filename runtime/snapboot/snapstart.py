@@ -2,9 +2,10 @@
 
 import sys
 
-from .faults import Report
+from .faults import AFTER_RESTORE_ERROR, BEFORE_SNAPSHOT_ERROR
 from .hooks import registry
 from .logs import log_report
+from .report import Report
 from .restore_safety import renew_randomness
 
 TYPE_CHECKING = False
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
 EXIT_BEFORE_SNAPSHOT = 64
 EXIT_AFTER_RESTORE = 65
-BEFORE_SNAPSHOT_ERROR = "Runtime.BeforeSnapshotError"
-AFTER_RESTORE_ERROR = "Runtime.AfterRestoreError"
 
 
 def pass_through_snapshot(api: "RuntimeAPI") -> None:

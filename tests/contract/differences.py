@@ -75,8 +75,8 @@ DIFFERENCES: Final = (
             Change("body", ',"', ', "'),
             Change(
                 "log",
-                '"<time>","level":"ERROR","errorMessage":"spacing",…',
-                '"<time>", "level": "ERROR", "errorMessage": "spacing", …',
+                '"<time>","level":"WARNING",…"level":"ERROR","errorMessage":"spacing",…',
+                '"<time>", "level": "WARNING", …"level": "ERROR", "errorMessage": "spacing", …',
             ),
             Change("log", '{"timestamp":"', '{"timestamp": "'),
         ),
@@ -320,6 +320,22 @@ DIFFERENCES: Final = (
         (
             Change("body", '<snapboot>/output.py\\", …"', '<awslambdaric>/bootstrap.py\\", …"'),
             Change("log", "<snapboot>/output.py…", "<awslambdaric>/bootstrap.py…"),
+        ),
+    ),
+    Difference(
+        ("contexts/client is a list",),
+        "`Runtime.LambdaContextUnmarshalError`",
+        "`AttributeError` out of the runtime",
+        "the error says what is wrong with the client context, and whose it is",
+        (
+            Change(
+                "body",
+                '{"errorMessage":"Unable to parse Client Context…',
+                '{"errorMessage":"\'list\'…',
+            ),
+            Change(
+                "log", "Runtime.LambdaContextUnmarshalError: …", "AttributeError: 'list' object…"
+            ),
         ),
     ),
     # Failures before the first event.

@@ -39,7 +39,7 @@ COLD = {
     "tokenize", "traceback", "types", "typing", "urllib", "urllib3", "uuid", "warnings",
     "snapboot.client_context", "snapboot.exact_json", "snapboot.faults", "snapboot.frames",
     "snapboot.framing", "snapboot.hooks", "snapboot.log_records", "snapboot.logs",
-    "snapboot.restore_safety", "snapboot.snapstart", "snapboot.standalone",
+    "snapboot.report", "snapboot.restore_safety", "snapboot.snapstart", "snapboot.standalone",
     "snapboot.urllib3_transport", "snapboot.wrapper", "snapshot_restore_py", "snapboot_devkit",
 }  # fmt: skip
 LOADED = """
@@ -90,7 +90,10 @@ def test_the_list_of_the_cold_names_every_module_of_ours_that_is_not_hot():
     ("statement", "needed"),
     [
         ("context.log('')", {"snapboot.logs"}),
-        ("if event: raise ValueError", {"snapboot.faults", "snapboot.frames", "snapboot.logs"}),
+        (
+            "if event: raise ValueError",
+            {"snapboot.faults", "snapboot.frames", "snapboot.logs", "snapboot.report"},
+        ),
         ("import logging", {"snapboot.log_records", "snapboot.logs"}),
         ("import snapboot; snapboot.Context", set()),
         (
