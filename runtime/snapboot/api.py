@@ -50,10 +50,6 @@ SETTLED = (ACCEPTED, 410, 413)
 TRUNCATED = b'"TruncatedHTTPRequest"'
 
 
-class RefusedError(RuntimeAPIError):
-    """The Runtime API answered with a status that leaves no way to go on."""
-
-
 class Invocation:
     """One event and the means to answer it, exactly once: `succeed` or `fail`.
 
@@ -182,6 +178,8 @@ class RuntimeAPI:
             raise _refusal("POST", target, response)
 
 
-def _refusal(method: str, target: str, response: "Response") -> RefusedError:
+def _refusal(method: str, target: str, response: "Response") -> RuntimeAPIError:
     answer = bytes(response.body[:500]).decode("utf-8", "backslashreplace").strip()
-    return RefusedError(f"{method} {target} was answered {response.status}: {answer or 'no text'}")
+    return RuntimeAPIError(
+        f"{method} {target} was answered {response.status}: {answer or 'no text'}"
+    )

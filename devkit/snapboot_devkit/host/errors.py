@@ -1,0 +1,34 @@
+"""What the host raises. Every message says what was tried, with which value, and the remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from snapboot_devkit.host.messages import ServiceFailure
+
+
+class HostError(Exception):
+    """The host cannot do what was asked: show the message, and do not try again unchanged."""
+
+
+class ConfigError(HostError):
+    """A setting cannot be used: change it."""
+
+
+class AddressInUseError(HostError):
+    """The address to listen on is taken: choose another one."""
+
+
+class LaunchError(HostError):
+    """A process could not be started: look at its command."""
+
+
+class InvokeError(HostError):
+    """The service refused an invocation; `status` and `exception` are the Invoke API's."""
+
+    def __init__(self, failure: ServiceFailure) -> None:
+        """Raise a refusal of the service."""
+        super().__init__(failure.message)
+        self.status = failure.status
+        self.exception = failure.exception

@@ -1,0 +1,75 @@
+"""One HTTP exchange as values: the head of a request, its body, the response."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from snapboot_devkit.host import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A request's line and headers; header names are lower-case bytes."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[bytes, bytes] = field(default_factory=dict)
+
+    def header(self, name: bytes) -> str | None:
+        """Return one header, or None; bytes that are not UTF-8 are replaced."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request's body; `size` counts the bytes that were read, kept or not."""
+
+    content: bytes | bytearray
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole response; its length is added when it is written."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes | bytearray = b""
+
+
+def json_response(
+    status: int, document: Mapping[str, Any], *extra: tuple[bytes, bytes]
+) -> Response:
+    """Return a JSON document as a response."""
+    headers = ((protocol.CONTENT_TYPE, protocol.JSON.encode()), *extra)
+    return Response(status, headers, json.dumps(document).encode())
+
+
+def error_response(
+    status: int, error_type: str, message: str, *extra: tuple[bytes, bytes]
+) -> Response:
+    """Return an error as the Runtime API words it."""
+    return json_response(status, {"errorMessage": message, "errorType": error_type}, *extra)
+
+
+def text_response(status: int, text: str) -> Response:
+    """Return a line of text as a response."""
+    return Response(status, ((protocol.CONTENT_TYPE, protocol.PLAIN.encode()),), text.encode())
+
+
+def no_such_page(head: Head) -> Response:
+    """Answer a path that does not exist here, as the platform's own router does."""
+    return text_response(404, f"404 page not found: {head.path}\n")
+
+
+def wrong_method(head: Head, allowed: str) -> Response:
+    """Answer a method that the path does not know."""
+    message = f"{head.method} {head.path} is not served; use {allowed}"
+    return error_response(405, "MethodNotAllowed", message, (b"allow", allowed.encode()))

@@ -1,0 +1,141 @@
+"""The Runtime API on the wire: requests become messages, replies become responses. No I/O.
+
+A call is told to the lifecycle when it is whole. Only an answer to an invocation is told twice,
+when it begins and when it has ended, because the states in between are part of the rules.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+from urllib.parse import unquote
+
+from snapboot_devkit.host import messages as msg
+from snapboot_devkit.host import protocol
+from snapboot_devkit.host.exchange import (
+    Body,
+    Head,
+    Response,
+    error_response,
+    no_such_page,
+    text_response,
+    wrong_method,
+)
+
+
+class Route(Enum):
+    """The calls of the Runtime API."""
+
+    NEXT = "next"
+    RESPONSE = "response"
+    ERROR = "error"
+    INIT_ERROR = "init/error"
+    RESTORE_NEXT = "restore/next"
+    RESTORE_ERROR = "restore/error"
+    PING = "ping"
+
+
+_FIXED: Final = {
+    protocol.RUNTIME_NEXT: Route.NEXT,
+    protocol.RUNTIME_INIT_ERROR: Route.INIT_ERROR,
+    protocol.RUNTIME_RESTORE_NEXT: Route.RESTORE_NEXT,
+    protocol.RUNTIME_RESTORE_ERROR: Route.RESTORE_ERROR,
+    protocol.PING: Route.PING,
+}
+_OF_AN_INVOCATION: Final = {"response": Route.RESPONSE, "error": Route.ERROR}
+_READ_WITH_GET: Final = frozenset({Route.NEXT, Route.RESTORE_NEXT, Route.PING})
+_SNAPSTART_ONLY: Final = frozenset({Route.RESTORE_NEXT, Route.RESTORE_ERROR})
+
+
+def route(head: Head, *, snapstart: bool) -> Route | Response:
+    """Return which call a request is, or the response that refuses it."""
+    found = _FIXED.get(head.path) or _invocation_route(head.path)
+    if found is None or (found in _SNAPSTART_ONLY and not snapstart):
+        return no_such_page(head)
+    method = "GET" if found in _READ_WITH_GET else "POST"
+    return found if head.method == method else wrong_method(head, method)
+
+
+def opening(found: Route, call: int, head: Head) -> msg.RuntimeCall | None:
+    """Return what the lifecycle is told when a call's head has arrived, if anything."""
+    attempt = _request_id(head.path), head.header(protocol.INVOCATION_ID)
+    match found:
+        case Route.RESPONSE:
+            return msg.ResponseBegun(call, *attempt, head.header(protocol.RESPONSE_MODE))
+        case Route.ERROR:
+            return msg.ErrorBegun(call, *attempt, _error_type(head))
+    return None
+
+
+def closing(found: Route, call: int, head: Head, body: Body) -> msg.RuntimeCall | None:
+    """Return what the lifecycle is told when a call is whole; nothing, for `ping`."""
+    match found:
+        case Route.NEXT:
+            return msg.NextCalled(call)
+        case Route.RESPONSE | Route.ERROR:
+            content_type = head.header(protocol.CONTENT_TYPE) or protocol.JSON
+            return msg.AnswerEnded(call, body.content, body.size, content_type)
+        case Route.INIT_ERROR:
+            return msg.InitErrorPosted(call, _error_type(head), body.content)
+        case Route.RESTORE_NEXT:
+            return msg.RestoreNextCalled(call)
+        case Route.RESTORE_ERROR:
+            return msg.RestoreErrorPosted(call, _error_type(head), body.content)
+    return None
+
+
+def render(content: msg.Accepted | msg.Restored | msg.Denied | msg.Delivery) -> Response:
+    """Return a reply of the lifecycle as a response."""
+    match content:
+        case msg.Delivery():
+            return _render_delivery(content)
+        case msg.Accepted():
+            return ACCEPTED
+        case msg.Restored():
+            return Response(200, ())
+        case msg.Denied(status, error_type, message):
+            return error_response(status, error_type, message)
+
+
+ACCEPTED: Final = Response(
+    202, ((protocol.CONTENT_TYPE, protocol.JSON.encode()),), b'{"status":"OK"}\n'
+)
+PONG: Final = text_response(200, "pong")
+
+
+def _invocation_route(path: str) -> Route | None:
+    if not path.startswith(protocol.RUNTIME_INVOCATION):
+        return None
+    request_id, _, kind = path[len(protocol.RUNTIME_INVOCATION) :].partition("/")
+    return _OF_AN_INVOCATION.get(kind) if request_id else None
+
+
+def _request_id(path: str) -> str:
+    return unquote(path[len(protocol.RUNTIME_INVOCATION) :].partition("/")[0])
+
+
+def _error_type(head: Head) -> str:
+    return head.header(protocol.ERROR_TYPE) or ""
+
+
+def _render_delivery(delivery: msg.Delivery) -> Response:
+    invocation = delivery.invocation
+    headers = (
+        (protocol.CONTENT_TYPE, invocation.content_type.encode()),
+        (protocol.REQUEST_ID, invocation.request_id.encode()),
+        (protocol.INVOCATION_ID, delivery.invocation_id.encode()),
+        (protocol.DEADLINE_MS, b"%d" % delivery.deadline_ms),
+        (protocol.FUNCTION_ARN, invocation.arn.encode()),
+        *(
+            (name, value.encode())
+            for name, value in (
+                (protocol.TRACE_ID, invocation.trace_id),
+                (protocol.CLIENT_CONTEXT, invocation.client_context),
+                (protocol.COGNITO_IDENTITY, invocation.cognito_identity),
+                (protocol.TENANT_ID, invocation.tenant_id),
+            )
+            # The classic platform leaves empty headers out.
+            if value
+        ),
+    )
+    return Response(200, headers, invocation.payload)

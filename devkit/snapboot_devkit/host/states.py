@@ -1,0 +1,143 @@
+"""The lifecycle as two literal tables: the runtime's states and the environment's.
+
+A pair that is missing from a table *is* the rule that forbids it. What a transition brings about
+is decided in `lifecycle`, never here.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Final
+
+
+class RuntimeState(Enum):
+    """Where the runtime stands; the values are the names that a 403 message shows."""
+
+    STARTED = "Started"
+    INIT_ERROR = "InitError"
+    RESTORE_READY = "RestoreReady"
+    RESTORING = "Restoring"
+    RESTORE_ERROR = "RuntimeRestoreErrorState"
+    READY = "Ready"
+    RUNNING = "Running"
+    INVOCATION_RESPONSE = "InvocationResponse"
+    INVOCATION_ERROR_RESPONSE = "InvocationErrorResponse"
+    RESPONSE_SENT = "RuntimeResponseSentState"
+
+
+class RuntimeMove(Enum):
+    """What changes the runtime's state: its own calls, and three moments of the platform."""
+
+    NEXT = auto()
+    RESPONSE = auto()
+    ERROR = auto()
+    INIT_ERROR = auto()
+    RESTORE_NEXT = auto()
+    RESTORE_ERROR = auto()
+    # The platform's: an event is delivered, an answer has been read, the snapshot is resumed.
+    DELIVERED = auto()
+    ANSWERED = auto()
+    RESTORED = auto()
+
+
+_S = RuntimeState
+_M = RuntimeMove
+
+RUNTIME: Final = {
+    (_S.STARTED, _M.NEXT): _S.READY,
+    (_S.STARTED, _M.RESTORE_NEXT): _S.RESTORE_READY,
+    (_S.STARTED, _M.INIT_ERROR): _S.INIT_ERROR,
+    (_S.RESTORE_READY, _M.RESTORED): _S.RESTORING,
+    (_S.RESTORING, _M.NEXT): _S.READY,
+    (_S.RESTORING, _M.RESTORE_ERROR): _S.RESTORE_ERROR,
+    # Runtimes older than `restore/error` report a failed hook this way.
+    (_S.RESTORING, _M.INIT_ERROR): _S.RESTORE_ERROR,
+    # A second `next` blocks beside the first.
+    (_S.READY, _M.NEXT): _S.READY,
+    (_S.READY, _M.DELIVERED): _S.RUNNING,
+    # `next` before an answer is no error: the same event is told again.
+    (_S.RUNNING, _M.NEXT): _S.RUNNING,
+    (_S.RUNNING, _M.RESPONSE): _S.INVOCATION_RESPONSE,
+    (_S.RUNNING, _M.ERROR): _S.INVOCATION_ERROR_RESPONSE,
+    (_S.INVOCATION_RESPONSE, _M.ANSWERED): _S.RESPONSE_SENT,
+    (_S.INVOCATION_ERROR_RESPONSE, _M.ANSWERED): _S.RESPONSE_SENT,
+    (_S.RESPONSE_SENT, _M.NEXT): _S.READY,
+}
+
+# The state that each call asks for, as a refusal names it, whatever the state it was made in.
+ASKED_FOR: Final = {
+    _M.NEXT: _S.READY,
+    _M.RESPONSE: _S.INVOCATION_RESPONSE,
+    _M.ERROR: _S.INVOCATION_ERROR_RESPONSE,
+    _M.INIT_ERROR: _S.INIT_ERROR,
+    _M.RESTORE_NEXT: _S.RESTORE_READY,
+    _M.RESTORE_ERROR: _S.RESTORE_ERROR,
+}
+
+
+class EnvironmentState(Enum):
+    """Where the execution environment stands."""
+
+    COLD = "cold"
+    INITIALISING = "initialising"
+    READY = "ready"
+    RESTORING = "restoring"
+    INVOKING = "invoking"
+    # The runtime ended between two invokes; the platform notices with the next one.
+    ABANDONED = "abandoned"
+    # A phase failed and the processes are going away.
+    RESETTING = "resetting"
+    # Nothing runs; the next invoke brings its own, suppressed init.
+    RESET = "reset"
+    STOPPING = "stopping"
+    DEAD = "dead"
+
+
+class EnvironmentMove(Enum):
+    """What changes the environment's state."""
+
+    INIT = auto()
+    READY = auto()
+    RESTORE = auto()
+    INVOKE = auto()
+    FAIL = auto()
+    EXIT = auto()
+    # Nothing of a snapshot survives a failure: its processes are gone, and so is what they were.
+    DISCARD = auto()
+    STOP = auto()
+
+
+_E = EnvironmentState
+_V = EnvironmentMove
+
+ENVIRONMENT: Final = {
+    (_E.COLD, _V.INIT): _E.INITIALISING,
+    (_E.COLD, _V.STOP): _E.DEAD,
+    (_E.INITIALISING, _V.READY): _E.READY,
+    (_E.INITIALISING, _V.FAIL): _E.RESETTING,
+    (_E.INITIALISING, _V.STOP): _E.STOPPING,
+    (_E.READY, _V.RESTORE): _E.RESTORING,
+    (_E.READY, _V.INVOKE): _E.INVOKING,
+    (_E.READY, _V.EXIT): _E.ABANDONED,
+    (_E.READY, _V.STOP): _E.STOPPING,
+    (_E.RESTORING, _V.READY): _E.READY,
+    (_E.RESTORING, _V.FAIL): _E.RESETTING,
+    (_E.RESTORING, _V.STOP): _E.STOPPING,
+    (_E.INVOKING, _V.READY): _E.READY,
+    (_E.INVOKING, _V.FAIL): _E.RESETTING,
+    (_E.INVOKING, _V.STOP): _E.STOPPING,
+    (_E.ABANDONED, _V.INVOKE): _E.INVOKING,
+    (_E.ABANDONED, _V.STOP): _E.DEAD,
+    (_E.RESETTING, _V.EXIT): _E.RESET,
+    (_E.RESETTING, _V.DISCARD): _E.COLD,
+    (_E.RESETTING, _V.STOP): _E.STOPPING,
+    (_E.RESET, _V.INVOKE): _E.INVOKING,
+    (_E.RESET, _V.STOP): _E.DEAD,
+    (_E.STOPPING, _V.EXIT): _E.DEAD,
+    # Stopping twice is stopping.
+    (_E.STOPPING, _V.STOP): _E.STOPPING,
+    (_E.DEAD, _V.STOP): _E.DEAD,
+}
+
+# The states in which a runtime is running and may call.
+LIVE: Final = frozenset({_E.INITIALISING, _E.READY, _E.RESTORING, _E.INVOKING})

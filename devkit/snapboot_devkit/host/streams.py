@@ -1,0 +1,112 @@
+"""The standard streams of the host's own process, which may be closed, unread or broken."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+import threading
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+STDOUT: Final = 1
+STDERR: Final = 2
+
+# Of a log that nobody reads this much waits; what comes on top of it is dropped. Each line counts
+# for some more, which is about what it takes in memory.
+_MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
+_LINE_OVERHEAD_BYTES: Final = 64
+
+
+def replace_missing() -> None:
+    """Put the null device in place of standard streams that were closed at the start.
+
+    Otherwise the next socket or pipe takes the free number, and receives what is meant for the
+    stream.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Opening takes the lowest free number, which is the missing one.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+def write_all(fd: int, content: bytes) -> None:
+    """Write every byte, however long the reader takes. Raises OSError."""
+    rest = memoryview(content)
+    while rest:
+        try:
+            rest = rest[os.write(fd, rest) :]
+        except BlockingIOError:
+            # The shell's other programs may have made the stream non-blocking.
+            select.select([], [fd], [])
+
+
+class LogWriter:
+    """Writes a log in a thread of its own, so that the host never waits for the log's reader.
+
+    What a slow reader misses is told in its place; once the reader has gone the rest is dropped.
+    """
+
+    def __init__(self, fd: int) -> None:
+        """Write to the descriptor `fd`. It is `broken` once it cannot be written to."""
+        self.broken = False
+        self._fd = fd
+        self._act: Callable[[], object] = bool
+        self._changed = threading.Condition()
+        self._waiting: list[bytes] = []
+        self._size = 0
+        self._dropped = 0
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
+        self._thread.start()
+
+    def __repr__(self) -> str:
+        return f"<LogWriter {'broken' if self.broken else f'{self._size} bytes waiting'}>"
+
+    def write(self, text: str) -> None:
+        """Take text to write, and return at once."""
+        content = text.encode("utf-8", "replace")
+        size = len(content) + _LINE_OVERHEAD_BYTES
+        with self._changed:
+            if self._dropped or self._size + size > _MAX_WAITING_BYTES:
+                self._dropped += 1
+            elif not self.broken:
+                self._waiting.append(content)
+                self._size += size
+                self._changed.notify()
+
+    def on_broken(self, act: Callable[[], object]) -> None:
+        """Call `act`, in the writing thread, when the descriptor turns out to be broken."""
+        self._act = act
+
+    def close(self, wait_s: float | None = None) -> None:
+        """Wait until all is written, but no longer than `wait_s` seconds."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(wait_s)
+
+    def _run(self) -> None:
+        try:
+            while content := self._next():
+                write_all(self._fd, content)
+        except OSError:
+            with self._changed:
+                self.broken = True
+                self._waiting.clear()
+            with contextlib.suppress(RuntimeError):  # a loop that has ended meanwhile
+                self._act()
+
+    def _next(self) -> bytes:
+        """Return what waits, or nothing at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            content = b"".join(self._waiting)
+            if self._dropped:
+                content += b"snapboot: %d lines dropped, as nobody read the log\n" % self._dropped
+            self._waiting.clear()
+            self._size = self._dropped = 0
+            return content

@@ -1,0 +1,111 @@
+"""Whatever happens, in whatever order: what must hold for every course of events."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from snapboot_devkit.host.lifecycle import IllegalMoveError
+from snapboot_devkit.host.messages import (
+    Answer,
+    AnswerEnded,
+    CallDropped,
+    ErrorBegun,
+    InitErrorPosted,
+    InitializationType,
+    InitRequested,
+    NextCalled,
+    ProcessExited,
+    Refuse,
+    Reply,
+    Report,
+    ResponseBegun,
+    RestoreErrorPosted,
+    RestoreNextCalled,
+    SpawnFailed,
+    Start,
+    StopRequested,
+    TimePassed,
+)
+from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
+from snapboot_devkit.host.states import EnvironmentState
+from tests.devkit.plays import Play, invoked
+
+MODES = st.sampled_from([None, "streaming", "chunky"])
+# Every maker takes a number of its own, which becomes the call's or the caller's.
+MAKERS = st.one_of(
+    st.sampled_from(
+        [
+            NextCalled,
+            RestoreNextCalled,
+            invoked,
+            lambda number: InitErrorPosted(number, "", b"{}"),
+            lambda number: RestoreErrorPosted(number, "", b"{}"),
+            lambda number: CallDropped(number - 1),
+            lambda number: AnswerEnded(number - 1, b"1", 1),
+            lambda number: AnswerEnded(number - 1, b"", MAX_PAYLOAD_BYTES + 1),
+            lambda _: InitRequested(),
+            lambda _: ProcessExited(1),
+            lambda _: SpawnFailed("no such file"),
+            lambda _: TimePassed(),
+            lambda _: StopRequested(),
+        ]
+    ),
+    st.builds(
+        lambda back, mode: lambda number: ResponseBegun(number, f"request-{number - back}", None, mode),
+        st.integers(1, 4),
+        MODES,
+    ),
+    st.builds(lambda back: lambda number: ErrorBegun(number, f"request-{number - back}"), st.integers(1, 4)),
+)  # fmt: skip
+COURSES = st.lists(st.tuples(MAKERS, st.floats(0, 5)), max_size=40)
+
+
+@settings(deadline=None)
+@given(COURSES, st.sampled_from(InitializationType))
+def test_every_course_of_events_keeps_its_promises(course, initialization):
+    play = Play(initialization=initialization)
+    callers, effects = set(), []
+    for number, (make, seconds) in enumerate(course, 1):
+        message = make(number)
+        before = play.environment.state
+        try:
+            effects += play.after(seconds).tell(message)
+        except IllegalMoveError:
+            assert isinstance(message, ProcessExited | SpawnFailed)
+            assert play.environment.state is before
+            continue
+        if make is invoked:
+            callers.add(number)
+    effects += play.tell(StopRequested())
+    if play.environment.state is EnvironmentState.STOPPING:
+        effects += play.tell(ProcessExited(-9))
+    assert play.environment.state is EnvironmentState.DEAD
+    assert play.environment.deadline is None
+    every_caller_is_served_once(callers, effects)
+    every_call_is_answered_once_at_most(effects)
+    every_report_follows_its_start(effects)
+
+
+def every_caller_is_served_once(callers, effects):
+    served = Counter(effect.caller for effect in effects if isinstance(effect, Answer | Refuse))
+    assert served == Counter(callers)
+
+
+def every_call_is_answered_once_at_most(effects):
+    answered = Counter(effect.call for effect in effects if isinstance(effect, Reply))
+    assert all(count == 1 for count in answered.values())
+
+
+def every_report_follows_its_start(effects):
+    open_request = None
+    for effect in effects:
+        match effect:
+            case Start():
+                assert open_request is None
+                open_request = effect.request_id
+            case Report():
+                assert effect.request_id == open_request
+                assert effect.duration_ms >= 0
+                assert effect.billed_ms >= effect.duration_ms
+                open_request = None
