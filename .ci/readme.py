@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 from typer.main import get_command  # noqa: E402
 
 from benchmarks.recording import load_all  # noqa: E402
-from benchmarks.summary import summary  # noqa: E402
+from benchmarks.summary import outside_aws_images, summary  # noqa: E402
 from benchmarks.tables import provenance  # noqa: E402
 from snapboot_devkit.cli import app  # noqa: E402
 from tests.contract import markdown  # noqa: E402
@@ -27,8 +27,8 @@ def figures() -> str:
     notes = provenance(recordings[0])
     return (
         f"{summary(recordings)}\nContenders interleaved in one run, medians. {notes} awslambdaric "
-        "as AWS's images run it. All tables, the other interpreters and the plots are in "
-        f"[{RESULTS}]({RESULTS}/tables.md).\n"
+        f"as AWS's images run it. {outside_aws_images(recordings)}\nAll tables, the other "
+        f"interpreters and the plots are in [{RESULTS}]({RESULTS}/tables.md).\n"
     )
 
 

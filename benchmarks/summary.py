@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.contenders import FLOOR, OURS, THEIRS
+from benchmarks.contenders import FLOOR, OURS, THEIRS, THEIRS_UNPOOLED
 from benchmarks.estimates import median
 from benchmarks.figures import figures, shown
 from benchmarks.tables import interval, line
@@ -41,6 +41,21 @@ def summary(recordings: Sequence[Recording]) -> str:
         if chosen == ("init", "spawn to next") and chosen in found:
             rows.append(_overhead(found[chosen]))
     return "".join(map(line, rows))
+
+
+def outside_aws_images(recordings: Sequence[Recording]) -> str:
+    """Return how the smallest event fares against awslambdaric where it makes no thread pools."""
+    warm = next(one for one in recordings if one.scenario == "warm")
+    ratios = {
+        figure.name: interval(figure.ratio(OURS, THEIRS_UNPOOLED))
+        for figure in figures(warm)
+        if figure.name.endswith("200 B")
+    }
+    listed = ", ".join(f"{ratio} of its {name}" for name, ratio in ratios.items())
+    return (
+        "From Python 3.12 on, and only in AWS's own images, awslambdaric makes a thread pool for "
+        f"each event. Against it without them: {listed}.\n"
+    )
 
 
 def _row(title: str, figure: Figure) -> tuple[str, ...]:

@@ -11,7 +11,10 @@ if __name__ == "__main__":
 
         main([sys.executable, "-m", __package__], sys.argv[1:], None)
 
-    own_folder = __file__.rpartition("/")[0].rpartition("/")[0]
+    package = __file__.rpartition("/")[0]
+    if package in sys.path:  # a wrapper has left out `-P`; our modules are not to be found by name
+        sys.path.remove(package)
+    own_folder = package.rpartition("/")[0]
     sys.path.insert(0, own_folder)
     from snapboot.main import main
 

@@ -78,8 +78,10 @@ class Invocation:
         self.request_id = header("lambda-runtime-aws-request-id", "")
         self.invocation_id = header("lambda-runtime-invocation-id", "")
         deadline = header("lambda-runtime-deadline-ms", "")
-        if not (self.request_id and deadline.isdecimal()):
-            raise ProtocolError(f"an event with id {self.request_id!r} and deadline {deadline!r}")
+        if not (self.request_id and deadline.isdecimal() and len(deadline) < 20):
+            raise ProtocolError(
+                f"an event with id {self.request_id!r} and deadline {deadline[:40]!r}"
+            )
         self.deadline_ms = int(deadline)
         self.function_arn = header("lambda-runtime-invoked-function-arn", "")
         self.trace_id = header("lambda-runtime-trace-id", "")

@@ -116,6 +116,6 @@ def _parsed(header: str, name: str) -> "dict[str, Any] | None":
         value = decode_exactly(header.encode("latin-1"))
     except (RecursionError, ValueError) as exc:
         raise unreadable_context(name, exc) from exc
-    if not isinstance(value, dict):
+    if value is not None and not isinstance(value, dict):
         raise unreadable_context(name, f"{value!r:.100} is not an object")
     return value

@@ -9,6 +9,7 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .context import Context
+    from .logs import Sink
 
 TRACE_ID = "_X_AMZN_TRACE_ID"
 HANDLER = "_HANDLER"
@@ -39,12 +40,13 @@ class SettingError(Exception):
 class ExecutionEnvironment:
     """The variables at start, and `context`: that of the invocation being served, else None."""
 
-    __slots__ = ("context", "function", "log_fd", "log_format", "log_level")
+    __slots__ = ("context", "function", "log_fd", "log_format", "log_frames", "log_level")
 
     def __init__(self) -> None:
         self.context: Context | None = None
         self.function: dict[str, str | None] = {}
         self.log_fd: int | None = None
+        self.log_frames: Sink | None = None
         self.log_format = ""
         self.log_level = ""
 
@@ -53,13 +55,16 @@ class ExecutionEnvironment:
 
     def read(self) -> None:
         """Take over what the variables say; `main` does this once."""
-        self.function = {name: variable(key) for name, key in FUNCTION_VARIABLES.items()}
         self.log_format = (variable("AWS_LAMBDA_LOG_FORMAT") or "").upper()
         self.log_level = (variable("AWS_LAMBDA_LOG_LEVEL") or "").upper()
         # The descriptor is of no use in a child process: the platform wants its name gone.
         descriptor = variable(LOG_DESCRIPTOR) or ""
         self.log_fd = int(descriptor) if descriptor.isdecimal() and _is_open(descriptor) else None
         set_variable(LOG_DESCRIPTOR, None)
+
+    def read_function(self) -> None:
+        """Take over what the variables say of the function, which its own init may have changed."""
+        self.function = {name: variable(key) for name, key in FUNCTION_VARIABLES.items()}
 
 
 environment = ExecutionEnvironment()
@@ -75,7 +80,7 @@ def _is_open(descriptor: str) -> bool:
 
 
 def variable(name: str) -> "str | None":
-    """Return an environment variable as it stood when the process started, or was set here."""
+    """Return an environment variable. What `os.environ` is told, `posix.environ` knows."""
     value = posix.environ.get(name.encode())
     return None if value is None else value.decode("utf-8", "surrogateescape")
 

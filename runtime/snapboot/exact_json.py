@@ -27,7 +27,7 @@ def encode(value: object) -> str:
     return "".join(pieces)
 
 
-def simpler(value: "Any", number: "Callable[[str], object]") -> object:  # noqa: C901, PLR0911
+def simpler(value: "Any", number: "Callable[[str], object]") -> object:  # noqa: C901, PLR0911, PLR0912
     """Return a value nearer to JSON than this one; `number` makes one of a number's text.
 
     Raises TypeError if there is none. A type is looked up where it would be loaded from: what is
@@ -35,13 +35,19 @@ def simpler(value: "Any", number: "Callable[[str], object]") -> object:  # noqa:
     """
     if _is_a(value, "decimal", "Decimal"):
         return number(str(value)) if value.is_finite() else None
+    if isinstance(value, str):
+        return str.__str__(value)
     if isinstance(value, bytes):
         return str(value, "utf-8")
+    if isinstance(value, int):
+        return int.__int__(value)
     if isinstance(value, float):
         return float(value)
     if callable(getattr(value, "_asdict", None)):
         return value._asdict()
-    if isinstance(value, tuple):
+    if isinstance(value, dict):
+        return dict(value.items())
+    if isinstance(value, (list, tuple)):
         return list(value)
     if _is_a(value, "enum", "Enum"):
         return value.value
@@ -108,7 +114,7 @@ def _write_object(value: "dict[Any, Any]", put: "Callable[[str], None]", path: "
         put(":")
         _write(item, put, path)
         opening = ","
-    put("}" if value else "{}")
+    put("}" if opening == "," else "{}")
 
 
 def _write_array(value: "Any", put: "Callable[[str], None]", path: "set[int]") -> None:
@@ -117,7 +123,7 @@ def _write_array(value: "Any", put: "Callable[[str], None]", path: "set[int]") -
         put(opening)
         _write(item, put, path)
         opening = ","
-    put("]" if value else "[]")
+    put("]" if opening == "," else "[]")
 
 
 def _key(key: object) -> str:

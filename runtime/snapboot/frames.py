@@ -62,6 +62,16 @@ def _source(frame: "FrameType") -> list[str]:
     loader = frame.f_globals.get("__loader__")
     try:
         data = loader.get_data(path)  # type: ignore[union-attr]
-        return str(data, "utf-8", "replace").split("\n")
+        return str(data, _encoding(data), "replace").split("\n")
     except Exception:  # a loader of whatever kind, a file that is gone, code that has none
         return []
+
+
+def _encoding(source: bytes) -> str:
+    """Return the encoding that a source declares in its first two lines (PEP 263)."""
+    for line in source.split(b"\n", 2)[:2]:
+        comment = line.partition(b"#")[2]
+        declared = comment.partition(b"coding")[2]
+        if declared[:1] in (b":", b"="):
+            return declared[1:].split()[0].decode("ascii")
+    return "utf-8"

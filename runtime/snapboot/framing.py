@@ -41,12 +41,13 @@ class Endless:
 class Chunked:
     """A body in chunks, each behind a line with its size; trailers are read and dropped."""
 
-    __slots__ = ("_left", "_scanned", "_step")
+    __slots__ = ("_left", "_scanned", "_step", "_trailer_bytes")
     ends_with_connection = False
 
     def __init__(self) -> None:
         self._left = 0
         self._scanned = 0
+        self._trailer_bytes = 0
         # Uses up what it can; returns whether to go on at once, None when the body is complete.
         self._step: Callable[[bytearray, bytes | bytearray], bool | None] = self._size
 
@@ -93,6 +94,9 @@ class Chunked:
         line = self._line(buffer, MAX_HEAD_BYTES)
         if line is None:
             return False
+        self._trailer_bytes += len(line)
+        if self._trailer_bytes > MAX_HEAD_BYTES:
+            raise ProtocolError(f"the trailers are longer than {MAX_HEAD_BYTES} bytes")
         return True if line else None
 
     def _line(self, buffer: bytearray, limit: int) -> bytes | None:

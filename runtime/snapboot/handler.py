@@ -25,7 +25,8 @@ def prepare_path(own: str) -> None:
     site-packages, the standard library. Layers are left out when the user has set PYTHONPATH;
     else child processes get the PYTHONPATH that AWS's runtime gives them.
     """
-    add_site_packages()
+    if sys.flags.no_site:
+        add_site_packages()
     folders = [variable("LAMBDA_TASK_ROOT") or TASK_ROOT]
     if variable("PYTHONPATH") is None:
         folders += [f"{LAYERS}/lib/{_python()}/site-packages", LAYERS]
@@ -95,8 +96,13 @@ def _site_packages() -> "list[str]":
     folders = _enter_virtual_environment()
     if folders is not None:
         return folders
-    if sys.prefix == "/usr" and _listed("/usr/lib/python3/dist-packages"):
-        return [f"/usr/local/lib/{_python()}/dist-packages", "/usr/lib/python3/dist-packages"]
+    debian = [
+        f"/usr/local/lib/{_python()}/dist-packages",
+        "/usr/lib/python3/dist-packages",
+        f"/usr/lib/{_python()}/dist-packages",
+    ]
+    if sys.prefix == "/usr" and any(map(_exists, debian)):
+        return debian
     return _packages_below(sys.prefix)
 
 
@@ -130,6 +136,14 @@ def _read_site_files(folders: "list[str]", *, customize: bool = False) -> None:
             import site
 
             site.execsitecustomize()
+
+
+def _exists(path: str) -> bool:
+    try:
+        posix.stat(path)
+    except OSError:
+        return False
+    return True
 
 
 def _listed(folder: str) -> "list[str]":

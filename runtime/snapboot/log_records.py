@@ -46,8 +46,10 @@ class LambdaLoggerHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a record. What goes wrong is told on stderr, as `logging` does."""
+        # In text, the platform wants levels only where it was told to filter by them.
+        level = record.levelno if logs.wants_json() or environment.log_level else 0
         try:
-            logs.sink().write(self.format(record), record.levelno)
+            logs.sink().write(self.format(record), level)
         except Exception:
             self.handleError(record)
 

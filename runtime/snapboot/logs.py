@@ -39,7 +39,11 @@ _FRAME_LEVELS = {0: 0, 10: 8, 20: 12, 30: 16, 40: 20, 50: 24}
 
 def sink() -> "Sink":
     """Return where records go: the platform's log descriptor if it gave one, else stdout."""
-    return StandardSink() if environment.log_fd is None else FramedSink(environment.log_fd)
+    if environment.log_fd is None:
+        return StandardSink()
+    if environment.log_frames is None:
+        environment.log_frames = FramedSink(environment.log_fd)
+    return environment.log_frames
 
 
 def wants_json() -> bool:
@@ -110,10 +114,17 @@ class FramedSink:
     big-endian, and the text in UTF-8.
     """
 
-    __slots__ = ("_fd",)
+    __slots__ = ("_fd", "_lock", "_waiting")
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._begin()
+        # A child of the function's must not wait for a thread that it does not have.
+        posix.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self._lock = RLock()  # reentrant for the sake of signal handlers that log
+        self._waiting: list[memoryview] = []
 
     def write(self, record: str, level: int = 0) -> None:
         """Write one frame, as a whole even among threads. Raises OSError."""
@@ -125,22 +136,18 @@ class FramedSink:
             + (time_ns() // 1000).to_bytes(8, "big")
             + text
         )
-        with _frame_lock:
-            _frames.append(frame)
-            if len(_frames) == 1:  # else a signal handler is logging amid a write of its thread's
+        with self._lock:
+            self._waiting.append(frame)
+            if len(self._waiting) == 1:  # else we are in a signal handler, amid a write below us
                 self._send_all()
 
     def _send_all(self) -> None:
+        waiting = self._waiting
         try:
-            while _frames:
-                rest = _frames[0]
+            while waiting:
+                rest = waiting[0]
                 while rest:
                     rest = rest[posix.write(self._fd, rest) :]
-                del _frames[0]
+                del waiting[0]
         finally:
-            _frames.clear()
-
-
-# Reentrant for the sake of signal handlers; frames that wait for the one being sent.
-_frame_lock = RLock()
-_frames: "list[memoryview]" = []
+            waiting.clear()

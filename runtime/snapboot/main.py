@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
     from .api import Transport
+    from .report import Report
 
     Handler = Callable[[Any, Context], Any]
 
@@ -42,7 +43,7 @@ def main(command: "list[str]", arguments: "list[str]", own_folder: "str | None")
     """Serve a function until the platform ends the process.
 
     `command` starts this very program; `arguments` are what followed it, the first of them the
-    handler if `_HANDLER` does not have it. `own_folder` is where `snapboot` was found, for
+    handler, else `_HANDLER` names it. `own_folder` is where `snapboot` was found, for
     `sys.path` to be laid out; None leaves `sys.path` as it is.
     """
     if arguments:
@@ -71,6 +72,7 @@ def _run(api: RuntimeAPI) -> "NoReturn":
         from .snapstart import pass_through_snapshot
 
         pass_through_snapshot(api)
+        environment.read_function()
     while True:
         _serve(api.next_invocation(), handler)
 
@@ -80,6 +82,7 @@ def _initialise(api: RuntimeAPI) -> "Handler":
     try:
         settings = {name: setting(name) for name in SETTINGS}
         handler = _load_at_rest() if settings["SNAPBOOT_GC"] == "freeze" else load()
+        environment.read_function()
         codec.settle(settings["SNAPBOOT_JSON"])
     except (SystemExit, KeyboardInterrupt):
         raise
@@ -98,7 +101,8 @@ def _initialise(api: RuntimeAPI) -> "Handler":
 def _load_at_rest() -> "Handler":
     """Load the handler while the collector rests; what init leaves is never looked at again.
 
-    By its threshold, and not by `gc.disable()`, so that a function's own word on it stands.
+    By its threshold, and not by `gc.disable()`, so that what a function says of it stands (but
+    for a threshold of 0, which looks like ours).
     """
     thresholds = gc.get_threshold()
     gc.set_threshold(0)
@@ -120,20 +124,25 @@ def _serve(invocation: Invocation, handler: "Handler") -> None:
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as exc:  # asyncio's CancelledError, say: answered, where AWS's dies
-        if isinstance(exc, MemoryError):
-            _release_memory(exc)
-        from .logs import log_report
-        from .report import Report
-
-        report = Report(exc, invocation.request_id)
-        log_report(report)
-        invocation.fail(report)
+        invocation.fail(_reported(exc, invocation.request_id))
     else:
         invocation.succeed(body, content_type)
 
 
-def _release_memory(error: MemoryError) -> None:
-    """Drop what the frames that failed hold, or there is nothing left to report the error with."""
+def _reported(error: BaseException, request_id: str) -> "Report":
+    """Log an error and return what the platform is to be told of it."""
+    if isinstance(error, (MemoryError, OSError)):
+        _release(error)
+    from .logs import log_report
+    from .report import Report
+
+    report = Report(error, request_id)
+    log_report(report)
+    return report
+
+
+def _release(error: BaseException) -> None:
+    """Drop what the failed frames hold: memory or open files may be short for a report, too."""
     trace = error.__traceback__
     while trace is not None:
         try:

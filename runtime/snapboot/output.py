@@ -51,9 +51,13 @@ def _fill_closed_streams() -> None:
         pass
 
 
-def _unbuffered(stream: "Any") -> UnbufferedText:
+def _unbuffered(stream: "Any") -> "Any":
+    if not isinstance(stream, TextIOWrapper):
+        return stream  # somebody's own, put there before us
     encoding, errors = stream.encoding, stream.errors
-    return UnbufferedText(stream.detach(), encoding, errors)
+    unbuffered = UnbufferedText(stream.detach(), encoding, errors)
+    vars(unbuffered)["mode"] = "w"
+    return unbuffered
 
 
 class LoggingWatch:
@@ -66,7 +70,8 @@ class LoggingWatch:
         if name != "logging":
             return None
         for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(name, None, target)
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find(name, None, target) if find else None
             if spec is not None and spec.loader is not None:
                 self._follow(spec.loader)
                 return spec

@@ -20,6 +20,8 @@ MAX_HEAD_BYTES = 1 << 20
 # No limit of the platform's (6 MB today) but the memory of the smallest function: a nonsense length
 # must end neither in MemoryError nor in a kill for want of memory.
 MAX_BODY_BYTES = 1 << 27
+# Nobody sends even one to a client that does not ask for it.
+MAX_INTERIM = 16
 # How many spellings of header names are remembered; the Runtime API uses a dozen.
 MAX_KNOWN_NAMES = 64
 
@@ -78,7 +80,15 @@ def request(
 class ResponseReader:
     """Turns the bytes of one connection into its responses, one after the other."""
 
-    __slots__ = ("_buffer", "_framing", "_known_names", "_response", "_scanned", "vacancy")
+    __slots__ = (
+        "_buffer",
+        "_framing",
+        "_interim",
+        "_known_names",
+        "_response",
+        "_scanned",
+        "vacancy",
+    )
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -86,6 +96,7 @@ class ResponseReader:
         self._response: Response | None = None
         self._framing: Chunked | Endless | None = None
         self._scanned = 0
+        self._interim = 0
         # The unfilled part of a body of known length, to receive into.
         self.vacancy: memoryview | None = None
 
@@ -136,8 +147,11 @@ class ResponseReader:
                 return None
             response = self._parse(str(data[start:end], "latin-1"))
             start = end + 4
-            if response.status >= 200:  # else an interim answer: the real one follows
+            if response.status >= 200:
                 return self._body(response, data, start)
+            self._interim += 1  # the real answer is to follow
+            if self._interim > MAX_INTERIM:
+                raise ProtocolError(f"more than {MAX_INTERIM} interim answers to one request")
 
     def _parse(self, head: str) -> Response:
         lines = head.split("\r\n")
@@ -227,7 +241,7 @@ class ResponseReader:
     def _complete(self, rest: bytes | bytearray) -> Response | None:
         response, self._response = self._response, None
         self._framing = self.vacancy = None
-        self._scanned = 0
+        self._scanned = self._interim = 0
         if rest or self._buffer:
             self._buffer = bytearray(rest)
         return response

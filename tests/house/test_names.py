@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sysconfig
 from pathlib import Path
@@ -162,7 +163,7 @@ def test_a_module_of_the_users_named_logging_that_is_another_thing_loads(
 
 # What the runtime takes from the standard library when it is needed, and what that takes in turn:
 # file names that people do choose.
-NEEDED = ["json", "traceback", "logging", "types", "enum", "token", "string", "queue", "copy",
+NEEDED = ["dataclasses", "datetime", "inspect", "orjson", "random", "ssl", "uuid", "json", "traceback", "logging", "types", "enum", "token", "string", "queue", "copy",
           "operator", "linecache", "textwrap", "warnings", "weakref", "re", "keyword",
           "collections", "contextlib", "functools"]  # fmt: skip
 NEEDS_EVERYTHING = """
@@ -201,3 +202,18 @@ def test_a_module_of_the_users_named_as_one_the_runtime_needs_breaks_nothing(
         b"null",
         b"1",
     ]
+
+
+# Of some size, so that the codec would buy orjson, whose C code imports the standard library's.
+LARGE = json.dumps(["x" * 1000] * 5000).encode()
+
+
+@pytest.mark.parametrize(
+    "name", ["dataclasses", "datetime", "enum", "inspect", "json", "orjson", "uuid", "types"]
+)
+def test_a_large_event_beside_a_module_named_as_one_that_orjson_imports_is_served(
+    function: Function, name
+):
+    function.write(f"{name}.py", "MINE = 1")
+    function.code("def handler(event, context): return len(event)")
+    assert function.run(Event(LARGE), Event(LARGE), Event(b"[]")).results == [5000, 5000, 0]

@@ -5,6 +5,7 @@ The standard library's `json` is the oracle for decoding, awslambdaric's own mar
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import importlib
 import json
@@ -284,14 +285,56 @@ def test_where_we_differ_from_awslambdaric_it_is_on_purpose(
         theirs_of(marshaller, value)
 
 
-@pytest.mark.parametrize(
-    ("state", "offset"), [("stdlib", "+00:19:32"), ("auto", "+00:19:32"), ("orjson", "+00:20")]
-)
-def test_an_offset_of_seconds_is_the_one_thing_that_orjson_rounds(state: str, offset: str) -> None:
-    # RFC 3339 knows minutes only. To keep orjson from it would make every datetime 20 times dearer.
-    value = dt.datetime(1890, 1, 1, tzinfo=ODD_OFFSET)
+class Overriding(dict):
+    """A dict that shows something else than it holds."""
 
-    assert STATES[state]().encode(value).decode() == f'"1890-01-01T00:00:00{offset}"'
+    def items(self) -> Any:
+        return [("shown", 1)]
+
+    def __bool__(self) -> bool:
+        return False
+
+
+class Reversed(list):
+    """A list that is read backwards, and is false."""
+
+    def __iter__(self) -> Any:
+        return iter(self[::-1])
+
+    def __bool__(self) -> bool:
+        return False
+
+
+def moved() -> Any:
+    value = collections.OrderedDict(a=1, b=2)
+    value.move_to_end("a")
+    return value
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (dt.datetime(1890, 1, 1, tzinfo=ODD_OFFSET), '"1890-01-01T00:00:00+00:19:32"'),
+        (Overriding(held=2), '{"shown":1}'),
+        (Overriding(), '{"shown":1}'),
+        (Reversed([1, 2]), "[2,1]"),
+        (moved(), '{"b":2,"a":1}'),
+    ],
+)
+def test_a_value_with_a_mind_of_its_own_is_asked_by_every_engine(state, value, text) -> None:
+    assert STATES[state]().encode(value).decode() == text
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_deep_result_is_encoded(state: str) -> None:
+    # From 3.13 on deeper than Python's own stack; before, C code shares its limit.
+    depth = 2000 if sys.version_info >= (3, 13) else 400
+    value: list[Any] = []
+    for _ in range(depth - 1):
+        value = [value]
+
+    assert STATES[state]().encode(value) == b"[" * depth + b"]" * depth
 
 
 @different

@@ -216,3 +216,21 @@ def test_the_current_context_is_there_without_passing_it_on(function: Function):
             return [before, snapboot.current_context() is context, seen[0] is context]
     """)
     assert function.run(Event()).result == [None, True, True]
+
+
+@pytest.mark.parametrize("header", [CLIENT_CONTEXT, COGNITO])
+def test_a_header_of_null_is_as_good_as_none(function: Function, header):
+    event = Event(headers={header: "null"})
+    expression = "[context.client_context, context.identity.cognito_identity_id]"
+    assert looked_at(function, expression, event) == [[None, None]]
+
+
+def test_what_the_functions_init_says_of_itself_is_in_the_context(function: Function):
+    function.code("""
+        import os
+        os.environ["AWS_LAMBDA_LOG_STREAM_NAME"] = "another"
+
+        def handler(event, context):
+            return context.log_stream_name
+    """)
+    assert function.run(Event()).result == "another"

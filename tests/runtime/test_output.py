@@ -320,3 +320,67 @@ def test_a_signal_handler_that_logs_while_a_frame_waits_for_room_neither_hangs_n
             assert api.wait_for(Call.RESPONSE).json() == "logged"
         texts = [frame.text.rpartition("\t")[2] for frame in frames(pipe.contents())]
     assert sorted(texts) == ["from the signal handler\n", *["x" * length + "\n"] * 200]
+
+
+def test_logging_is_set_up_behind_a_finder_of_the_old_kind(function: Function):
+    function.code("""
+        import sys
+        sys.meta_path.append(object())
+        import logging
+
+        def handler(event, context):
+            return [type(each).__name__ for each in logging.getLogger().handlers]
+    """)
+    assert function.run(Event()).result == ["LambdaLoggerHandler"]
+
+
+def test_a_stdout_that_was_there_before_the_runtime_stays(function: Function):
+    function.write(
+        "early/sitecustomize.py",
+        """
+        import sys
+
+        class Tee:
+            def __init__(self, stream): self.stream = stream
+            def write(self, text): return self.stream.write(text.upper())
+            def flush(self): self.stream.flush()
+
+        sys.stdout = Tee(sys.stdout)
+    """,
+    )
+    function.code("def handler(event, context): print('seen')")
+    python_path = {"PYTHONPATH": str(function.root / "early")}
+    # Under `-S` it is made after we have dressed stdout; what counts is that both live.
+    assert "SEEN" in function.run(Event(), environment=python_path).stdout
+
+
+def test_a_child_of_a_thread_stuck_in_the_log_can_log(function: Function, tmp_path):
+    function.code("""
+        import os, signal, threading
+
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        try:
+            while True:
+                os.write(writing, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(writing, True)
+
+        def handler(event, context):
+            from snapboot.logs import FramedSink
+            sink = FramedSink(writing)
+            stuck = threading.Thread(target=sink.write, args=("stuck",), daemon=True)
+            stuck.start()
+            while not sink._waiting:
+                pass
+            child = os.fork()
+            if not child:
+                signal.alarm(10)
+                threading.Thread(target=os.read, args=(reading, 1 << 20), daemon=True).start()
+                sink.write("from the child")
+                os._exit(0)
+            status = os.waitpid(child, 0)[1]
+            os.read(reading, 1 << 20)
+            return os.waitstatus_to_exitcode(status)
+    """)
+    assert function.run(Event()).result == 0

@@ -300,3 +300,12 @@ def test_the_log_of_a_failing_hook_is_json_on_request(function: Function):
     run = snapped(function, source, AWS_LAMBDA_LOG_FORMAT="JSON")
     (record,) = map(json.loads, run.stdout.splitlines())
     assert record["errorType"] == "ZeroDivisionError"
+
+
+@pytest.mark.parametrize("name", ["random", "ssl", "tempfile"])
+def test_a_module_of_the_functions_named_as_one_that_is_renewed_is_left_alone(
+    function: Function, name
+):
+    function.write(f"{name}.py", "MINE = 1")
+    source = f"import {name}\n\ndef handler(event, context):\n    return {name}.MINE\n"
+    assert snapped(function, source, Event()).result == 1

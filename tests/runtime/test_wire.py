@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from snapboot.wire import (
     MAX_HEAD_BYTES,
+    MAX_INTERIM,
     MAX_KNOWN_NAMES,
     ConnectionLostError,
     ProtocolError,
@@ -396,10 +397,26 @@ def test_a_chunk_takes_the_same_number_of_steps_however_many_there_are() -> None
     assert (many - few) / 19_000 == pytest.approx(few / 1000, rel=0.05)
 
 
-def test_interim_answers_do_not_nest() -> None:
-    interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 20_000
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-    assert as_read(receive(by_feed, [interim + RESPONSES[1].data])) == expected(RESPONSES[1])
+
+def test_interim_answers_are_passed_over() -> None:
+    data = INTERIM * MAX_INTERIM + RESPONSES[1].data
+
+    assert as_read(receive(by_feed, [data])) == expected(RESPONSES[1])
+
+
+def test_interim_answers_without_end_are_refused() -> None:
+    with pytest.raises(ProtocolError, match="interim"):
+        receive(by_feed, [INTERIM] * 10 * MAX_INTERIM)
+
+
+def test_trailers_without_end_are_refused() -> None:
+    line = b"a: " + b"b" * 4000 + b"\r\n"
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+
+    with pytest.raises(ProtocolError, match="trailers"):
+        receive(by_feed, [head, *[line] * 1000])
 
 
 def test_a_hundred_thousand_chunks_of_one_byte_make_one_body() -> None:
