@@ -5,7 +5,7 @@
 #     CMD ["app.handler"]
 #
 # Build it with `docker build --provenance=false -t snapboot .`; PYTHON_IMAGE may be any image with a
-# CPython from 3.11 up whose `python3` is on the PATH.
+# CPython from 3.11 up and its pip whose `python3` is on the PATH.
 ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS build

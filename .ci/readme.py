@@ -37,10 +37,9 @@ def options() -> str:
     invoke = get_command(app).commands["invoke"]  # type: ignore[attr-defined]
     rows = ["| option | meaning |", "| --- | --- |"]
     for parameter in invoke.params:
-        record = parameter.to_info_dict()
-        if record["param_type_name"] == "option" and record["name"] != "help":
-            default = f" (default: {record['default']})" if record["default"] else ""
-            rows.append(f"| `{record['opts'][0]}` | {record['help']}{default} |")
+        if parameter.param_type_name == "option" and parameter.name != "help":
+            default = f" (default: {parameter.default})" if parameter.default else ""
+            rows.append(f"| `{parameter.opts[0]}` | {parameter.help}{default} |")
     return "\n".join(rows) + "\n"
 
 
