@@ -148,4 +148,5 @@ def test_thousands_of_invocations_leave_nothing_in_the_host():
 
     few, many = hosted("echo", scenario)
     assert many[:2] == few[:2]
-    assert many[2] < few[2] + 100
+    # Objects: some caches grow a little; what is kept for each invocation would be a thousand.
+    assert many[2] < few[2] + 500

@@ -24,6 +24,8 @@ _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus
 
 # Many more would take the descriptors, of which 1,024 are usual, from the host's other work.
 MAX_CONNECTIONS: Final = 256
+# How long a peer that has been hung up on may take to notice.
+_LINGER_S: Final = 0.5
 _READ_BYTES: Final = 64 * 1024
 # Beyond this a peer that sends without reading its answers is made to wait.
 _PIPELINE_BYTES: Final = 64 * 1024
@@ -87,6 +89,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._scratch = memoryview(bytearray(_READ_BYTES))
         self._space: memoryview
         self._ended = False
+        self._hung_up = False
         self._unread = False
         self._expect_request()
 
@@ -106,6 +109,8 @@ class _Connection(asyncio.BufferedProtocol):
         return self._space or self._scratch
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._hung_up:
+            return
         if self._space:
             self._space = self._space[nbytes:]
             if not self._space:
@@ -116,7 +121,9 @@ class _Connection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         """Answer what is whole to a peer that has only ended its own half."""
         self._ended = True
-        if not self._whole:
+        if self._hung_up:
+            self._transport.close()
+        elif not self._whole:
             self._break_off()
         return True
 
@@ -278,7 +285,17 @@ class _Connection(asyncio.BufferedProtocol):
             self._transport.write(head)
             self._transport.write(response.body)
         if not lasting:
-            self._transport.close()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """End our half, and drop what the peer still sends: a reset would overtake the answer."""
+        if self._transport.is_closing():
+            return
+        self._hung_up = True
+        self._space = memoryview(b"")
+        self._transport.resume_reading()
+        self._transport.write_eof()
+        asyncio.get_running_loop().call_later(_LINGER_S, self._transport.close)
 
     def _refuse(self, status: int, reason: str) -> None:
         """Tell a peer that does not keep to HTTP so, and hang up."""
