@@ -87,8 +87,8 @@ def _load_hot() -> None:
     """Load the hot modules straight from their bytecode, as far as that is never to be checked.
 
     Such is the bytecode that ships (PEP 552, unchecked hash). The import system would find, stat
-    and open the same files, and take 0.5 ms longer (benchmark `init`). What it alone can judge is
-    left to it, and all of it when somebody watches the imports.
+    and open the same files, and take 0.5 ms of CPU more (50 pairs on CPython 3.13). What it alone
+    can judge is left to it, and all of it when somebody watches the imports.
     """
     if sys.flags.optimize or sys.flags.verbose or sys.pycache_prefix is not None:
         return

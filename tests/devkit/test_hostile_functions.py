@@ -144,9 +144,9 @@ def test_thousands_of_invocations_leave_nothing_in_the_host():
                 await host.invoke()
             return held()
 
-        return await after(100), await after(1000)
+        return await after(100), [await after(400) for _ in range(3)]
 
-    few, many = hosted("echo", scenario)
-    assert many[:2] == few[:2]
-    # Objects: some caches grow a little; what is kept for each invocation would be a thousand.
-    assert many[2] < few[2] + 500
+    few, later = hosted("echo", scenario)
+    assert [many[:2] for many in later] == [few[:2]] * 3
+    # Timers that are about to end come and go by the dozen; what is kept never goes.
+    assert min(many[2] for many in later) < few[2] + 100
