@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from snapboot_devkit.host.lifecycle import Environment, Rules
-from snapboot_devkit.host.messages import (
+from snapboot_devkit.host.lifecycle.core import Environment, Rules
+from snapboot_devkit.host.lifecycle.messages import (
     AnswerEnded,
     ErrorBegun,
     InitErrorPosted,
@@ -23,7 +23,7 @@ from snapboot_devkit.host.messages import (
     StopRequested,
     TimePassed,
 )
-from snapboot_devkit.host.states import EnvironmentState, RuntimeState
+from snapboot_devkit.host.lifecycle.states import EnvironmentState, RuntimeState
 
 EPOCH = 1_790_000_000.0
 SNAPSTART = InitializationType.SNAP_START

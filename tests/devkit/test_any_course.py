@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snapboot_devkit.host.lifecycle import IllegalMoveError
-from snapboot_devkit.host.messages import (
+from snapboot_devkit.host.lifecycle.core import IllegalMoveError
+from snapboot_devkit.host.lifecycle.messages import (
     Answer,
     AnswerEnded,
     CallDropped,
@@ -27,8 +27,8 @@ from snapboot_devkit.host.messages import (
     StopRequested,
     TimePassed,
 )
+from snapboot_devkit.host.lifecycle.states import EnvironmentState
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
-from snapboot_devkit.host.states import EnvironmentState
 from tests.devkit.plays import Play, invoked
 
 MODES = st.sampled_from([None, "streaming", "chunky"])

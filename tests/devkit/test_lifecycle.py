@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from snapboot_devkit.host.messages import (
+from snapboot_devkit.host.lifecycle.messages import (
     Accepted,
     Answer,
     AnswerEnded,
@@ -34,8 +34,8 @@ from snapboot_devkit.host.messages import (
     StopRequested,
     TimePassed,
 )
+from snapboot_devkit.host.lifecycle.states import EnvironmentState, RuntimeState
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
-from snapboot_devkit.host.states import EnvironmentState, RuntimeState
 from tests.devkit.plays import (
     EPOCH,
     SNAPSTART,

@@ -2,8 +2,7 @@
 
 import pytest
 
-from snapboot_devkit.host.loglines import text_line
-from snapboot_devkit.host.messages import (
+from snapboot_devkit.host.lifecycle.messages import (
     InitializationType,
     InitReport,
     Phase,
@@ -13,6 +12,7 @@ from snapboot_devkit.host.messages import (
     Start,
     Status,
 )
+from snapboot_devkit.host.telemetry.loglines import text_line
 
 ON_DEMAND, SNAP_START = InitializationType.ON_DEMAND, InitializationType.SNAP_START
 WARM = Report(1, "id", 2.749, 3, memory_size_mb=128, max_memory_used_mb=56)

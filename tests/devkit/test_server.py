@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from snapboot_devkit.host.exchange import Response
+from snapboot_devkit.host.http.exchange import Response
+from snapboot_devkit.host.http.server import MAX_CONNECTIONS, _Connection, listen
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
-from snapboot_devkit.host.server import MAX_CONNECTIONS, _Connection, listen
 from tests.devkit.hosted import DEADLINE_S
 
 # Long enough for all that is in time, short enough to be waited for.

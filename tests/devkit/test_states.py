@@ -2,8 +2,8 @@
 
 import pytest
 
-from snapboot_devkit.host.lifecycle import IllegalMoveError
-from snapboot_devkit.host.messages import (
+from snapboot_devkit.host.lifecycle.core import IllegalMoveError
+from snapboot_devkit.host.lifecycle.messages import (
     Accepted,
     Delivery,
     Denied,
@@ -19,7 +19,7 @@ from snapboot_devkit.host.messages import (
     StopRequested,
     TimePassed,
 )
-from snapboot_devkit.host.states import (
+from snapboot_devkit.host.lifecycle.states import (
     ASKED_FOR,
     ENVIRONMENT,
     RUNTIME,

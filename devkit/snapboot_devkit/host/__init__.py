@@ -1,20 +1,21 @@
 """A local Lambda host: the whole life of a function's environment, without Docker.
 
-Needs the standard library and h11. The parts, each importing only those after it:
+Needs the standard library and h11. The folders, each importing only those after it:
 
-* `serving`, `local`: the host as a program and as an object; `environment` performs
-* `streams`, `signals`: the process that the host itself runs in
-* `server`, `process`: HTTP and processes; `runtime_routes`, `invoke_routes`: what HTTP means
-* `lifecycle`, `states`: what happens next; `messages`, `protocol`: the words for it
+* here: the host as a program (`serving`) and as an object (`local`), and `environment`, which
+  performs what a lifecycle decides
+* `sandbox`, `http`, `sources`: processes, connections, code
+* `routes`, `telemetry`: what HTTP means; what an environment tells
+* `lifecycle`: what happens next, and the words for it; `protocol`: every literal
 """
 
 from snapboot_devkit.host.callers import InvokeResult
 from snapboot_devkit.host.config import FunctionConfig
 from snapboot_devkit.host.errors import AddressInUseError, ConfigError, HostError, InvokeError
+from snapboot_devkit.host.lifecycle.messages import InitializationType, Report, Status
 from snapboot_devkit.host.local import LocalHost
-from snapboot_devkit.host.logs import LogLine, Source
-from snapboot_devkit.host.messages import InitializationType, Report, Status
 from snapboot_devkit.host.serving import serve
+from snapboot_devkit.host.telemetry.logs import LogLine, Source
 
 __all__ = [
     "AddressInUseError",

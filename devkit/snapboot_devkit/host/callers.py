@@ -6,12 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from snapboot_devkit.host import invoke_routes, protocol
+from snapboot_devkit.host import protocol
 from snapboot_devkit.host.errors import InvokeError
+from snapboot_devkit.host.routes import invoke as invoke_routes
 
 if TYPE_CHECKING:
-    from snapboot_devkit.host.exchange import Response
-    from snapboot_devkit.host.messages import FunctionResult, Report, ServiceFailure
+    from snapboot_devkit.host.http.exchange import Response
+    from snapboot_devkit.host.lifecycle.messages import FunctionResult, Report, ServiceFailure
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,24 +12,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from snapboot_devkit.host import loglines, runtime_routes
-from snapboot_devkit.host import messages as msg
-from snapboot_devkit.host.environ import runtime_environ
 from snapboot_devkit.host.errors import HostError
-from snapboot_devkit.host.lifecycle import Environment
-from snapboot_devkit.host.logs import LogStream, Source
-from snapboot_devkit.host.process import RuntimeProcess, launch
-from snapboot_devkit.host.server import Server, listen
-from snapboot_devkit.host.states import EnvironmentState
+from snapboot_devkit.host.http.server import Server, listen
+from snapboot_devkit.host.lifecycle import messages as msg
+from snapboot_devkit.host.lifecycle.core import Environment
+from snapboot_devkit.host.lifecycle.states import EnvironmentState
+from snapboot_devkit.host.routes import runtime as runtime_routes
+from snapboot_devkit.host.sandbox.environ import runtime_environ
+from snapboot_devkit.host.sandbox.process import RuntimeProcess, launch
+from snapboot_devkit.host.telemetry import loglines
+from snapboot_devkit.host.telemetry.logs import LogStream, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from snapboot_devkit.host.callers import Caller
     from snapboot_devkit.host.config import FunctionConfig
-    from snapboot_devkit.host.exchange import Body, Response
-    from snapboot_devkit.host.logs import LogLine
-    from snapboot_devkit.host.server import Exchange
+    from snapboot_devkit.host.http.exchange import Body, Response
+    from snapboot_devkit.host.http.server import Exchange
+    from snapboot_devkit.host.telemetry.logs import LogLine
 
 _LOOPBACK: Final = "127.0.0.1"
 # Between two looks at the memory of a runtime at work; what ends in between is not seen.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from snapboot_devkit.host import invoke_routes
 from snapboot_devkit.host.callers import Client, InvokeResult, Nobody, Program
 from snapboot_devkit.host.environment import LocalEnvironment
 from snapboot_devkit.host.errors import InvokeError
-from snapboot_devkit.host.exchange import Body
+from snapboot_devkit.host.http.exchange import Body
+from snapboot_devkit.host.http.server import Server, listen
 from snapboot_devkit.host.identity import Tracing
-from snapboot_devkit.host.invoke_routes import (
+from snapboot_devkit.host.routes import invoke as invoke_routes
+from snapboot_devkit.host.routes.invoke import (
     InvocationType,
     InvokeCall,
     RefusedError,
@@ -19,15 +20,14 @@ from snapboot_devkit.host.invoke_routes import (
     checked_invocation,
     checked_payload,
 )
-from snapboot_devkit.host.server import Server, listen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
     from snapboot_devkit.host.config import FunctionConfig
-    from snapboot_devkit.host.logs import LogLine
-    from snapboot_devkit.host.server import Exchange
+    from snapboot_devkit.host.http.server import Exchange
+    from snapboot_devkit.host.telemetry.logs import LogLine
 
 LOOPBACK: Final = "127.0.0.1"
 # A caller that takes longer over one request has gone astray.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host import protocol
-from snapboot_devkit.host.messages import Denied, FunctionResult, Status
+from snapboot_devkit.host.lifecycle.messages import Denied, FunctionResult, Status
 
 if TYPE_CHECKING:
-    from snapboot_devkit.host.states import RuntimeState
+    from snapboot_devkit.host.lifecycle.states import RuntimeState
 
 _WELL_FORMED_ERROR_TYPE: Final = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 

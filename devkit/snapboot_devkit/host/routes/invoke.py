@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote
 from uuid import UUID
 
 from snapboot_devkit.host import protocol
-from snapboot_devkit.host.exchange import (
+from snapboot_devkit.host.http.exchange import (
     Body,
     Head,
     Response,
@@ -25,7 +25,7 @@ from snapboot_devkit.host.exchange import (
     text_response,
     wrong_method,
 )
-from snapboot_devkit.host.messages import FunctionResult, Invocation, ServiceFailure
+from snapboot_devkit.host.lifecycle.messages import FunctionResult, Invocation, ServiceFailure
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.identity import Identity, Tracing

@@ -10,9 +10,8 @@ from enum import Enum
 from typing import Final
 from urllib.parse import unquote
 
-from snapboot_devkit.host import messages as msg
 from snapboot_devkit.host import protocol
-from snapboot_devkit.host.exchange import (
+from snapboot_devkit.host.http.exchange import (
     Body,
     Head,
     Response,
@@ -21,6 +20,7 @@ from snapboot_devkit.host.exchange import (
     text_response,
     wrong_method,
 )
+from snapboot_devkit.host.lifecycle import messages as msg
 
 
 class Route(Enum):

@@ -19,9 +19,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from snapboot_devkit.host import memory
 from snapboot_devkit.host.errors import LaunchError
-from snapboot_devkit.host.output import LineReader
+from snapboot_devkit.host.sandbox import memory
+from snapboot_devkit.host.sandbox.output import LineReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

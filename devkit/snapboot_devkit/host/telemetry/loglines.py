@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from snapboot_devkit.host import messages as msg
+from snapboot_devkit.host.lifecycle import messages as msg
 
 
 def text_line(record: msg.Record, version: str) -> str | None:

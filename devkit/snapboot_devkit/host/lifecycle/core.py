@@ -21,9 +21,10 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from snapboot_devkit.host import failures, protocol
-from snapboot_devkit.host import messages as msg
-from snapboot_devkit.host.states import (
+from snapboot_devkit.host import protocol
+from snapboot_devkit.host.lifecycle import failures
+from snapboot_devkit.host.lifecycle import messages as msg
+from snapboot_devkit.host.lifecycle.states import (
     ASKED_FOR,
     ENVIRONMENT,
     LIVE,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import h11
 
 from snapboot_devkit.host.errors import AddressInUseError
-from snapboot_devkit.host.exchange import Body, Head, Response, error_response
+from snapboot_devkit.host.http.exchange import Body, Head, Response, error_response
 from snapboot_devkit.host.protocol import MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES
 
 if TYPE_CHECKING:

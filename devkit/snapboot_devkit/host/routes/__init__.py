@@ -1,0 +1,1 @@
+"""What each HTTP API means: requests become messages, outcomes become responses. No I/O."""

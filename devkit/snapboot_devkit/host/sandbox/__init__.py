@@ -1,0 +1,1 @@
+"""The processes of one execution environment, and what they get: variables, limits, folders."""

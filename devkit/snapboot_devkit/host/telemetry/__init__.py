@@ -1,0 +1,1 @@
+"""What an environment tells: log lines, records, and their delivery to subscribers."""
