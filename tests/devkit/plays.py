@@ -5,18 +5,15 @@ from __future__ import annotations
 import itertools
 
 from snapboot_devkit.host.lifecycle.core import Environment, Rules
+from snapboot_devkit.host.lifecycle.effects import Reply
 from snapboot_devkit.host.lifecycle.messages import (
     AnswerEnded,
     ErrorBegun,
     InitErrorPosted,
-    InitializationType,
     InitRequested,
-    Instant,
-    Invocation,
     InvokeRequested,
     NextCalled,
     ProcessExited,
-    Reply,
     ResponseBegun,
     RestoreErrorPosted,
     RestoreNextCalled,
@@ -24,6 +21,7 @@ from snapboot_devkit.host.lifecycle.messages import (
     TimePassed,
 )
 from snapboot_devkit.host.lifecycle.states import EnvironmentState, RuntimeState
+from snapboot_devkit.host.lifecycle.terms import InitializationType, Instant, Invocation
 
 EPOCH = 1_790_000_000.0
 SNAPSTART = InitializationType.SNAP_START

@@ -6,28 +6,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snapboot_devkit.host.lifecycle.core import IllegalMoveError
+from snapboot_devkit.host.lifecycle.effects import Answer, Refuse, Reply
 from snapboot_devkit.host.lifecycle.messages import (
-    Answer,
     AnswerEnded,
     CallDropped,
     ErrorBegun,
     InitErrorPosted,
-    InitializationType,
     InitRequested,
     NextCalled,
     ProcessExited,
-    Refuse,
-    Reply,
-    Report,
     ResponseBegun,
     RestoreErrorPosted,
     RestoreNextCalled,
     SpawnFailed,
-    Start,
     StopRequested,
     TimePassed,
 )
+from snapboot_devkit.host.lifecycle.records import Report, Start
 from snapboot_devkit.host.lifecycle.states import EnvironmentState
+from snapboot_devkit.host.lifecycle.terms import InitializationType
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
 from tests.devkit.plays import Play, invoked
 

@@ -4,37 +4,38 @@ import json
 
 import pytest
 
-from snapboot_devkit.host.lifecycle.messages import (
+from snapboot_devkit.host.lifecycle.effects import (
     Accepted,
     Answer,
-    AnswerEnded,
-    CallDropped,
-    Delivery,
-    ErrorBegun,
-    FunctionResult,
-    InitErrorPosted,
-    InitReport,
-    InitRequested,
     Kill,
-    NextCalled,
-    Phase,
-    ProcessExited,
     Refuse,
     Reply,
-    Report,
-    ResponseBegun,
     Restored,
-    RestoreErrorPosted,
-    RestoreReport,
-    RuntimeDone,
     Spawn,
+)
+from snapboot_devkit.host.lifecycle.messages import (
+    AnswerEnded,
+    CallDropped,
+    ErrorBegun,
+    InitErrorPosted,
+    InitRequested,
+    NextCalled,
+    ProcessExited,
+    ResponseBegun,
+    RestoreErrorPosted,
     SpawnFailed,
-    Start,
-    Status,
     StopRequested,
     TimePassed,
 )
+from snapboot_devkit.host.lifecycle.records import (
+    InitReport,
+    Report,
+    RestoreReport,
+    RuntimeDone,
+    Start,
+)
 from snapboot_devkit.host.lifecycle.states import EnvironmentState, RuntimeState
+from snapboot_devkit.host.lifecycle.terms import Delivery, FunctionResult, Phase, Status
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
 from tests.devkit.plays import (
     EPOCH,

@@ -2,16 +2,14 @@
 
 import pytest
 
-from snapboot_devkit.host.lifecycle.messages import (
-    InitializationType,
+from snapboot_devkit.host.lifecycle.records import (
     InitReport,
-    Phase,
     Report,
     RestoreReport,
     RuntimeDone,
     Start,
-    Status,
 )
+from snapboot_devkit.host.lifecycle.terms import InitializationType, Phase, Status
 from snapboot_devkit.host.telemetry.loglines import text_line
 
 ON_DEMAND, SNAP_START = InitializationType.ON_DEMAND, InitializationType.SNAP_START

@@ -3,10 +3,8 @@
 import pytest
 
 from snapboot_devkit.host.lifecycle.core import IllegalMoveError
+from snapboot_devkit.host.lifecycle.effects import Accepted, Denied
 from snapboot_devkit.host.lifecycle.messages import (
-    Accepted,
-    Delivery,
-    Denied,
     ErrorBegun,
     InitErrorPosted,
     InitRequested,
@@ -28,6 +26,7 @@ from snapboot_devkit.host.lifecycle.states import (
     RuntimeMove,
     RuntimeState,
 )
+from snapboot_devkit.host.lifecycle.terms import Delivery
 from tests.devkit.plays import invoked, play_at
 
 CALLS = {

@@ -12,7 +12,8 @@ Needs the standard library and h11. The folders, each importing only those after
 from snapboot_devkit.host.callers import InvokeResult
 from snapboot_devkit.host.config import FunctionConfig
 from snapboot_devkit.host.errors import AddressInUseError, ConfigError, HostError, InvokeError
-from snapboot_devkit.host.lifecycle.messages import InitializationType, Report, Status
+from snapboot_devkit.host.lifecycle.records import Report
+from snapboot_devkit.host.lifecycle.terms import InitializationType, Status
 from snapboot_devkit.host.local import LocalHost
 from snapboot_devkit.host.serving import serve
 from snapboot_devkit.host.telemetry.logs import LogLine, Source

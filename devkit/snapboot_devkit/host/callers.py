@@ -12,7 +12,8 @@ from snapboot_devkit.host.routes import invoke as invoke_routes
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.http.exchange import Response
-    from snapboot_devkit.host.lifecycle.messages import FunctionResult, Report, ServiceFailure
+    from snapboot_devkit.host.lifecycle.records import Report
+    from snapboot_devkit.host.lifecycle.terms import FunctionResult, ServiceFailure
 
 
 @dataclass(frozen=True, slots=True)

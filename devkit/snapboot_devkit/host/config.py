@@ -15,7 +15,7 @@ from snapboot_devkit.host import protocol
 from snapboot_devkit.host.errors import ConfigError
 from snapboot_devkit.host.identity import Identity
 from snapboot_devkit.host.lifecycle.core import Rules
-from snapboot_devkit.host.lifecycle.messages import InitializationType
+from snapboot_devkit.host.lifecycle.terms import InitializationType
 
 MAX_TIMEOUT_S: Final = 900.0
 MEMORY_MB: Final = range(128, 10_240 + 1)

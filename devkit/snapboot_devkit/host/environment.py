@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from snapboot_devkit.host.errors import HostError
 from snapboot_devkit.host.http.server import Server, listen
+from snapboot_devkit.host.lifecycle import effects, records, terms
 from snapboot_devkit.host.lifecycle import messages as msg
 from snapboot_devkit.host.lifecycle.core import Environment
 from snapboot_devkit.host.lifecycle.states import EnvironmentState
@@ -76,7 +77,7 @@ class LocalEnvironment:
         """Begin the init ahead of any request."""
         self._feed(msg.InitRequested())
 
-    def invoke(self, invocation: msg.Invocation, caller: Caller) -> None:
+    def invoke(self, invocation: terms.Invocation, caller: Caller) -> None:
         """Handle an event when its turn has come."""
         number = next(self._numbers)
         self._callers[number] = caller
@@ -92,7 +93,7 @@ class LocalEnvironment:
 
     def opened(self, exchange: Exchange) -> None:
         """Take a call whose head has arrived."""
-        snapstart = self._config.initialization is msg.InitializationType.SNAP_START
+        snapstart = self._config.initialization is terms.InitializationType.SNAP_START
         route = runtime_routes.route(exchange.head, snapstart=snapstart)
         if not isinstance(route, runtime_routes.Route):
             exchange.answer(route)
@@ -135,33 +136,35 @@ class LocalEnvironment:
     # ---- performing --------------------------------------------------------------------------
 
     def _feed(self, message: msg.Message) -> None:
-        now = msg.Instant(time.monotonic(), time.time())
+        now = terms.Instant(time.monotonic(), time.time())
         for effect in self._core.feed(message, now):
             self._perform(effect)
         self._set_timer()
         if self.state is EnvironmentState.DEAD:
             self._dead.set()
 
-    def _perform(self, effect: msg.Effect) -> None:
+    def _perform(self, effect: effects.Effect) -> None:
         match effect:
-            case msg.Reply():
+            case effects.Reply():
                 self._reply(effect.call, runtime_routes.render(effect.content))
-            case msg.Answer():
+            case effects.Answer():
                 self._callers[effect.caller].answered(effect.result)
-            case msg.Refuse():
+            case effects.Refuse():
                 self._callers.pop(effect.caller).refused(effect.failure)
-            case msg.Spawn():
+            case effects.Spawn():
                 self._spawn()
-            case msg.Kill():
+            case effects.Kill():
                 self._kill()
-            case msg.Report():
+            case records.Report():
                 self._finish(effect)
-            case msg.InitReport() if self._process:
+            case records.InitReport() if self._process:
                 self._process.peak_mb()
                 self._record(effect)
-            case msg.Start():
+            case records.Start():
                 self._watch_memory()
                 self._record(effect)
+            case effects.Terminate() | effects.BeginStream() | effects.Subscribe():
+                raise TypeError(f"{effect!r} is not performed yet")
             case _:
                 self._record(effect)
 
@@ -201,12 +204,12 @@ class LocalEnvironment:
         if self._process:
             self._process.kill()
 
-    def _record(self, record: msg.Record) -> None:
+    def _record(self, record: records.Record) -> None:
         line = loglines.text_line(record, self._config.identity.version)
         if line is not None:
             self._log.write(Source.PLATFORM, line)
 
-    def _finish(self, report: msg.Report) -> None:
+    def _finish(self, report: records.Report) -> None:
         whole = replace(
             report,
             memory_size_mb=self._config.memory_mb,

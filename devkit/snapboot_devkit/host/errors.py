@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from snapboot_devkit.host.lifecycle.messages import ServiceFailure
+    from snapboot_devkit.host.lifecycle.terms import ServiceFailure
 
 
 class HostError(Exception):

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from snapboot_devkit.host import protocol
-from snapboot_devkit.host.lifecycle import failures
+from snapboot_devkit.host.lifecycle import effects, failures, records, terms
 from snapboot_devkit.host.lifecycle import messages as msg
 from snapboot_devkit.host.lifecycle.states import (
     ASKED_FOR,
@@ -55,7 +55,7 @@ class Rules:
     timeout_s: float = 3.0
     init_limit_s: float = protocol.INIT_LIMIT_S
     restore_limit_s: float = protocol.RESTORE_LIMIT_S
-    initialization: msg.InitializationType = msg.InitializationType.ON_DEMAND
+    initialization: terms.InitializationType = terms.InitializationType.ON_DEMAND
     check_invocation_id: bool = True
 
 
@@ -64,10 +64,10 @@ class _Attempt:
     """The invocation that is being worked on, and how it has fared so far."""
 
     caller: int
-    delivery: msg.Delivery
+    delivery: terms.Delivery
     began: float
     answered: bool = False
-    status: msg.Status = msg.Status.SUCCESS
+    status: terms.Status = terms.Status.SUCCESS
     error_type: str | None = None
 
     @property
@@ -94,23 +94,23 @@ class Environment:
         self._restore_ms: float | None = None
         self._kept: failures.Failure | None = None
         self._exit_code = 0
-        self._effects: list[msg.Effect] = []
+        self._effects: list[effects.Effect] = []
 
     def __repr__(self) -> str:
         return f"<Environment {self.state.value}, runtime {self.runtime.value}>"
 
-    def feed(self, message: msg.Message, now: msg.Instant) -> list[msg.Effect]:
+    def feed(self, message: msg.Message, now: terms.Instant) -> list[effects.Effect]:
         """Take note of one message and return what to do about it, in order.
 
         Raises IllegalMoveError, and changes nothing, when the message cannot be true.
         """
         self._REACTIONS[type(message)](self, message, now)
-        effects, self._effects = self._effects, []
-        return effects
+        wanted, self._effects = self._effects, []
+        return wanted
 
     # ---- the runtime's calls -----------------------------------------------------------------
 
-    def _on_next(self, message: msg.NextCalled, now: msg.Instant) -> None:
+    def _on_next(self, message: msg.NextCalled, now: terms.Instant) -> None:
         before = self.runtime
         if not self._step(RuntimeMove.NEXT, message.call):
             return
@@ -120,7 +120,7 @@ class Environment:
         self._blocked.append(message.call)
         self._runtime_is_ready(now)
 
-    def _runtime_is_ready(self, now: msg.Instant) -> None:
+    def _runtime_is_ready(self, now: terms.Instant) -> None:
         match self.state:
             case EnvironmentState.INITIALISING:
                 self._end_init(now)
@@ -133,7 +133,7 @@ class Environment:
         self._advance(now)
 
     def _on_answer_begun(
-        self, message: msg.ResponseBegun | msg.ErrorBegun, _now: msg.Instant
+        self, message: msg.ResponseBegun | msg.ErrorBegun, _now: terms.Instant
     ) -> None:
         if denial := self._stranger(message):
             self._reply(message.call, denial)
@@ -147,7 +147,7 @@ class Environment:
             return
         self._answering = message
 
-    def _stranger(self, message: msg.ResponseBegun | msg.ErrorBegun) -> msg.Denied | None:
+    def _stranger(self, message: msg.ResponseBegun | msg.ErrorBegun) -> effects.Denied | None:
         """Return why an answer does not belong to the current attempt, if it does not."""
         attempt = self._attempt
         if attempt is None or message.request_id != attempt.request_id:
@@ -156,7 +156,7 @@ class Environment:
             return None
         return failures.INVALID_INVOCATION_ID if self._rules.check_invocation_id else None
 
-    def _on_answer_ended(self, message: msg.AnswerEnded, _now: msg.Instant) -> None:
+    def _on_answer_ended(self, message: msg.AnswerEnded, _now: terms.Instant) -> None:
         begun = self._answering
         if begun is None or begun.call != message.call:
             return
@@ -168,31 +168,31 @@ class Environment:
         if isinstance(begun, msg.ErrorBegun):
             self._answer_error(begun, message)
         else:
-            self._answer(msg.FunctionResult(message.body, message.content_type))
-        self._reply(message.call, msg.Accepted())
+            self._answer(terms.FunctionResult(message.body, message.content_type))
+        self._reply(message.call, effects.Accepted())
 
     def _answer_error(self, begun: msg.ErrorBegun, ended: msg.AnswerEnded) -> None:
         error_type = failures.clean_error_type(begun.error_type)
         self._answer_failure(
-            failures.Failure(msg.Status.ERROR, error_type, ended.body, ended.content_type)
+            failures.Failure(terms.Status.ERROR, error_type, ended.body, ended.content_type)
         )
 
-    def _on_init_error(self, message: msg.InitErrorPosted, now: msg.Instant) -> None:
+    def _on_init_error(self, message: msg.InitErrorPosted, now: terms.Instant) -> None:
         if self._step(RuntimeMove.INIT_ERROR, message.call):
             self._last_post(message, now)
 
-    def _on_restore_error(self, message: msg.RestoreErrorPosted, now: msg.Instant) -> None:
+    def _on_restore_error(self, message: msg.RestoreErrorPosted, now: terms.Instant) -> None:
         if self._step(RuntimeMove.RESTORE_ERROR, message.call):
             self._last_post(message, now)
 
     def _last_post(
-        self, message: msg.InitErrorPosted | msg.RestoreErrorPosted, now: msg.Instant
+        self, message: msg.InitErrorPosted | msg.RestoreErrorPosted, now: terms.Instant
     ) -> None:
-        self._reply(message.call, msg.Accepted())
+        self._reply(message.call, effects.Accepted())
         self._fail(failures.posted(message.error_type, message.body), now)
         self.deadline = now.mono + LEAVE_S
 
-    def _on_restore_next(self, message: msg.RestoreNextCalled, now: msg.Instant) -> None:
+    def _on_restore_next(self, message: msg.RestoreNextCalled, now: terms.Instant) -> None:
         if not self._step(RuntimeMove.RESTORE_NEXT, message.call):
             return
         self._blocked.append(message.call)
@@ -200,7 +200,7 @@ class Environment:
             self._end_init(now)
             self._advance(now)
 
-    def _on_call_dropped(self, message: msg.CallDropped, _now: msg.Instant) -> None:
+    def _on_call_dropped(self, message: msg.CallDropped, _now: terms.Instant) -> None:
         if message.call in self._blocked:
             self._blocked.remove(message.call)
         begun = self._answering
@@ -211,20 +211,20 @@ class Environment:
 
     # ---- the platform's moments --------------------------------------------------------------
 
-    def _on_init_requested(self, _message: msg.InitRequested, now: msg.Instant) -> None:
+    def _on_init_requested(self, _message: msg.InitRequested, now: terms.Instant) -> None:
         if self.state is EnvironmentState.COLD:
             self._begin_init(now)
 
-    def _on_invoke_requested(self, message: msg.InvokeRequested, now: msg.Instant) -> None:
+    def _on_invoke_requested(self, message: msg.InvokeRequested, now: terms.Instant) -> None:
         if self.state in (EnvironmentState.STOPPING, EnvironmentState.DEAD):
-            self._effects.append(msg.Refuse(message.caller, _GOING_DOWN))
+            self._effects.append(effects.Refuse(message.caller, _GOING_DOWN))
         elif len(self._queue) >= protocol.MAX_WAITING:
-            self._effects.append(msg.Refuse(message.caller, _TOO_MANY))
+            self._effects.append(effects.Refuse(message.caller, _TOO_MANY))
         else:
             self._queue.append(message)
             self._advance(now)
 
-    def _on_time_passed(self, _message: msg.TimePassed, now: msg.Instant) -> None:
+    def _on_time_passed(self, _message: msg.TimePassed, now: terms.Instant) -> None:
         if self.deadline is None or now.mono < self.deadline:
             return
         self.deadline = None
@@ -236,26 +236,26 @@ class Environment:
             case EnvironmentState.INVOKING:
                 limit_s = self._rules.timeout_s
                 self._fail(failures.timed_out(self._current.request_id, limit_s), now)
-        self._effects.append(msg.Kill())
+        self._effects.append(effects.Kill())
 
-    def _on_process_exited(self, message: msg.ProcessExited, now: msg.Instant) -> None:
+    def _on_process_exited(self, message: msg.ProcessExited, now: terms.Instant) -> None:
         self._exit_code = message.code
         self._ended(failures.exited(self._request_id, message.code), now)
 
-    def _on_spawn_failed(self, message: msg.SpawnFailed, now: msg.Instant) -> None:
+    def _on_spawn_failed(self, message: msg.SpawnFailed, now: terms.Instant) -> None:
         self._ended(failures.not_started(self._request_id, message.reason), now)
 
-    def _ended(self, failure: failures.Failure, now: msg.Instant) -> None:
+    def _ended(self, failure: failures.Failure, now: terms.Instant) -> None:
         if self.state in LIVE and self.state is not EnvironmentState.READY:
             self._fail(failure, now)
-        snapshot = self._rules.initialization is msg.InitializationType.SNAP_START
+        snapshot = self._rules.initialization is terms.InitializationType.SNAP_START
         discard = snapshot and self.state is EnvironmentState.RESETTING
         self._move(EnvironmentMove.DISCARD if discard else EnvironmentMove.EXIT)
         self._blocked.clear()
         self.deadline = None
         self._advance(now)
 
-    def _on_stop_requested(self, _message: msg.StopRequested, now: msg.Instant) -> None:
+    def _on_stop_requested(self, _message: msg.StopRequested, now: terms.Instant) -> None:
         running = self.state in LIVE or self.state is EnvironmentState.RESETTING
         self._move(EnvironmentMove.STOP)
         self.deadline = None
@@ -264,19 +264,19 @@ class Environment:
             self._report_invoke(self._attempt, now)
         self._refuse_all()
         if running:
-            self._effects.append(msg.Kill())
+            self._effects.append(effects.Kill())
 
     def _refuse_all(self) -> None:
         waiting = [request.caller for request in self._queue]
         if self._attempt is not None:
             waiting.insert(0, self._attempt.caller)
-        self._effects += [msg.Refuse(caller, _GOING_DOWN) for caller in waiting]
+        self._effects += [effects.Refuse(caller, _GOING_DOWN) for caller in waiting]
         self._queue.clear()
         self._attempt = None
 
     # ---- the phases --------------------------------------------------------------------------
 
-    def _advance(self, now: msg.Instant) -> None:
+    def _advance(self, now: terms.Instant) -> None:
         """Begin whatever the first waiting caller needs, if the environment is free for it."""
         while self._queue and self._kept and self.state is EnvironmentState.COLD:
             self._tell_kept_failure()
@@ -290,48 +290,48 @@ class Environment:
             case EnvironmentState.READY | EnvironmentState.RESET | EnvironmentState.ABANDONED:
                 self._begin_invoke(now)
 
-    def _begin_init(self, now: msg.Instant) -> None:
+    def _begin_init(self, now: terms.Instant) -> None:
         self._move(EnvironmentMove.INIT)
         self._phase_began = now.mono
         self.deadline = now.mono + self._rules.init_limit_s
         self._spawn()
 
-    def _end_init(self, now: msg.Instant) -> None:
+    def _end_init(self, now: terms.Instant) -> None:
         self._move(EnvironmentMove.READY)
         self.deadline = None
         self._init_ms = self._phase_ms(now)
         self._report_init(self._init_ms)
 
     def _report_init(self, duration_ms: float, failure: failures.Failure | None = None) -> None:
-        phase = msg.Phase.INVOKE if self.state is EnvironmentState.INVOKING else msg.Phase.INIT
+        phase = terms.Phase.INVOKE if self.state is EnvironmentState.INVOKING else terms.Phase.INIT
         status, error_type = _outcome(failure)
         kind = self._rules.initialization
-        self._effects.append(msg.InitReport(phase, kind, duration_ms, status, error_type))
+        self._effects.append(records.InitReport(phase, kind, duration_ms, status, error_type))
 
-    def _begin_restore(self, now: msg.Instant) -> None:
+    def _begin_restore(self, now: terms.Instant) -> None:
         self._move(EnvironmentMove.RESTORE)
         self._move_runtime(RuntimeMove.RESTORED)
         self._phase_began = now.mono
         self.deadline = now.mono + self._rules.restore_limit_s
-        self._release(msg.Restored())
+        self._release(effects.Restored())
 
-    def _end_restore(self, now: msg.Instant) -> None:
+    def _end_restore(self, now: terms.Instant) -> None:
         self._move(EnvironmentMove.READY)
         self.deadline = None
         # The init was the snapshot's, made and reported long before this invoke.
         self._init_ms = None
         self._restore_ms = self._phase_ms(now)
-        self._effects.append(msg.RestoreReport(self._restore_ms))
+        self._effects.append(records.RestoreReport(self._restore_ms))
 
-    def _begin_invoke(self, now: msg.Instant) -> None:
+    def _begin_invoke(self, now: terms.Instant) -> None:
         before = self.state
         self._move(EnvironmentMove.INVOKE)
         request = self._queue.popleft()
         deadline_ms = int((now.epoch + self._rules.timeout_s) * _MS)
-        delivery = msg.Delivery(request.invocation, self._new_id(), deadline_ms)
+        delivery = terms.Delivery(request.invocation, self._new_id(), deadline_ms)
         self._attempt = _Attempt(request.caller, delivery, now.mono)
         self.deadline = now.mono + self._rules.timeout_s
-        self._effects.append(msg.Start(self._request_id))
+        self._effects.append(records.Start(self._request_id))
         match before:
             case EnvironmentState.READY:
                 self._deliver()
@@ -344,19 +344,19 @@ class Environment:
         self._move_runtime(RuntimeMove.DELIVERED)
         self._release(self._current.delivery)
 
-    def _end_invoke(self, now: msg.Instant) -> None:
+    def _end_invoke(self, now: terms.Instant) -> None:
         attempt = self._current
         self._move(EnvironmentMove.READY)
         self._report_invoke(attempt, now)
 
-    def _report_invoke(self, attempt: _Attempt, now: msg.Instant) -> None:
+    def _report_invoke(self, attempt: _Attempt, now: terms.Instant) -> None:
         self.deadline = None
         self._attempt = None
         duration_ms = (now.mono - attempt.began) * _MS
         outcome = attempt.status, attempt.error_type
-        self._effects.append(msg.RuntimeDone(attempt.request_id, *outcome))
+        self._effects.append(records.RuntimeDone(attempt.request_id, *outcome))
         self._effects.append(
-            msg.Report(
+            records.Report(
                 attempt.caller,
                 attempt.request_id,
                 duration_ms,
@@ -371,7 +371,7 @@ class Environment:
 
     # ---- failure -----------------------------------------------------------------------------
 
-    def _fail(self, failure: failures.Failure, now: msg.Instant) -> None:
+    def _fail(self, failure: failures.Failure, now: terms.Instant) -> None:
         """End the present phase as a failure; the processes are left to end or to be killed."""
         match self.state:
             case EnvironmentState.INITIALISING:
@@ -384,26 +384,26 @@ class Environment:
         self._answering = None
         self.deadline = None
 
-    def _fail_init(self, failure: failures.Failure, now: msg.Instant) -> None:
+    def _fail_init(self, failure: failures.Failure, now: terms.Instant) -> None:
         self._report_init(self._phase_ms(now), failure)
-        if self._rules.initialization is msg.InitializationType.SNAP_START:
+        if self._rules.initialization is terms.InitializationType.SNAP_START:
             self._kept = failure
 
     def _tell_kept_failure(self) -> None:
         failure, self._kept = self._kept, None
         if failure is not None:
             text = f"The init before the snapshot failed: {_describe(failure)}"
-            refusal = msg.ServiceFailure(400, "SnapStartException", text)
-            self._effects.append(msg.Refuse(self._queue.popleft().caller, refusal))
+            refusal = terms.ServiceFailure(400, "SnapStartException", text)
+            self._effects.append(effects.Refuse(self._queue.popleft().caller, refusal))
 
-    def _fail_restore(self, failure: failures.Failure, now: msg.Instant) -> None:
-        report = msg.RestoreReport(self._phase_ms(now), failure.status, failure.error_type)
-        slow = failure.status is msg.Status.TIMEOUT
+    def _fail_restore(self, failure: failures.Failure, now: terms.Instant) -> None:
+        report = records.RestoreReport(self._phase_ms(now), failure.status, failure.error_type)
+        slow = failure.status is terms.Status.TIMEOUT
         status, name = (408, "SnapStartTimeoutException") if slow else (400, "SnapStartException")
-        refusal = msg.ServiceFailure(status, name, f"The restore failed: {_describe(failure)}")
-        self._effects += [report, msg.Refuse(self._queue.popleft().caller, refusal)]
+        refusal = terms.ServiceFailure(status, name, f"The restore failed: {_describe(failure)}")
+        self._effects += [report, effects.Refuse(self._queue.popleft().caller, refusal)]
 
-    def _fail_invoke(self, failure: failures.Failure, now: msg.Instant) -> None:
+    def _fail_invoke(self, failure: failures.Failure, now: terms.Instant) -> None:
         attempt = self._current
         if self.runtime in (RuntimeState.STARTED, RuntimeState.INIT_ERROR):
             self._report_init((now.mono - attempt.began) * _MS, failure)
@@ -425,7 +425,7 @@ class Environment:
     def _request_id(self) -> str:
         return self._attempt.request_id if self._attempt else ""
 
-    def _phase_ms(self, now: msg.Instant) -> float:
+    def _phase_ms(self, now: terms.Instant) -> float:
         return (now.mono - self._phase_began) * _MS
 
     def _move(self, move: EnvironmentMove) -> None:
@@ -451,18 +451,20 @@ class Environment:
 
     def _spawn(self) -> None:
         self.runtime = RuntimeState.STARTED
-        self._effects.append(msg.Spawn())
+        self._effects.append(effects.Spawn())
 
-    def _release(self, content: msg.Restored | msg.Delivery) -> None:
-        self._effects += [msg.Reply(call, content) for call in self._blocked]
+    def _release(self, content: effects.Restored | terms.Delivery) -> None:
+        self._effects += [effects.Reply(call, content) for call in self._blocked]
         self._blocked.clear()
 
-    def _reply(self, call: int, content: msg.Accepted | msg.Denied | msg.Delivery) -> None:
-        self._effects.append(msg.Reply(call, content))
+    def _reply(
+        self, call: int, content: effects.Accepted | effects.Denied | terms.Delivery
+    ) -> None:
+        self._effects.append(effects.Reply(call, content))
 
-    def _answer(self, result: msg.FunctionResult) -> None:
+    def _answer(self, result: terms.FunctionResult) -> None:
         self._current.answered = True
-        self._effects.append(msg.Answer(self._current.caller, result))
+        self._effects.append(effects.Answer(self._current.caller, result))
 
     def _answer_failure(self, failure: failures.Failure) -> None:
         attempt = self._current
@@ -487,10 +489,10 @@ class Environment:
     }
 
 
-_GOING_DOWN: Final = msg.ServiceFailure(
+_GOING_DOWN: Final = terms.ServiceFailure(
     500, "ServiceException", "The local host is stopping; start it again to invoke the function"
 )
-_TOO_MANY: Final = msg.ServiceFailure(
+_TOO_MANY: Final = terms.ServiceFailure(
     429,
     "TooManyRequestsException",
     f"Rate Exceeded: {protocol.MAX_WAITING} invocations are waiting; let some of them end first",
@@ -501,8 +503,8 @@ def _mode_exists(mode: str | None) -> bool:
     return mode is None or mode == protocol.RESPONSE_MODE_STREAMING
 
 
-def _outcome(failure: failures.Failure | None) -> tuple[msg.Status, str | None]:
-    return (failure.status, failure.error_type) if failure else (msg.Status.SUCCESS, None)
+def _outcome(failure: failures.Failure | None) -> tuple[terms.Status, str | None]:
+    return (failure.status, failure.error_type) if failure else (terms.Status.SUCCESS, None)
 
 
 def _describe(failure: failures.Failure) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host import protocol
-from snapboot_devkit.host.lifecycle.messages import Denied, FunctionResult, Status
+from snapboot_devkit.host.lifecycle.effects import Denied
+from snapboot_devkit.host.lifecycle.terms import FunctionResult, Status
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.lifecycle.states import RuntimeState

@@ -25,7 +25,7 @@ from snapboot_devkit.host.http.exchange import (
     text_response,
     wrong_method,
 )
-from snapboot_devkit.host.lifecycle.messages import FunctionResult, Invocation, ServiceFailure
+from snapboot_devkit.host.lifecycle.terms import FunctionResult, Invocation, ServiceFailure
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.identity import Identity, Tracing

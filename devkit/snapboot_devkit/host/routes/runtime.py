@@ -20,6 +20,7 @@ from snapboot_devkit.host.http.exchange import (
     text_response,
     wrong_method,
 )
+from snapboot_devkit.host.lifecycle import effects, terms
 from snapboot_devkit.host.lifecycle import messages as msg
 
 
@@ -84,17 +85,20 @@ def closing(found: Route, call: int, head: Head, body: Body) -> msg.RuntimeCall 
     return None
 
 
-def render(content: msg.Accepted | msg.Restored | msg.Denied | msg.Delivery) -> Response:
+def render(
+    content: effects.Accepted | effects.Restored | effects.Denied | terms.Delivery,
+) -> Response:
     """Return a reply of the lifecycle as a response."""
     match content:
-        case msg.Delivery():
+        case terms.Delivery():
             return _render_delivery(content)
-        case msg.Accepted():
+        case effects.Accepted():
             return ACCEPTED
-        case msg.Restored():
+        case effects.Restored():
             return Response(200, ())
-        case msg.Denied(status, error_type, message):
+        case effects.Denied(status, error_type, message):
             return error_response(status, error_type, message)
+    raise TypeError(f"{content!r} is no reply of the Runtime API")
 
 
 ACCEPTED: Final = Response(
@@ -118,7 +122,7 @@ def _error_type(head: Head) -> str:
     return head.header(protocol.ERROR_TYPE) or ""
 
 
-def _render_delivery(delivery: msg.Delivery) -> Response:
+def _render_delivery(delivery: terms.Delivery) -> Response:
     invocation = delivery.invocation
     headers = (
         (protocol.CONTENT_TYPE, invocation.content_type.encode()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snapboot_devkit.host.lifecycle.messages import InitializationType
+from snapboot_devkit.host.lifecycle.terms import InitializationType
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.config import FunctionConfig

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import math
 
-from snapboot_devkit.host.lifecycle import messages as msg
+from snapboot_devkit.host.lifecycle import records, terms
 
 
-def text_line(record: msg.Record, version: str) -> str | None:
+def text_line(record: records.Record, version: str) -> str | None:
     """Return the line that a record leaves in a text log, or None when it leaves none."""
     match record:
-        case msg.Start():
+        case records.Start():
             return f"START RequestId: {record.request_id} Version: {version}"
-        case msg.RuntimeDone():
+        case records.RuntimeDone():
             return f"END RequestId: {record.request_id}"
-        case msg.Report():
+        case records.Report():
             return _report(record)
-        case msg.InitReport():
+        case records.InitReport():
             return _init_report(record)
-        case msg.RestoreReport():
+        case records.RestoreReport():
             fields = [f"RESTORE_REPORT Restore Duration: {record.duration_ms:.2f} ms"]
             return "\t".join(fields + _outcome(record.status, record.error_type))
+        case _:
+            return None
 
 
-def _report(report: msg.Report) -> str:
+def _report(report: records.Report) -> str:
     fields = [
         f"REPORT RequestId: {report.request_id}",
         f"Duration: {report.duration_ms:.2f} ms",
@@ -42,10 +44,10 @@ def _report(report: msg.Report) -> str:
     return "\t".join([*fields, *(_outcome(report.status, report.error_type) or [""])])
 
 
-def _init_report(report: msg.InitReport) -> str | None:
+def _init_report(report: records.InitReport) -> str | None:
     """Render an init that failed; one that went well shows in a snapshot's log only."""
-    quiet = report.initialization is msg.InitializationType.ON_DEMAND
-    if report.phase is msg.Phase.INVOKE or (quiet and report.status is msg.Status.SUCCESS):
+    quiet = report.initialization is terms.InitializationType.ON_DEMAND
+    if report.phase is terms.Phase.INVOKE or (quiet and report.status is terms.Status.SUCCESS):
         return None
     fields = [
         f"INIT_REPORT Init Duration: {report.duration_ms:.2f} ms",
@@ -55,8 +57,8 @@ def _init_report(report: msg.InitReport) -> str | None:
     return "\t".join(fields + _error_type(report.error_type))
 
 
-def _outcome(status: msg.Status, error_type: str | None) -> list[str]:
-    if status is msg.Status.SUCCESS:
+def _outcome(status: terms.Status, error_type: str | None) -> list[str]:
+    if status is terms.Status.SUCCESS:
         return []
     return [f"Status: {status.value}", *_error_type(error_type)]
 

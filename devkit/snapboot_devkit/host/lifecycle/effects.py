@@ -1,0 +1,143 @@
+"""What the lifecycle core asks for; its owner performs it, in order.
+
+Records are asked for, too: see `records`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from snapboot_devkit.host.lifecycle.records import Record
+from snapboot_devkit.host.lifecycle.terms import (
+    Delivery,
+    FunctionResult,
+    ServiceFailure,
+    ShutdownReason,
+    Subscription,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Start the process of an extension, or of the runtime."""
+
+    extension: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terminate:
+    """Send SIGTERM to the runtime's process and its group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """End a process and all it started, now."""
+
+    extension: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """202: the post was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """200 without a body: the environment was restored, run the hooks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The caller broke a rule of the API, or its answer cannot be used."""
+
+    status: int
+    error_type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """200: the extension is known by this identifier from now on."""
+
+    identifier: str
+    with_account: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeEvent:
+    """200 for an extension: an invocation begins."""
+
+    delivery: Delivery
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShutdownEvent:
+    """200 for an extension: the environment goes."""
+
+    deadline_ms: int
+    reason: ShutdownReason
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionAccepted:
+    """200 for an extension: telemetry will come."""
+
+
+Content: TypeAlias = (
+    Accepted
+    | Restored
+    | Denied
+    | Delivery
+    | Registered
+    | InvokeEvent
+    | ShutdownEvent
+    | SubscriptionAccepted
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Answer a call."""
+
+    call: int
+    content: Content
+
+
+@dataclass(frozen=True, slots=True)
+class BeginStream:
+    """Tell the caller that a response begins, whose pieces come by `call`."""
+
+    caller: int
+    call: int
+    content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hand the caller the function's result, or the end of a stream."""
+
+    caller: int
+    result: FunctionResult
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Tell the caller that there will be no result."""
+
+    caller: int
+    failure: ServiceFailure
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """Deliver telemetry to an extension from now on, and what came before."""
+
+    extension: str
+    subscription: Subscription
+
+
+Effect: TypeAlias = (
+    Spawn | Terminate | Kill | Reply | BeginStream | Answer | Refuse | Subscribe | Record
+)
