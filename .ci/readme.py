@@ -12,10 +12,12 @@ sys.path.insert(0, str(ROOT))
 
 from typer.main import get_command  # noqa: E402
 
+from benchmarks import summary as summaries  # noqa: E402
 from benchmarks.recording import load_all  # noqa: E402
+from benchmarks.soak.summary import newest  # noqa: E402
 from benchmarks.summary import outside_aws_images, summary  # noqa: E402
 from benchmarks.tables import provenance  # noqa: E402
-from snapboot_devkit.cli import app  # noqa: E402
+from snapboot_devkit.cli.commands import app  # noqa: E402
 from tests.contract import markdown  # noqa: E402
 
 RESULTS = Path("benchmarks") / "results"
@@ -50,6 +52,7 @@ BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "options"): options,
     ("README.md", "differences"): markdown.differences,
     ("docs/faults.md", "faults"): markdown.faults,
+    ("docs/host.md", "differences"): markdown.host_differences,
 }
 
 

@@ -1,4 +1,4 @@
-"""Print the tables that the README holds: `python -m tests.contract`."""
+"""Print the tables that the README and docs/ hold: `python -m tests.contract`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from tests.contract import markdown
 
 
 def main() -> None:
-    """Write both tables to stdout."""
+    """Write all tables to stdout."""
     sys.stdout.write(
         f"## Differences from awslambdaric 4.2.2\n\n{markdown.differences()}\n"
+        f"## Differences of the host from AWS's emulator\n\n{markdown.host_differences()}\n"
         f"## Faults of the Runtime API\n\n{markdown.faults()}"
     )
 

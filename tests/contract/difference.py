@@ -1,6 +1,7 @@
-"""A declared difference between the two runtimes, and whether it explains what was observed.
+"""A declared difference between two that should do the same, and whether it explains what was seen.
 
-A change is a rewriting: the part of our text that it names, written as the other runtime has it.
+The two are the runtimes, or the platforms: ours and the other. A change is a rewriting: the part
+of our text that it names, written as the other has it.
 What is left when all changes of a case are applied has to be equal, so that a declared difference
 hides nothing beside itself. `…` stands for any text.
 """
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from tests.contract.observation import Observation
 
 ANY: Final = "…"
+RUNTIMES: Final = ("snapboot", "awslambdaric")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """In `field` of an observation, `ours` stands where awslambdaric has `theirs`."""
+    """In `field` of an observation, `ours` stands where the other has `theirs`."""
 
     field: str
     ours: str
@@ -44,7 +46,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What the runtimes do differently in `cases`, and why we do.
+    """What the two do differently in `cases`, and why we do.
 
     A case is named `suite/case`, with the wild cards of fnmatch. `ours` and `theirs` say in words
     what `changes` say exactly. `before` is the version of Python from which on the two do the same.
@@ -69,7 +71,11 @@ class Difference:
 
 
 def unexplained(
-    case: str, ours: Observation, theirs: Observation, declared: Sequence[Difference]
+    case: str,
+    ours: Observation,
+    theirs: Observation,
+    declared: Sequence[Difference],
+    sides: tuple[str, str] = RUNTIMES,
 ) -> list[str]:
     """Return a complaint for each field of a case that no declared difference explains."""
     complaints = []
@@ -78,7 +84,7 @@ def unexplained(
         for change in changes_of(case, field, declared):
             expected = change.rewrite(expected)
         if not _pattern(expected).fullmatch(theirs[field]):
-            complaints.append(_complaint(case, field, value, theirs[field]))
+            complaints.append(_complaint(case, field, (value, theirs[field]), sides))
     return complaints
 
 
@@ -109,5 +115,6 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, text.split(ANY))), re.DOTALL)
 
 
-def _complaint(case: str, field: str, ours: str, theirs: str) -> str:
-    return f"{case}: {field}\n  snapboot     {ours!r}\n  awslambdaric {theirs!r}"
+def _complaint(case: str, field: str, values: tuple[str, str], sides: tuple[str, str]) -> str:
+    lines = (f"  {side:12} {value!r}" for side, value in zip(sides, values, strict=True))
+    return "\n".join((f"{case}: {field}", *lines))

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from oracles import emulator
 from tests.fakes.contenders import function_environment
+from tests.fakes.mounts import over_opt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,26 +36,35 @@ START_ATTEMPTS: Final = 5
 PATH: Final = "/2015-03-31/functions/function/invocations"
 MARK: Final = "SNAPBOOT_TEST_EMULATOR"
 START: Final = re.compile(r"START RequestId: \S+ Version: \$LATEST")
-PLATFORM: Final = re.compile(r"(END|REPORT) RequestId: [^\n]*\n")
+PLATFORM: Final = re.compile(r"(?m)((END|REPORT) RequestId|^INIT_START Runtime Version): [^\n]*\n")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the emulator's caller gets."""
+    """What a platform's caller gets; `refused` when the function was not run at all."""
 
     status: int
     content_type: str
     body: bytes
+    refused: bool = False
 
 
 class Emulator:
     """The emulator, which runs `handler` out of `task_root` with `contender`. Use it by `with`.
 
+    A `layer` lies at /opt, for which it takes a mount namespace: skips where there is none.
+
     Raises OracleUnavailable when there is no emulator for this machine.
     """
 
     def __init__(
-        self, contender: Contender, handler: str, *, task_root: Path, environment: Mapping[str, str]
+        self,
+        contender: Contender,
+        handler: str,
+        *,
+        task_root: Path,
+        environment: Mapping[str, str],
+        layer: Path | None = None,
     ) -> None:
         self._mark = f"{MARK}={uuid.uuid4()}"
         name, _, value = self._mark.partition("=")
@@ -65,6 +75,7 @@ class Emulator:
             name: value,
         }
         self._command = contender.command(handler)
+        self._under = [] if layer is None else over_opt(layer)
         self._task_root = task_root
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
         self._start()
@@ -91,6 +102,12 @@ class Emulator:
             content_type = response.getheader("Content-Type", "")
             return Answer(response.status, content_type, response.read())
 
+    def rest(self) -> None:
+        """Return when nothing is at work any more: it answers only then."""
+
+    def notice(self) -> None:
+        """Return when it has noticed that a process at rest has ended: it looks when invoked."""
+
     def end(self) -> None:
         """End every process; `logs` is complete from here on."""
         self._popen.terminate()
@@ -107,8 +124,7 @@ class Emulator:
         Standard output and standard error are one stream to the emulator, as they are to Lambda.
         """
         self._output.seek(0)
-        text = self._output.read().decode("utf-8", "backslashreplace")
-        return [_without_platform(part) for part in START.split(text)]
+        return split_log(self._output.read().decode("utf-8", "backslashreplace"))
 
     def _start(self) -> None:
         for _ in range(START_ATTEMPTS):
@@ -127,7 +143,7 @@ class Emulator:
             *("--runtime-interface-emulator-address", f"127.0.0.1:{self._port}"),
         )
         return subprocess.Popen(
-            [str(emulator.binary()), *addresses, *self._command],
+            [*self._under, str(emulator.binary()), *addresses, *self._command],
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.DEVNULL,
@@ -144,6 +160,11 @@ class Emulator:
                 return True
             threading.Event().wait(POLL_S)
         return False
+
+
+def split_log(text: str) -> list[str]:
+    """Return what the runtime wrote before the first invocation and with each, without the rest."""
+    return [_without_platform(part) for part in START.split(text)]
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""The tables of differences and of faults as Markdown, for the README."""
+"""The tables of differences and of faults as Markdown, for the README and docs/."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tests.contract.differences import DIFFERENCES
 from tests.contract.fault import ANSWERS
 from tests.contract.faults import NAMED
+from tests.contract.host_differences import OF_SCENES, OF_SUITES
 from tests.contract.outcomes import OUTCOMES
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ def differences() -> str:
         groups.setdefault(words, []).extend(_where(each))
     rows = [(", ".join(dict.fromkeys(cases)), *words) for words, cases in groups.items()]
     return _table(("where", "snapboot", "awslambdaric 4.2.2", "why"), rows)
+
+
+def host_differences() -> str:
+    """Return the table of what our host does differently from AWS's emulator."""
+    listed = (*OF_SUITES, *OF_SCENES)
+    rows = dict.fromkeys((each.ours, each.theirs, each.reason) for each in listed)
+    return _table(("`snapboot start`", "AWS's emulator", "why"), rows)
 
 
 def faults() -> str:

@@ -1,4 +1,4 @@
-"""One suite with one runtime under the emulator."""
+"""One suite with one runtime under the emulator, or under our host."""
 
 from __future__ import annotations
 
@@ -9,22 +9,32 @@ from tests.contract.observation import observe
 
 if TYPE_CHECKING:
     from tests.contract.observation import Observation
+    from tests.contract.platforms import Platform
     from tests.contract.suites import Suite
     from tests.fakes.contenders import Contender
 
 
-def run(suite: Suite, contender: Contender) -> dict[str, Observation]:
+def run(
+    suite: Suite, contender: Contender, platform: type[Platform] = Emulator
+) -> dict[str, Observation]:
     """Return what each case of the suite showed, by name."""
     root = suite.task_root
-    with Emulator(
+    with platform(
         contender, suite.handler, task_root=root, environment=suite.environment
-    ) as emulator:
-        answers = [emulator.invoke(case.event, case.headers) for case in suite.cases]
-        emulator.end()
-        before, *logs = emulator.logs()
-    assert len(logs) == len(answers), f"{len(answers)} invocations made {len(logs)} START lines"
+    ) as running:
+        answers = [running.invoke(case.event, case.headers) for case in suite.cases]
+        running.end()
+        before, *logs = running.logs()
+    ran = sum(not answer.refused for answer in answers)
+    assert len(logs) == ran, f"{ran} invocations made {len(logs)} START lines"
     logs[0] = before + logs[0]
+    logged = iter(logs)
     return {
-        case.name: observe(answer, log, task_root=root, exact=case.exact)
-        for case, answer, log in zip(suite.cases, answers, logs, strict=True)
+        case.name: observe(
+            answer,
+            "" if answer.refused else next(logged),
+            task_root=root,
+            exact=case.exact,
+        )
+        for case, answer in zip(suite.cases, answers, strict=True)
     }

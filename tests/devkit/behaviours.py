@@ -204,3 +204,17 @@ def crowd_the_api(event, headers, api):
     for connection in crowd:
         connection.close()
     return refused
+
+
+def do(event, headers, api):
+    """Do what the event says, and answer with its number."""
+    match event["do"]:
+        case "fails":
+            raise ValueError(event)
+        case "exits":
+            os._exit(event["number"] % 3)
+        case "falls":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "hangs":
+            threading.Event().wait(FOREVER_S)
+    return event["number"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from snapboot_devkit.host.lifecycle.core import Environment, Rules
+from snapboot_devkit.host.lifecycle.core import Environment
 from snapboot_devkit.host.lifecycle.effects import Reply
 from snapboot_devkit.host.lifecycle.messages import (
     AnswerEnded,
@@ -20,6 +20,7 @@ from snapboot_devkit.host.lifecycle.messages import (
     StopRequested,
     TimePassed,
 )
+from snapboot_devkit.host.lifecycle.rules import Rules
 from snapboot_devkit.host.lifecycle.states import EnvironmentState, RuntimeState
 from snapboot_devkit.host.lifecycle.terms import InitializationType, Instant, Invocation
 

@@ -1,5 +1,6 @@
 """Whatever happens, in whatever order: what must hold for every course of events."""
 
+import contextlib
 from collections import Counter
 
 from hypothesis import given, settings
@@ -11,15 +12,19 @@ from snapboot_devkit.host.lifecycle.messages import (
     AnswerEnded,
     CallDropped,
     ErrorBegun,
+    ExtensionErrorPosted,
+    ExtensionNextCalled,
     InitErrorPosted,
     InitRequested,
     NextCalled,
     ProcessExited,
+    RegisterCalled,
     ResponseBegun,
     RestoreErrorPosted,
     RestoreNextCalled,
     SpawnFailed,
     StopRequested,
+    StreamOverrun,
     TimePassed,
 )
 from snapboot_devkit.host.lifecycle.records import Report, Start
@@ -29,6 +34,8 @@ from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
 from tests.devkit.plays import Play, invoked
 
 MODES = st.sampled_from([None, "streaming", "chunky"])
+# Extensions get their identifiers from the same source as deliveries.
+IDENTIFIERS = st.integers(1, 4).map("attempt-{}".format)
 # Every maker takes a number of its own, which becomes the call's or the caller's.
 MAKERS = st.one_of(
     st.sampled_from(
@@ -43,7 +50,12 @@ MAKERS = st.one_of(
             lambda number: AnswerEnded(number - 1, b"", MAX_PAYLOAD_BYTES + 1),
             lambda _: InitRequested(),
             lambda _: ProcessExited(1),
+            lambda _: ProcessExited(1, "a"),
             lambda _: SpawnFailed("no such file"),
+            lambda _: SpawnFailed("PermissionDenied", "a"),
+            lambda number: RegisterCalled(number, "a", ("INVOKE", "SHUTDOWN")),
+            lambda number: RegisterCalled(number, "inside", ("INVOKE",)),
+            lambda number: StreamOverrun(number - 1, MAX_PAYLOAD_BYTES),
             lambda _: TimePassed(),
             lambda _: StopRequested(),
         ]
@@ -53,15 +65,21 @@ MAKERS = st.one_of(
         st.integers(1, 4),
         MODES,
     ),
+    st.builds(lambda who: lambda number: ExtensionNextCalled(number, who), IDENTIFIERS),
+    st.builds(
+        lambda who, exiting: lambda number: ExtensionErrorPosted(number, who, "Extension.X", exiting=exiting),
+        IDENTIFIERS,
+        st.booleans(),
+    ),
     st.builds(lambda back: lambda number: ErrorBegun(number, f"request-{number - back}"), st.integers(1, 4)),
 )  # fmt: skip
 COURSES = st.lists(st.tuples(MAKERS, st.floats(0, 5)), max_size=40)
 
 
 @settings(deadline=None)
-@given(COURSES, st.sampled_from(InitializationType))
-def test_every_course_of_events_keeps_its_promises(course, initialization):
-    play = Play(initialization=initialization)
+@given(COURSES, st.sampled_from(InitializationType), st.sampled_from([(), ("a",)]))
+def test_every_course_of_events_keeps_its_promises(course, initialization, extensions):
+    play = Play(initialization=initialization, extensions=extensions)
     callers, effects = set(), []
     for number, (make, seconds) in enumerate(course, 1):
         message = make(number)
@@ -75,13 +93,21 @@ def test_every_course_of_events_keeps_its_promises(course, initialization):
         if make is invoked:
             callers.add(number)
     effects += play.tell(StopRequested())
-    if play.environment.state is EnvironmentState.STOPPING:
-        effects += play.tell(ProcessExited(-9))
+    effects += all_processes_end(play)
     assert play.environment.state is EnvironmentState.DEAD
     assert play.environment.deadline is None
     every_caller_is_served_once(callers, effects)
     every_call_is_answered_once_at_most(effects)
     every_report_follows_its_start(effects)
+
+
+def all_processes_end(play):
+    """Let every process that is left come to its end."""
+    effects = []
+    for name in (None, "a"):
+        with contextlib.suppress(IllegalMoveError):
+            effects += play.tell(ProcessExited(-9, name))
+    return effects
 
 
 def every_caller_is_served_once(callers, effects):

@@ -2,20 +2,26 @@
 
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from snapboot_devkit.cli import app
-from tests.devkit.hosted import DEADLINE_S, HERE, runs
+from snapboot_devkit import events
+from snapboot_devkit.cli import hints
+from snapboot_devkit.cli.commands import app
+from snapboot_devkit.host import InvokeResult, Report, Status
+from tests.devkit.hosted import DEADLINE_S, HERE, config, runs
 
 REPOSITORY = HERE.parents[1]
 EXAMPLE = REPOSITORY / "examples" / "hello-http"
-RUNTIME = shlex.join([sys.executable, "-B", str(HERE / "plain_runtime.py")])
+PLAIN = HERE / "plain_runtime.py"
+RUNTIME = shlex.join([sys.executable, "-B", str(PLAIN)])
 
 
 def snapboot(*arguments, **settings):
@@ -28,15 +34,21 @@ def snapboot(*arguments, **settings):
 def invoked(*arguments, **settings):
     """Invoke one of the behaviours."""
     usual = ("--task-root", str(HERE), "--bootstrap", RUNTIME, "--timeout", "30")
-    return snapboot("invoke", *arguments, *usual, **settings)
+    return snapboot("invoke", *usual, *arguments, **settings)
+
+
+def platform_lines(log):
+    """Read what the platform says before the function does: of its init, and of the start."""
+    return log.readline(), log.readline()
 
 
 def test_the_result_goes_to_standard_output_and_the_log_to_standard_error():
     done = invoked("say", '["hello\\n"]')
     assert (done.returncode, done.stdout) == (0, b"null\n")
-    start, line, end, report = done.stderr.decode().splitlines()
+    init, start, line, end, report = done.stderr.decode().splitlines()
     assert line == "hello"
-    assert [start[:5], end[:3], report[:6]] == ["START", "END", "REPORT"]
+    words = [text.split()[0] for text in (init, start, end, report)]
+    assert words == ["INIT_START", "START", "END", "REPORT"]
 
 
 def test_the_event_is_an_empty_object_unless_given():
@@ -66,11 +78,12 @@ def test_a_machine_gets_one_object_with_everything():
     assert list(told) == ["result", "functionError", "logs", "report"]
     assert told["result"] is None
     assert told["functionError"] is None
-    assert told["logs"][1] == "hello"
+    assert told["logs"][2] == "hello"
     report = told["report"]
     assert (report["status"], report["memorySizeMB"]) == ("success", 256)
     assert report["initDurationMs"] > 0
     assert report["billedDurationMs"] >= report["durationMs"]
+    assert report["durationMs"] == round(report["durationMs"], 3)
 
 
 def test_a_machine_sees_a_function_error_as_well():
@@ -97,6 +110,11 @@ def test_variables_come_from_a_file_and_from_options_which_win(tmp_path):
         (["echo", "--env", "_HANDLER=x"], "variable '_HANDLER' is reserved"),
         (["echo", "--env", "1=x"], "variable '1' must begin with a letter"),
         (["echo", "--env", "BIG=" + "x" * 5000], "may take 4096"),
+        (["echo", "{}", "--event-template", "sqs"], "there are two events, '{}' and the template"),
+        (["echo", "--event-template", "sqss"], "no event template 'sqss'; did you mean 'sqs'?"),
+        (["echo", "--event-template", "sqs", "--set", "Records.7.body=x"], "no '7' in a list of 2"),
+        (["echo", "--set", "a.b=1"], "'a.b=1' cannot be set: no 'a' in an object with no keys"),
+        (["echo", "--layer", "no-such-layer"], "no-such-layer"),
         (["echo", "--memory", "64"], "memory 64 must be from 128 to 10240 MB"),
         (["echo", "--timeout", "901"], "timeout 901.0 must be above 0 and at most 900 seconds"),
         (["echo", "--python", "no-such-python"], "python 'no-such-python' is not a program"),
@@ -147,8 +165,8 @@ def test_a_reader_that_goes_away_ends_the_command_quietly_and_all_it_has_started
 
 
 def test_a_function_whose_log_is_no_longer_read_is_ended():
-    status, printed = shell("snapboot talk_for_ever 2>&1 | head -n 2; exit ${PIPESTATUS[0]}")
-    start, function = printed.split(b"\n")[:2]
+    status, printed = shell("snapboot talk_for_ever 2>&1 | head -n 3; exit ${PIPESTATUS[0]}")
+    _, start, function = printed.split(b"\n")[:3]
     assert (status, start[:5]) == (141, b"START")
     assert not runs(int(function))
 
@@ -193,7 +211,7 @@ def test_a_signal_stops_the_command_although_nobody_reads_its_log():
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     ) as running:
-        running.stderr.readline()
+        platform_lines(running.stderr)
         function = int(running.stderr.readline())
         running.send_signal(signal.SIGTERM)
         assert running.wait(DEADLINE_S) == 130
@@ -208,13 +226,26 @@ def test_a_signal_stops_the_command_and_leaves_no_process(number):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    running.stderr.readline()
+    platform_lines(running.stderr)
     function = int(running.stderr.readline())
     assert runs(function)
     running.send_signal(number)
     running.communicate(timeout=DEADLINE_S)
     assert running.returncode == 130
     assert not runs(function)
+
+
+def test_a_signal_while_the_command_loads_is_no_traceback(tmp_path):
+    # What is imported first sends the signal.
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    # Whoever started the tests in the background has SIGINT ignored.
+    default = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    command = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {default}"
+    command += "from snapboot_devkit.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", command], check=False, capture_output=True, timeout=DEADLINE_S
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
 def test_the_example_runs_on_our_own_runtime():
@@ -236,19 +267,137 @@ def test_a_handler_that_does_not_exist_shows_the_runtimes_init_error():
     assert "INIT_REPORT" in done.stderr.decode()
 
 
-def test_a_terminal_gets_an_indented_result():
+def test_an_event_may_be_a_services_with_changes():
+    done = invoked("echo", "--event-template", "sqs", "--set", 'Records.0.body={"n": 1}')
+    records = json.loads(done.stdout)["Records"]
+    assert records[0]["eventSource"] == "aws:sqs"
+    assert records[0]["body"] == '{"n": 1}'
+
+
+def test_an_event_of_ones_own_may_be_changed_too():
+    assert invoked("echo", '{"a": [1, 2]}', "--set", "a.1=x").stdout == b'{"a": [1, "x"]}\n'
+
+
+def test_the_templates_are_listed_and_printed():
+    listed = snapboot("events").stdout.decode().splitlines()
+    assert "sqs               SQS, two messages" in listed
+    assert len(listed) == len(events.TITLES)
+    printed = json.loads(snapboot("events", "schedule", "--set", "region=eu-west-1").stdout)
+    assert printed == {**events.event("schedule"), "region": "eu-west-1"}
+
+
+@pytest.mark.parametrize(
+    ("handler", "hint"),
+    [
+        ("app.handle", "app.py has: handler, other, CONSTANT"),
+        ("ap.handler", "code' has: app; another folder is named by --task-root"),
+        ("app", "write the handler as module.function, such as app.handler"),
+        ("needy.handler", "'requests' is neither in the code, nor in a --layer, nor installed"),
+    ],
+)
+def test_a_wrong_handler_is_told_with_what_there_is(handler, hint, tmp_path):
+    code = tmp_path / "code"
+    (code / "orders").mkdir(parents=True)
+    (code / "app.py").write_text(
+        "CONSTANT = 1\ndef handler(event, context): pass\ndef _private(): pass\n"
+        "async def other(event, context): pass\n"
+    )
+    (code / "orders" / "api.py").touch()
+    if handler.startswith("needy"):
+        (code / "needy.py").write_text("raise ImportError(\"No module named 'requests'\")\n")
+    done = snapboot("invoke", handler, "--task-root", str(code), "--timeout", "30")
+    assert done.returncode == 1
+    last = done.stderr.decode().splitlines()[-1]
+    assert last.startswith("hint: ")
+    assert hint in last
+
+
+def test_a_layer_whose_packages_lie_in_the_wrong_place_is_told(tmp_path):
+    (tmp_path / "app.py").write_text("import orders\n")
+    layer = tmp_path / "layer"
+    (layer / "orders").mkdir(parents=True)
+    (layer / "orders" / "__init__.py").touch()
+    code = ("--task-root", str(tmp_path), "--layer", str(layer), "--timeout", "30")
+    assert snapboot("invoke", "app.handler", *code).stderr.decode().splitlines()[-1] == (
+        f"hint: 'orders' lies at the top of the layer {str(layer)!r}, where nobody looks: "
+        "packages belong into the layer's folder 'python'"
+    )
+
+
+def test_a_handler_in_a_zip_is_looked_up_in_it(tmp_path):
+    code = tmp_path / "code.zip"
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("app.py", "def handler(event, context): return event\n")
+    command = ("--task-root", str(code), "--timeout", "30")
+    assert snapboot("invoke", "app.handler", "7", *command).stdout == b"7\n"
+    wrong = snapboot("invoke", "app.nothing", *command)
+    assert wrong.stderr.decode().splitlines()[-1] == "hint: app.py has: handler"
+
+
+def test_a_timeout_suggests_the_option_and_a_machine_is_told_as_well():
+    done = invoked("hang", "1", "--timeout", "0.2")
+    assert done.stderr.decode().splitlines()[-1] == (
+        "hint: the function took longer than 0.2 s; give it more: --timeout SECONDS"
+    )
+    told = json.loads(invoked("hang", "1", "--timeout", "0.2", "--json").stdout)
+    assert told["hint"] == "the function took longer than 0.2 s; give it more: --timeout SECONDS"
+
+
+def outcome(message, *, used_mb):
+    payload = json.dumps({"errorType": "Runtime.ExitError", "errorMessage": message}).encode()
+    report = Report(1, "id", 1.0, 1, Status.ERROR, memory_size_mb=128, max_memory_used_mb=used_mb)
+    return InvokeResult(payload, "Unhandled", (), report)
+
+
+@pytest.mark.parametrize(
+    ("message", "used_mb", "hint"),
+    [
+        ("signal: killed", 128, "the function needs more than 128 MB; give it more: --memory MB"),
+        ("signal: killed", 30, None),
+        ("exit status 1", 128, None),
+    ],
+)
+def test_a_function_that_was_killed_at_its_limit_needs_more_memory(message, used_mb, hint):
+    assert hints.hint(outcome(message, used_mb=used_mb), config("fall")) == hint
+
+
+def on_a_terminal(*arguments, until):
+    """Invoke with a terminal for both outputs; return what it shows, as far as `until`."""
     import pty
 
     ours, theirs = pty.openpty()
-    environ = {**os.environ, "TERM": "dumb", "COLUMNS": "80"}
-    invoked("echo", '{"a": 1}', stdout=theirs, capture_output=False, env=environ)
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    invoked(*arguments, stdout=theirs, stderr=theirs, capture_output=False, env=environ)
     os.close(theirs)
     shown = b""
     # Linux tells the end of a terminal by an error.
-    while b"}" not in shown:
+    while until not in shown:
         shown += os.read(ours, 4096)
     os.close(ours)
-    assert shown.decode().splitlines()[:2] == ["{", '  "a": 1']
+    return shown.decode()
+
+
+def test_a_terminal_gets_an_indented_result_in_colour():
+    shown = on_a_terminal("echo", '{"a": 1}', until=b"}")
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert plain.splitlines()[-3:-1] == ["{", '  "a": 1']
+    assert plain != shown
+
+
+SLOW_RUNTIME = f"""
+import runpy, sys, threading
+sys.path[0] = {str(HERE)!r}
+threading.Event().wait(1.5)
+runpy.run_path({str(PLAIN)!r}, run_name="__main__")
+"""
+
+
+def test_a_terminal_sees_that_an_init_takes_its_time(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW_RUNTIME)
+    runtime = shlex.join([sys.executable, "-B", str(tmp_path / "slow.py")])
+    shown = on_a_terminal("echo", "7", "--bootstrap", runtime, until=b"7\x1b[0m\r\n")
+    assert "initialising test_function … 1 s" in shown
+    assert "initialising" not in shown[shown.index("START RequestId") :]
 
 
 def test_the_event_of_the_example_is_a_version_2_event():

@@ -13,6 +13,12 @@ from tests.devkit.hosted import config, hosted, request, requested, sent_raw, un
 PATH = "/2015-03-31/functions/{}/invocations"
 
 
+async def until_told(host, lines, text):
+    """Wait until a line stands in the log, looking whenever an invocation has gone by."""
+    while not any(line.text == text for line in lines):
+        await host.invoke([])
+
+
 def refused(status, exception, *args, **kwargs):
     """Send a request that is refused, and return the text that says why."""
     answer, headers, body = requested("echo", *args, **kwargs)
@@ -71,6 +77,7 @@ def test_the_callers_context_trace_tenant_and_id_reach_the_runtime():
     request_id = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
     _, answered, body = requested(
         "about",
+        settings={"per_tenant": True},
         X_Amz_Client_Context=context,
         X_Amz_Tenant_Id="blue",
         X_Amzn_Trace_Id="Root=1-2-3",
@@ -94,14 +101,12 @@ def test_a_dry_run_runs_nothing():
 def test_an_event_is_taken_at_once_and_handled_later():
     async def scenario(host):
         taken = await request(host, body=b'["later\\n"]', X_Amz_Invocation_Type="Event")
-        # Whatever comes after it waits for its end.
-        await host.invoke([])
+        await until_told(host, lines, "later")
         return taken
 
     lines = []
     status, _, body = hosted("say", scenario, log=lines.append)
     assert (status, body) == (202, b"")
-    assert "later" in [line.text for line in lines]
 
 
 def test_requests_that_come_together_are_all_answered():
@@ -165,12 +170,58 @@ def test_a_header_that_means_nothing_is_refused_with_its_value(header, value, ex
     assert repr(value) in refused(400, exception, **{header: value})
 
 
-@pytest.mark.parametrize("name", ["another", "test_function:7", "function?Qualifier=7"])
+@pytest.mark.parametrize("name", ["another", "test_function:7", "function?Qualifier=7", "a b"])
 def test_a_function_or_version_that_is_not_here_is_not_found(name):
-    path = PATH.format(name)
+    path = PATH.format(name.replace(" ", "%20"))
     if "?" in name:
         path = PATH.format("function") + "?Qualifier=7"
-    refused(404, "ResourceNotFoundException", path=path)
+    text = refused(404, "ResourceNotFoundException", path=path)
+    assert text.startswith("Function not found: ")
+
+
+def test_a_version_that_is_not_here_is_named_by_its_arn():
+    text = refused(404, "ResourceNotFoundException", path=PATH.format("test_function:7"))
+    arn = "arn:aws:lambda:us-east-1:012345678912:function:test_function:7"
+    assert text == f"Function not found: {arn}; the only version here is '$LATEST'"
+
+
+def test_two_qualifiers_must_be_the_same():
+    path = PATH.format("function:$LATEST") + "?Qualifier={}"
+    assert requested("echo", path=path.format("$LATEST"))[0] == 200
+    refused(400, "InvalidParameterValueException", path=path.format("prod"))
+
+
+def test_a_tenant_must_be_named_where_tenants_are_isolated_and_only_there():
+    asked = refused(400, "InvalidParameterValueException", settings={"per_tenant": True})
+    assert "X-Amz-Tenant-Id" in asked
+    unasked = refused(400, "InvalidParameterValueException", X_Amz_Tenant_Id="blue")
+    assert "'blue'" in unasked
+
+
+def test_the_older_path_takes_an_event():
+    async def scenario(host):
+        path = "/2014-11-13/functions/function/invoke-async/"
+        taken = await request(host, path=path, body=b'["older\\n"]')
+        await until_told(host, lines, "older")
+        return taken
+
+    lines = []
+    status, _, body = hosted("say", scenario, log=lines.append)
+    assert (status, body) == (202, b"")
+
+
+def test_a_page_of_another_site_invokes_nothing():
+    lines = []
+    settings = {"log": lines.append}
+    answer = requested("echo", settings=settings, Origin="http://elsewhere.example")
+    assert (answer[0], json.loads(answer[2])["errorType"]) == (403, "CrossSiteRequest")
+    assert lines == []
+
+
+def test_a_name_that_leads_here_but_is_not_ours_invokes_nothing():
+    status, _, body = requested("echo", Host="rebound.example")
+    assert (status, json.loads(body)["errorType"]) == (403, "ForeignHost")
+    assert "--allow-host rebound.example" in json.loads(body)["errorMessage"]
 
 
 def test_the_host_tells_how_it_is():
@@ -179,7 +230,8 @@ def test_the_host_tells_how_it_is():
         await host.invoke()
         return [json.loads(body) for _, _, body in (cold, await request(host, "GET", "/health"))]
 
-    assert hosted("echo", scenario) == [{"state": "cold"}, {"state": "ready"}]
+    cold, warm = hosted("echo", scenario)
+    assert (cold["state"], warm["state"]) == ("cold", "ready")
 
 
 def test_ping_is_answered_with_pong():
@@ -223,7 +275,7 @@ def test_what_is_not_http_is_told_so_and_the_host_goes_on(garbage):
 
 
 def test_requests_in_one_packet_are_answered_in_order():
-    head = b"POST %b HTTP/1.1\r\nhost: h\r\ncontent-length: 1\r\n"
+    head = b"POST %b HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\n"
     invoke = head % PATH.format("function").encode()
 
     async def scenario(host):
@@ -235,7 +287,7 @@ def test_requests_in_one_packet_are_answered_in_order():
 
 
 def test_a_client_that_waits_for_permission_to_send_gets_it():
-    head = b"POST %b HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 1\r\n"
+    head = b"POST %b HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 1\r\n"
 
     async def scenario(host):
         name, _, port = host.address.rpartition(":")
@@ -254,7 +306,7 @@ def test_a_client_that_waits_for_permission_to_send_gets_it():
 
 
 def test_a_caller_that_hangs_up_does_not_stop_the_function():
-    head = b"POST %b HTTP/1.1\r\nhost: h\r\ncontent-length: 8\r\n\r\n"
+    head = b"POST %b HTTP/1.1\r\nhost: localhost\r\ncontent-length: 8\r\n\r\n"
     lines = []
 
     async def scenario(host):
@@ -264,10 +316,9 @@ def test_a_caller_that_hangs_up_does_not_stop_the_function():
         await until_busy(host)
         writer.close()
         await writer.wait_closed()
-        await host.invoke([])
+        await until_told(host, lines, "on")
 
     hosted("say", scenario, log=lines.append)
-    assert "on" in [line.text for line in lines]
 
 
 def test_a_port_in_use_is_named_with_a_remedy():

@@ -29,13 +29,22 @@ from snapboot_devkit.host.lifecycle.messages import (
 )
 from snapboot_devkit.host.lifecycle.records import (
     InitReport,
+    InitRuntimeDone,
+    InitStart,
     Report,
     RestoreReport,
+    RestoreStart,
     RuntimeDone,
     Start,
 )
 from snapboot_devkit.host.lifecycle.states import EnvironmentState, RuntimeState
-from snapboot_devkit.host.lifecycle.terms import Delivery, FunctionResult, Phase, Status
+from snapboot_devkit.host.lifecycle.terms import (
+    Delivery,
+    FunctionResult,
+    InitializationType,
+    Phase,
+    Status,
+)
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
 from tests.devkit.plays import (
     EPOCH,
@@ -49,6 +58,9 @@ from tests.devkit.plays import (
     ready,
     running,
 )
+
+ON_DEMAND = InitializationType.ON_DEMAND
+SUPPRESSED_INIT = [InitStart(Phase.INVOKE, ON_DEMAND), Spawn()]
 
 
 def only(kind, effects):
@@ -69,9 +81,10 @@ def document(effects):
 
 def test_a_cold_invocation_runs_from_spawn_to_report_in_order():
     play = Play()
-    assert play.tell(invoked()) == [Spawn()]
-    init, start, delivered = play.after(0.25).tell(NextCalled(1))
-    assert init == InitReport(Phase.INIT, play.environment._rules.initialization, 250.0)
+    assert play.tell(invoked()) == [InitStart(Phase.INIT, ON_DEMAND), Spawn()]
+    runtime_done, init, start, delivered = play.after(0.25).tell(NextCalled(1))
+    assert runtime_done == InitRuntimeDone(Phase.INIT, ON_DEMAND)
+    assert init == InitReport(Phase.INIT, ON_DEMAND, 250.0)
     assert start == Start("request-1")
     assert delivered == Reply(
         1, Delivery(invocation(1), "attempt-1", int((EPOCH + 0.25 + 3.0) * 1000))
@@ -80,7 +93,13 @@ def test_a_cold_invocation_runs_from_spawn_to_report_in_order():
     assert answered == Answer(1, FunctionResult(b'{"ok":true}'))
     assert accepted == Reply(2, Accepted())
     done, report = play.after(0.125).tell(NextCalled(3))
-    assert done == RuntimeDone("request-1")
+    assert (done.request_id, done.status) == ("request-1", Status.SUCCESS)
+    assert (done.duration_ms, done.produced_bytes) == (625.0, 11)
+    assert [(span.name, span.duration_ms) for span in done.spans] == [
+        ("responseLatency", 500.0),
+        ("responseDuration", 0.0),
+        ("runtimeOverhead", 125.0),
+    ]
     assert report == Report(1, "request-1", 625.0, 875, init_ms=250.0)
 
 
@@ -125,10 +144,12 @@ def test_next_before_an_answer_tells_the_same_event_again():
     assert again[2].invocation_id == "attempt-1"
 
 
-def test_two_waiting_calls_are_both_woken_by_an_event():
+def test_two_waiting_calls_get_an_event_each():
     play = ready()
     play.tell(NextCalled(2))
-    assert set(play.replies(invoked())) == {1, 2}
+    assert set(play.replies(invoked())) == {1}
+    play.tell(*answer(3), NextCalled(4))
+    assert set(play.replies(invoked(2))) == {2}
 
 
 def test_a_call_that_was_dropped_is_not_answered():
@@ -257,7 +278,7 @@ def test_a_timer_that_rings_too_early_does_nothing():
 def test_the_next_invocation_after_a_timeout_brings_its_own_init():
     play = running()
     play.tell(deadline_of(play), invoked(2))
-    assert play.tell(ProcessExited(-9)) == [Start("request-2"), Spawn()]
+    assert play.tell(ProcessExited(-9)) == [Start("request-2"), *SUPPRESSED_INIT]
     delivered = play.after(0.25).replies(NextCalled(4))
     assert delivered[4].invocation.request_id == "request-2"
     report = only(Report, play.tell(*answer(5, request=2), NextCalled(6)))
@@ -313,7 +334,7 @@ def test_a_runtime_that_ends_between_invocations_fails_the_next_one():
     assert play.tell(ProcessExited(1)) == []
     effects = play.tell(invoked())
     assert document(effects)["errorType"] == "Runtime.ExitError"
-    assert play.tell(invoked(2)) == [Start("request-2"), Spawn()]
+    assert play.tell(invoked(2)) == [Start("request-2"), *SUPPRESSED_INIT]
 
 
 def test_a_runtime_that_ends_after_its_answer_leaves_the_caller_the_answer():
@@ -340,7 +361,7 @@ def test_an_init_that_fails_is_run_again_inside_the_first_invocation():
     report = only(InitReport, effects)
     assert (report.phase, report.duration_ms) == (Phase.INIT, 200.0)
     assert report.error_type == "Runtime.ImportModuleError"
-    assert play.tell(ProcessExited(1)) == [Start("request-1"), Spawn()]
+    assert play.tell(ProcessExited(1)) == [Start("request-1"), *SUPPRESSED_INIT]
     effects = play.tell(InitErrorPosted(2, "Runtime.ImportModuleError", b'{"try":2}'))
     assert document(effects) == {"try": 2}
     assert only(InitReport, effects).phase is Phase.INVOKE
@@ -350,7 +371,7 @@ def test_an_init_that_fails_is_run_again_inside_the_first_invocation():
 def test_the_init_runs_again_for_every_invocation_as_long_as_it_fails():
     play = Play()
     play.tell(invoked(1), ProcessExited(1), ProcessExited(1))
-    assert play.tell(invoked(2)) == [Start("request-2"), Spawn()]
+    assert play.tell(invoked(2)) == [Start("request-2"), *SUPPRESSED_INIT]
 
 
 def test_a_runtime_that_stays_after_its_init_error_is_killed():
@@ -404,7 +425,7 @@ def snapshot():
 
 def test_a_snapshot_is_restored_by_the_first_invocation():
     play = snapshot()
-    assert play.tell(invoked()) == [Reply(1, Restored())]
+    assert play.tell(invoked()) == [RestoreStart(), Reply(1, Restored())]
     effects = play.after(0.05).tell(NextCalled(2))
     assert only(RestoreReport, effects).duration_ms == pytest.approx(50.0)
     assert only(Start, effects)
@@ -428,7 +449,7 @@ def test_a_failed_restore_is_told_to_the_caller_and_ends_the_environment():
     assert '{"a":1}' in failure.message
     assert only(RestoreReport, effects).error_type == "Runtime.AfterRestoreError"
     play.tell(ProcessExited(65))
-    assert play.tell(invoked(2)) == [Spawn()]
+    assert play.tell(invoked(2)) == [InitStart(Phase.SNAP_START, SNAPSTART), Spawn()]
 
 
 def test_a_restore_at_its_limit_is_told_to_the_caller():
@@ -447,7 +468,7 @@ def test_a_failed_init_of_a_snapshot_is_kept_for_the_first_caller_alone():
     play.tell(ProcessExited(64))
     failure = only(Refuse, play.tell(invoked())).failure
     assert '{"a":1}' in failure.message
-    assert play.tell(invoked(2)) == [Spawn()]
+    assert play.tell(invoked(2)) == [InitStart(Phase.SNAP_START, SNAPSTART), Spawn()]
 
 
 # ---- the end ---------------------------------------------------------------------------------

@@ -5,12 +5,13 @@ import json
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from snapboot_devkit.host import InitializationType, InvokeError, LocalHost, LogLine, Source, Status
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
-from tests.devkit.hosted import DEADLINE_S, HERE, config, document, hosted, invoked, runs
+from tests.devkit.hosted import DEADLINE_S, HERE, config, document, hosted, invoked, request, runs
 
 LINUX = sys.platform == "linux"
 
@@ -27,7 +28,8 @@ def test_an_event_is_echoed_with_true_figures():
 
 
 def test_the_log_of_an_invocation_is_bracketed_by_the_platforms_lines():
-    start, line, end, report = invoked("say", ["hello\n"], timeout_s=20).logs
+    init, start, line, end, report = invoked("say", ["hello\n"], timeout_s=20).logs
+    assert init == "INIT_START Runtime Version: provided:local"
     assert line == "hello"
     request_id = start.split()[2]
     assert start == f"START RequestId: {request_id} Version: $LATEST"
@@ -43,7 +45,7 @@ def test_the_log_of_an_invocation_is_bracketed_by_the_platforms_lines():
 
 
 def test_a_print_without_a_newline_is_a_line_of_its_invocation():
-    assert invoked("say", ["no ", "newline"]).logs[1:-2] == ("no newline",)
+    assert invoked("say", ["no ", "newline"]).logs[2:-2] == ("no newline",)
 
 
 def test_standard_error_is_logged_too():
@@ -51,7 +53,7 @@ def test_standard_error_is_logged_too():
 
 
 def test_a_line_longer_than_the_largest_log_event_is_broken():
-    lines = invoked("say", ["x" * 1_500_000, "y\n"]).logs[1:-2]
+    lines = invoked("say", ["x" * 1_500_000, "y\n"]).logs[2:-2]
     assert "".join(lines) == "x" * 1_500_000 + "y"
     assert len(lines) == 2
 
@@ -59,8 +61,8 @@ def test_a_line_longer_than_the_largest_log_event_is_broken():
 def test_every_line_goes_to_the_log_with_its_source():
     lines = []
     invoked("say", ["hello\n"], log=lines.append)
-    assert lines[1] == LogLine(Source.FUNCTION, "hello")
-    assert [line.source for line in lines[2:]] == [Source.PLATFORM, Source.PLATFORM]
+    assert lines[2] == LogLine(Source.FUNCTION, "hello")
+    assert [line.source for line in lines[3:]] == [Source.PLATFORM, Source.PLATFORM]
 
 
 @pytest.mark.skipif(not LINUX, reason="/proc tells the peak of a running process")
@@ -129,8 +131,8 @@ def test_an_init_that_fails_once_is_saved_by_the_suppressed_one(tmp_path):
     settings = {"env": {"INIT": "fails once", "MARKER": str(tmp_path / "failed")}}
     result = invoked("echo", 1, **settings)
     assert result.payload == b"1"
-    assert result.logs[0].startswith("INIT_REPORT Init Duration: ")
-    assert result.logs[0].endswith("\tPhase: init\tStatus: error\tError Type: Function.Failed")
+    assert result.logs[1].startswith("INIT_REPORT Init Duration: ")
+    assert result.logs[1].endswith("\tPhase: init\tStatus: error\tError Type: Function.Failed")
     assert result.report.init_ms is None
 
 
@@ -148,7 +150,7 @@ def test_a_handler_that_does_not_exist_is_the_runtimes_error():
 
 def test_an_init_at_its_limit_is_run_again_under_the_function_timeout():
     result = invoked("echo", env={"INIT": "hangs"}, init_limit_s=0.5, timeout_s=1.0)
-    assert result.logs[0].endswith("\tPhase: init\tStatus: timeout")
+    assert result.logs[1].endswith("\tPhase: init\tStatus: timeout")
     assert document(result)["errorType"] == "Sandbox.Timedout"
 
 
@@ -219,13 +221,13 @@ def test_calls_at_the_wrong_moment_are_refused_and_the_invocation_goes_on():
     assert json.loads(invoked("try_calls", list(calls)).payload) == list(calls.values())
 
 
-def test_invocations_that_come_together_run_one_after_another():
+def test_invocations_that_come_together_have_an_environment_each():
     async def scenario(host):
-        return await asyncio.gather(*(host.invoke(number) for number in range(20)))
+        return await asyncio.gather(*(host.invoke(number) for number in range(4)))
 
     results = hosted("echo", scenario)
-    assert [int(result.payload) for result in results] == list(range(20))
-    assert [result.report.init_ms is not None for result in results] == [True] + [False] * 19
+    assert [int(result.payload) for result in results] == list(range(4))
+    assert [result.report.init_ms is not None for result in results] == [True] * 4
 
 
 def test_a_runtime_sees_the_platforms_variables_and_nothing_of_ours(monkeypatch):
@@ -251,7 +253,7 @@ def test_a_runtime_is_told_all_about_the_event():
             request_id="8476a536-e9f4-11e8-9739-2dfe598c3fcd",
         )
 
-    headers = json.loads(hosted("about", scenario).payload)["headers"]
+    headers = json.loads(hosted("about", scenario, per_tenant=True).payload)["headers"]
     assert headers["lambda-runtime-aws-request-id"] == "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
     assert headers["lambda-runtime-trace-id"] == "Root=1-2-3"
     assert headers["lambda-runtime-aws-tenant-id"] == "blue"
@@ -273,9 +275,10 @@ def test_a_runtime_starts_in_the_task_root_and_leads_its_own_group():
 def test_a_snapshot_is_restored_by_its_first_invocation():
     snap_start = InitializationType.SNAP_START
     result = invoked("about", initialization=snap_start)
-    init, restore, start, *_ = result.logs
+    _, init, begun, restore, start, *_ = result.logs
     assert init.startswith("INIT_REPORT Init Duration: ")
-    assert init.endswith("\tPhase: init\tStatus: success")
+    assert init.endswith("\tPhase: snap-start\tStatus: success")
+    assert begun == "RESTORE_START Runtime Version: provided:local"
     assert restore.startswith("RESTORE_REPORT Restore Duration: ")
     assert start.startswith("START RequestId: ")
     assert result.report.restore_ms > 0
@@ -330,3 +333,14 @@ def test_an_environment_can_be_initialised_ahead_of_its_first_invocation():
 
 def test_the_task_root_may_be_given_as_text():
     assert config("echo", task_root=str(HERE)).task_root == Path(HERE)
+
+
+def test_a_page_in_a_browser_cannot_pose_as_the_runtime():
+    async def scenario(host):
+        environment = json.loads((await host.invoke()).payload)["env"]
+        api = SimpleNamespace(address=environment["AWS_LAMBDA_RUNTIME_API"])
+        path = "/2018-06-01/runtime/invocation/next"
+        foreign = {"Host": "evil.example"}, {"Origin": "http://localhost"}
+        return [(await request(api, "GET", path, None, **headers))[0] for headers in foreign]
+
+    assert hosted("about", scenario, freeze=False) == [403, 403]

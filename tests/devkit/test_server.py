@@ -6,8 +6,9 @@ import os
 
 import pytest
 
+from snapboot_devkit.host.http.connection import Connection
 from snapboot_devkit.host.http.exchange import Response
-from snapboot_devkit.host.http.server import MAX_CONNECTIONS, _Connection, listen
+from snapboot_devkit.host.http.server import MAX_CONNECTIONS, listen
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
 from tests.devkit.hosted import DEADLINE_S
 
@@ -232,7 +233,7 @@ BODIES = {
 def test_a_request_is_the_same_however_it_is_cut(request_bytes, body, trailing):
     async def play(size):
         service = Echo()
-        wire = Wire(_Connection(service, set(), None))
+        wire = Wire(Connection(service, set(), None))
         stream = request_bytes + trailing
         for start in range(0, len(stream), size):
             wire.arrive(stream[start : start + size])
@@ -255,7 +256,7 @@ def test_the_answers_still_reach_a_peer_that_has_ended_its_half_meanwhile():
 
     async def play():
         service = Late()
-        connection = _Connection(service, set(), None)
+        connection = Connection(service, set(), None)
         wire = Wire(connection)
         wire.arrive(HEAD % (1, 3) + b"one" + HEAD % (2, 3) + b"two")
         assert connection.eof_received()

@@ -47,6 +47,13 @@ def mounted(command: Sequence[str], places: dict[str, Path]) -> Contender:
     return Contender("mounted", lambda handler: [*prefix, *command], _variables)
 
 
+def over_opt(layer: Path) -> list[str]:
+    """Return what runs a command where `layer` lies at /opt; skip if that cannot be."""
+    _require()
+    script = 'mount --bind -o ro "$1" /opt; shift; exec "$@"'
+    return ["unshare", "--mount", "sh", "-euc", script, "sh", str(layer)]
+
+
 def _variables() -> dict[str, str]:
     return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "LAMBDA_TASK_ROOT": ""}
 

@@ -5,26 +5,18 @@ The only place that knows a terminal. Everything it does, it does through the ho
 
 from __future__ import annotations
 
-import typer
+import sys
 
-from snapboot_devkit.cli.invoking import invoke
-from snapboot_devkit.host.streams import replace_missing
-
-app = typer.Typer(
-    help="Run, measure and package Python functions for AWS Lambda.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command()(invoke)
-
-
-@app.callback()
-def _snapboot() -> None:
-    """Run, measure and package Python functions for AWS Lambda."""
+from snapboot_devkit.cli import exits
 
 
 def main() -> None:
     """Run the `snapboot` command."""
+    try:
+        # It takes a moment, in which nothing has begun: Ctrl-C is no reason for a traceback.
+        from snapboot_devkit.cli.commands import app  # noqa: PLC0415
+        from snapboot_devkit.host.streams import replace_missing  # noqa: PLC0415
+    except KeyboardInterrupt:
+        sys.exit(exits.INTERRUPTED)
     replace_missing()
     app(prog_name="snapboot")

@@ -3,18 +3,77 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit import events
 from snapboot_devkit.cli.exits import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# What a function's name cannot hold.
+_NO_NAME: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
-def event_bytes(argument: str) -> bytes:
-    """Return the event that an argument stands for: JSON, `@file`, or `-` for standard input."""
+
+def event_bytes(
+    argument: str | None, template: str | None = None, changes: Iterable[str] = ()
+) -> bytes:
+    """Return the event that is meant: a template with changes, or what the argument stands for.
+
+    The argument is JSON, `@file`, or `-` for standard input; an empty object without it.
+    """
+    if template is not None and argument is not None:
+        raise UsageError(f"there are two events, {argument!r} and the template; leave one out")
+    if template is None:
+        return _changed(_given(argument or "{}"), changes)
+    return template_bytes(template, changes)
+
+
+def template_bytes(name: str, changes: Iterable[str] = ()) -> bytes:
+    """Return a template's event with changes."""
+    try:
+        return json.dumps(events.changed(events.event(name), changes), indent=2).encode()
+    except (events.UnknownTemplateError, events.ChangeError) as exc:
+        raise UsageError(str(exc)) from exc
+
+
+def functions(words: Iterable[str]) -> dict[str, str]:
+    """Return name → handler of what was typed as `[NAME=]HANDLER`.
+
+    Without a name it is the last part of the module's.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, given, handler = word.rpartition("=")
+        name = name if given else _usual_name(handler)
+        if name in found:
+            raise UsageError(
+                f"{found[name]!r} and {handler!r} are both called {name!r}; "
+                f"give one another name: NAME={handler}"
+            )
+        found[name] = handler
+    return found
+
+
+def _usual_name(handler: str) -> str:
+    module = handler.rpartition(".")[0] or handler
+    return _NO_NAME.sub("-", re.split(r"[./]", module)[-1])
+
+
+def _changed(content: bytes, changes: Iterable[str]) -> bytes:
+    """Return the event with changes; without any it stays as it is, byte by byte."""
+    if not (changes := tuple(changes)):
+        return content
+    try:
+        return json.dumps(events.changed(json.loads(content), changes)).encode()
+    except events.ChangeError as exc:
+        raise UsageError(str(exc)) from exc
+
+
+def _given(argument: str) -> bytes:
     content = _content(argument)
     try:
         # The numbers are of no interest, and Python refuses very long ones.

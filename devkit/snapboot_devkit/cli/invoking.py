@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from snapboot_devkit.cli import arguments, exits, printing
+from snapboot_devkit.cli import arguments, exits, hints, printing
+from snapboot_devkit.cli.debugger import Debugger
+from snapboot_devkit.cli.options import FunctionOptions, takes_function_options
+from snapboot_devkit.cli.progress import InitProgress, initialising
 from snapboot_devkit.host import FunctionConfig, HostError, LocalHost
 from snapboot_devkit.host.signals import on_end
 from snapboot_devkit.host.streams import STDERR, LogWriter
@@ -20,26 +22,24 @@ if TYPE_CHECKING:
 _LAST_LINES_S: Final = 1.0
 
 
-def invoke(  # noqa: PLR0913 - each is an option that users know
+@takes_function_options
+def invoke(  # noqa: PLR0913 - each is something that is typed
     handler: Annotated[str, typer.Argument(help="What to invoke, as module.function.")],
     event: Annotated[
-        str, typer.Argument(help="The event: JSON, @file, or - for standard input.")
-    ] = "{}",
+        str | None,
+        typer.Argument(help="The event: JSON, @file, or - for standard input; {} without it."),
+    ] = None,
     *,
-    task_root: Annotated[Path, typer.Option(help="The folder with the function's code.")] = Path(),
-    env: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="A variable; may be repeated.")
+    event_template: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="An event as a service sends it; see snapboot events."),
     ] = None,
-    env_file: Annotated[Path | None, typer.Option(help="A file with one K=V per line.")] = None,
-    memory: Annotated[int, typer.Option(help="The memory size in MB.")] = 128,
-    timeout: Annotated[float, typer.Option(help="The function's timeout in seconds.")] = 3.0,
-    python: Annotated[
-        str | None, typer.Option(help="The interpreter for the runtime: a name or a path.")
-    ] = None,
-    bootstrap: Annotated[
-        str | None, typer.Option(metavar="CMD", help="Any other runtime's command.")
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="A change of it; may be repeated."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    options: FunctionOptions,
 ) -> None:
     """Start an environment, invoke the function once, and shut down.
 
@@ -48,18 +48,15 @@ def invoke(  # noqa: PLR0913 - each is an option that users know
     when nobody reads what it prints.
     """
     try:
-        payload = arguments.event_bytes(event)
-        config = FunctionConfig(
-            handler,
-            task_root=task_root,
-            timeout_s=timeout,
-            memory_mb=memory,
-            env=arguments.variables(env or (), env_file),
-            python=python,
-            bootstrap=bootstrap,
-        )
-        result = _run(config, payload, silent=as_json)
-        (printing.json_object if as_json else printing.payload)(result)
+        payload = arguments.event_bytes(event, event_template, set_ or ())
+        config = options.config(handler)
+        result = _run(config, payload, silent=as_json, debug=options.debug)
+        hint = hints.hint(result, config)
+        if as_json:
+            printing.json_object(result, hint)
+        else:
+            printing.payload(result)
+            printing.hint(hint)
     except (exits.UsageError, HostError) as exc:
         printing.complaint(str(exc))
         raise typer.Exit(exits.BAD_USAGE) from exc
@@ -71,7 +68,9 @@ def invoke(  # noqa: PLR0913 - each is an option that users know
         raise typer.Exit(exits.FUNCTION_ERROR)
 
 
-def _run(config: FunctionConfig, payload: bytes, *, silent: bool) -> InvokeResult:
+def _run(
+    config: FunctionConfig, payload: bytes, *, silent: bool, debug: int | None
+) -> InvokeResult:
     """Invoke once, and return when the log is written.
 
     Raises KeyboardInterrupt on a signal and BrokenPipeError when the log's reader has gone, both
@@ -79,7 +78,7 @@ def _run(config: FunctionConfig, payload: bytes, *, silent: bool) -> InvokeResul
     """
     log = LogWriter(STDERR)
     try:
-        result = asyncio.run(_invoke(config, payload, log, silent=silent))
+        result = asyncio.run(_invoke(config, payload, log, silent=silent, debug=debug))
     except BaseException:
         log.close(_LAST_LINES_S)
         raise
@@ -90,18 +89,23 @@ def _run(config: FunctionConfig, payload: bytes, *, silent: bool) -> InvokeResul
 
 
 async def _invoke(
-    config: FunctionConfig, payload: bytes, log: LogWriter, *, silent: bool
+    config: FunctionConfig, payload: bytes, log: LogWriter, *, silent: bool, debug: int | None
 ) -> InvokeResult:
+    progress = InitProgress(log.write, shown=printing.is_terminal() and not silent)
+
     def show(line: LogLine) -> None:
         if not silent:
-            log.write(printing.rendered(line))
+            progress.write(printing.rendered(line))
 
     loop = asyncio.get_running_loop()
-    async with LocalHost(config, log=show) as host:
-        work = asyncio.ensure_future(host.invoke(payload))
-        on_end(work.cancel)
-        log.on_broken(lambda: loop.call_soon_threadsafe(work.cancel))
-        try:
-            return await work
-        except asyncio.CancelledError:
-            raise (BrokenPipeError if log.broken else KeyboardInterrupt) from None
+    async with Debugger(debug, progress.write) as debugger:
+        config = debugger.prepared(config)
+        async with LocalHost(config, log=show) as host, debugger.driving(host):
+            work = asyncio.ensure_future(host.invoke(payload))
+            on_end(work.cancel)
+            log.on_broken(lambda: loop.call_soon_threadsafe(work.cancel))
+            try:
+                async with progress.watching(lambda: initialising(host)):
+                    return await work
+            except asyncio.CancelledError:
+                raise (BrokenPipeError if log.broken else KeyboardInterrupt) from None

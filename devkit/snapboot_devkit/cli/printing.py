@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import os
 import sys
+import zlib
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from rich.console import Console
@@ -17,9 +19,14 @@ from snapboot_devkit.host import LogLine, Source
 from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from snapboot_devkit.host import InvokeResult, Report
 
 _PLATFORM_STYLE: Final = "dim"
+# Of milliseconds, as in the platform's records.
+_DIGITS: Final = 3
+_LABEL_COLOURS: Final = ("cyan", "green", "magenta", "blue", "yellow")
 
 
 def payload(result: InvokeResult) -> None:
@@ -33,35 +40,90 @@ def payload(result: InvokeResult) -> None:
         _print(result.payload + b"\n")
 
 
-def json_object(result: InvokeResult) -> None:
+def json_object(result: InvokeResult, hint: str | None = None) -> None:
     """Print the whole outcome as one JSON object; a result that is not JSON becomes a string."""
     text = _json_text(result.payload)
-    document = {
+    document: dict[str, Any] = {
         "result": result.payload.decode(errors="replace") if text is None else json.loads(text),
         "functionError": result.function_error,
         "logs": result.logs,
         "report": _figures(result.report),
     }
+    if hint:
+        document["hint"] = hint
     _print(json.dumps(document).encode() + b"\n")
 
 
-def rendered(line: LogLine) -> str:
-    """Return a line of the log for standard error, the platform's own ones dimmed."""
+def table(rows: Mapping[str, str]) -> None:
+    """Print names and what they stand for; with the names in colour on a terminal."""
+    width = max(map(len, rows))
+    if not sys.stdout.isatty():
+        _print("".join(f"{name:{width}}  {title}\n" for name, title in rows.items()).encode())
+        return
+    for name, title in rows.items():
+        Console().print(Text.assemble((f"{name:{width}}  ", "cyan"), title), soft_wrap=True)
+
+
+def document(content: bytes) -> None:
+    """Print JSON as it is, with colour on a terminal."""
+    if sys.stdout.isatty():
+        Console().print(JSON(content.decode()))
+    else:
+        _print(content + b"\n")
+
+
+def is_terminal() -> bool:
+    """Tell whether somebody watches the log at a terminal."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def rendered(line: LogLine, label: str = "") -> str:
+    """Return a line of the log for standard error, the platform's own ones dimmed.
+
+    The label of its function and environment goes before each line, in a colour of its own.
+    """
     # A runtime joins a record of several lines with carriage returns, to keep it one event.
-    text = line.text.replace("\r", "\n")
+    lines = line.text.replace("\r", "\n").split("\n")
+    before = f"{label} | " if label else ""
     if not sys.stderr.isatty():
-        return f"{text}\n"
+        return "".join(f"{before}{text}\n" for text in lines)
     style = _PLATFORM_STYLE if line.source is Source.PLATFORM else ""
-    console = _terminal()
-    with console.capture() as shown:
-        console.print(Text(text, style))
-    return shown.get()
+    return _coloured([Text.assemble((before, _colour(label)), (text, style)) for text in lines])
 
 
 def complaint(text: str) -> None:
     """Say why the command was not carried out."""
     with contextlib.suppress(OSError):
         write_all(STDERR, f"snapboot: {text}\n".encode())
+
+
+def hint(text: str | None) -> None:
+    """Say what can be done about a function error, if anything is known."""
+    if text is None:
+        return
+    with contextlib.suppress(OSError):
+        write_all(STDERR, rendered_hint(text).encode())
+
+
+def rendered_hint(text: str, label: str = "") -> str:
+    """Return a hint for standard error, with colour on a terminal."""
+    before, line = f"{label} | " if label else "", f"hint: {text}"
+    if not is_terminal():
+        return f"{before}{line}\n"
+    return _coloured([Text.assemble((before, _colour(label)), (line, "yellow"))])
+
+
+def _coloured(lines: Iterable[Text]) -> str:
+    console = _terminal()
+    with console.capture() as shown:
+        for line in lines:
+            console.print(line)
+    return shown.get()
+
+
+def _colour(label: str) -> str:
+    """Return the same colour for the same label, in every run."""
+    return _LABEL_COLOURS[zlib.crc32(label.encode()) % len(_LABEL_COLOURS)]
 
 
 def _print(content: bytes) -> None:
@@ -104,4 +166,8 @@ def _figures(report: Report) -> dict[str, Any]:
         "initDurationMs": report.init_ms,
         "restoreDurationMs": report.restore_ms,
     }
-    return {name: value for name, value in figures.items() if value is not None}
+    return {name: _rounded(value) for name, value in figures.items() if value is not None}
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, _DIGITS) if isinstance(value, float) else value

@@ -2,62 +2,58 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile, ZipFile
 
-from snapboot_devkit.host import protocol
+from snapboot_devkit.host import protocol, quotas
 from snapboot_devkit.host.errors import ConfigError
+from snapboot_devkit.host.execution.bandwidth import Bandwidth
 from snapboot_devkit.host.identity import Identity
-from snapboot_devkit.host.lifecycle.core import Rules
+from snapboot_devkit.host.lifecycle.rules import Rules
 from snapboot_devkit.host.lifecycle.terms import InitializationType
-
-MAX_TIMEOUT_S: Final = 900.0
-MEMORY_MB: Final = range(128, 10_240 + 1)
-MAX_ENVIRONMENT_BYTES: Final = 4 * protocol.KIB
-
-_KEY: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
-
-# The platform sets these and refuses a function's own. Region and credentials are reserved, too,
-# but here they are the developer's to choose.
-RESERVED: Final = frozenset(
-    {
-        "_HANDLER",
-        "_X_AMZN_TRACE_ID",
-        "AWS_EXECUTION_ENV",
-        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-        "AWS_LAMBDA_FUNCTION_NAME",
-        "AWS_LAMBDA_FUNCTION_VERSION",
-        "AWS_LAMBDA_INITIALIZATION_TYPE",
-        "AWS_LAMBDA_LOG_GROUP_NAME",
-        "AWS_LAMBDA_LOG_STREAM_NAME",
-        "AWS_LAMBDA_MAX_CONCURRENCY",
-        "AWS_LAMBDA_METADATA_API",
-        "AWS_LAMBDA_METADATA_TOKEN",
-        "AWS_LAMBDA_RUNTIME_API",
-        "LAMBDA_RUNTIME_DIR",
-        "LAMBDA_TASK_ROOT",
-    }
-)
+from snapboot_devkit.host.scaling.events import EventRules
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[3]
+
+
+# Many more interpreters would be too much for most machines.
+CONCURRENCY: Final = 10
+# Lambda keeps an environment for some minutes; nobody says how many.
+IDLE_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionConfig:
     """A function and its settings. Raises ConfigError for one that Lambda would refuse.
 
-    `env` holds the function's own variables. `image_env` holds those that an image brings along:
+    Code: `task_root` is a folder or a zip, so is each of `layers`, of which a later one overrides
+    an earlier one. `python` is the interpreter for our own runtime; `bootstrap` is any command
+    that runs a Runtime API client instead. Without a `handler` it is the `bootstrap` that lies in
+    the code.
+
+    Limits: `isolate` shows the processes read-only code and a `/tmp` of their own, `cpu_share`
+    grants them the part of a CPU that goes with the memory, each where the machine allows it.
+
+    Variables: `env` holds the function's own. `image_env` holds those that an image brings along:
     no limits apply to them, and they override the platform's defaults, such as `PATH`.
-    `bootstrap` is any command that runs a Runtime API client, `python` the interpreter for ours.
+
+    Scale: at most `concurrency` environments; `provisioned` of them are initialised at the start
+    and stay; one that was idle for `idle_s` seconds goes. On managed instances each takes
+    `max_concurrency` events at once. With `per_tenant` no two tenants share an environment.
+
+    With `stream_url` the function's URL sends a response as it comes (`RESPONSE_STREAM`).
+
+    Responses: `bandwidth` limits a streamed one, as Lambda does; without it there is no limit.
     """
 
-    handler: str
+    handler: str = ""
     task_root: Path = field(default_factory=Path.cwd)
     timeout_s: float = 3.0
     memory_mb: int = 128
@@ -66,17 +62,46 @@ class FunctionConfig:
     bootstrap: str | Sequence[str] | None = None
     python: str | None = None
     name: str = "test_function"
+    layers: Sequence[Path] = ()
+    isolate: bool = False
+    cpu_share: bool = False
+
     initialization: InitializationType = InitializationType.ON_DEMAND
     init_limit_s: float | None = None
     restore_limit_s: float = protocol.RESTORE_LIMIT_S
     check_invocation_id: bool = True
+    freeze: bool = True
+
+    concurrency: int = CONCURRENCY
+    provisioned: int = 0
+    max_concurrency: int | None = None
+    per_tenant: bool = False
+    stream_url: bool = False
+    idle_s: float = IDLE_S
+    events: EventRules = field(default_factory=EventRules)
+    bandwidth: Bandwidth | None = None
+
+    log_format: str = "Text"
+    log_level: str | None = None
+    system_log_level: str | None = None
 
     def __post_init__(self) -> None:
-        """Check every setting that the platform would check."""
-        object.__setattr__(self, "task_root", Path(self.task_root).resolve())
-        _check_task_root(self.task_root)
-        _check_limits(self.timeout_s, self.memory_mb)
-        _check_env(self.env)
+        """Settle what follows from other settings, and check all that the platform would check."""
+        set_once = partial(object.__setattr__, self)
+        set_once("task_root", Path(self.task_root).resolve())
+        set_once("layers", tuple(Path(layer).resolve() for layer in self.layers))
+        if self.initialization is InitializationType.MANAGED_INSTANCES:
+            # They know no other.
+            set_once("log_format", "JSON")
+        if self.initialization in quotas.PROVISIONED:
+            set_once("provisioned", self.provisioned or 1)
+        quotas.check_name(self.name)
+        quotas.check_code(self.task_root, self.layers)
+        quotas.check_limits(self.timeout_s, self.memory_mb)
+        quotas.check_env(self.env)
+        quotas.check_scaling(self)
+        quotas.check_managed(self)
+        quotas.check_logging(self.log_format, self.log_level, self.system_log_level)
         _ = self.command
 
     @property
@@ -94,12 +119,15 @@ class FunctionConfig:
             restore_limit_s=self.restore_limit_s,
             initialization=self.initialization,
             check_invocation_id=self.check_invocation_id,
+            max_concurrency=self.max_concurrency,
         )
 
     @property
     def command(self) -> list[str]:
-        """The command that starts the runtime. Raises ConfigError."""
+        """The command that starts the runtime, in the folder of the code. Raises ConfigError."""
         if self.bootstrap is None:
+            if not self.handler:
+                return _code_command(self.task_root, self.layers)
             return _own_command(self.interpreter, self.handler)
         if isinstance(self.bootstrap, str):
             return _split_command(self.bootstrap)
@@ -117,9 +145,9 @@ class FunctionConfig:
 
     @property
     def _usual_init_limit_s(self) -> float:
-        if self.initialization is InitializationType.SNAP_START:
-            return max(protocol.SNAPSTART_INIT_LIMIT_S, self.timeout_s)
-        return protocol.INIT_LIMIT_S
+        if self.initialization is InitializationType.ON_DEMAND:
+            return protocol.INIT_LIMIT_S
+        return max(protocol.SNAPSTART_INIT_LIMIT_S, self.timeout_s)
 
 
 def _own_command(python: str, handler: str) -> list[str]:
@@ -140,28 +168,23 @@ def _split_command(text: str) -> list[str]:
     return words
 
 
-def _check_task_root(task_root: Path) -> None:
-    if not task_root.is_dir():
-        raise ConfigError(f"task root {str(task_root)!r} is not a folder; give the function's code")
+def _code_command(task_root: Path, layers: Sequence[Path]) -> list[str]:
+    """Return the bootstrap that lies in the code; one in a layer is known once it is opened."""
+    if _holds(task_root, "bootstrap"):
+        return ["./bootstrap"]
+    if any(_holds(layer, "bootstrap") for layer in layers):
+        return ["/opt/bootstrap"]
+    raise ConfigError(
+        f"there is no handler, and no 'bootstrap' in {str(task_root)!r} or a layer; "
+        "give the handler as module.function"
+    )
 
 
-def _check_limits(timeout_s: float, memory_mb: int) -> None:
-    if not 0 < timeout_s <= MAX_TIMEOUT_S:
-        raise ConfigError(f"timeout {timeout_s!r} must be above 0 and at most 900 seconds")
-    if memory_mb not in MEMORY_MB:
-        raise ConfigError(f"memory {memory_mb!r} must be from 128 to 10240 MB")
-
-
-def _check_env(env: Mapping[str, str]) -> None:
-    for key in env:
-        if key in RESERVED:
-            raise ConfigError(f"variable {key!r} is reserved: the platform sets it; leave it out")
-        if not _KEY.fullmatch(key):
-            raise ConfigError(
-                f"variable {key!r} must begin with a letter and go on with letters, digits or _"
-            )
-    size = sum(len(key.encode()) + len(value.encode()) for key, value in env.items())
-    if size > MAX_ENVIRONMENT_BYTES:
-        raise ConfigError(
-            f"the variables take {size} bytes; all together may take {MAX_ENVIRONMENT_BYTES}"
-        )
+def _holds(code: Path, name: str) -> bool:
+    if code.is_dir():
+        return (code / name).is_file()
+    try:
+        with ZipFile(code) as archive:
+            return name in archive.namelist()
+    except (OSError, BadZipFile):
+        return False

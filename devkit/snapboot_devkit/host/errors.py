@@ -16,6 +16,10 @@ class ConfigError(HostError):
     """A setting cannot be used: change it."""
 
 
+class SourceError(ConfigError):
+    """Code or a layer cannot be used: repair or replace the file."""
+
+
 class AddressInUseError(HostError):
     """The address to listen on is taken: choose another one."""
 

@@ -8,9 +8,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from snapboot_devkit.host.config import RESERVED, FunctionConfig
+from snapboot_devkit.host.config import FunctionConfig
 from snapboot_devkit.host.errors import ConfigError
 from snapboot_devkit.host.local import LocalHost
+from snapboot_devkit.host.quotas import RESERVED
 from snapboot_devkit.host.signals import on_end
 from snapboot_devkit.host.streams import STDERR, LogWriter, replace_missing
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from snapboot_devkit.host import protocol
@@ -14,12 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A request's line and headers; header names are lower-case bytes."""
+    """A request's line and headers; header names are lower-case bytes.
+
+    A header that came several times stands once, with its values joined as HTTP joins them.
+    """
 
     method: str
     path: str
     query: str = ""
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    version: str = "1.1"
 
     def header(self, name: bytes) -> str | None:
         """Return one header, or None; bytes that are not UTF-8 are replaced."""
@@ -29,10 +33,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A request's body; `size` counts the bytes that were read, kept or not."""
+    """A request's body; `size` counts the bytes that were read, kept or not.
+
+    `trailers` are the headers that a body in chunks may have behind it, with lower-case names.
+    """
 
     content: bytes | bytearray
     size: int
+    trailers: Mapping[bytes, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +57,15 @@ def json_response(
 ) -> Response:
     """Return a JSON document as a response."""
     headers = ((protocol.CONTENT_TYPE, protocol.JSON.encode()), *extra)
-    return Response(status, headers, json.dumps(document).encode())
+    return Response(status, headers, json.dumps(document, separators=(",", ":")).encode())
 
 
 def error_response(
     status: int, error_type: str, message: str, *extra: tuple[bytes, bytes]
 ) -> Response:
     """Return an error as the Runtime API words it."""
-    return json_response(status, {"errorMessage": message, "errorType": error_type}, *extra)
+    told = json_response(status, {"errorMessage": message, "errorType": error_type}, *extra)
+    return replace(told, body=told.body + b"\n")
 
 
 def text_response(status: int, text: str) -> Response:

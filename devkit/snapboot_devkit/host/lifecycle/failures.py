@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle.effects import Denied
+from snapboot_devkit.host.lifecycle.states import ExtensionState
 from snapboot_devkit.host.lifecycle.terms import FunctionResult, Status
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.lifecycle.states import RuntimeState
+    from snapboot_devkit.host.lifecycle.terms import TelemetryApi
 
 _WELL_FORMED_ERROR_TYPE: Final = re.compile(r"(Runtime|Function)\.[A-Z][a-zA-Z]+")
 
@@ -33,6 +35,11 @@ _SIGNAL_NAMES: Final = {
     15: "terminated",
 }
 
+_EXTENSION_ENDINGS: Final = {
+    ExtensionState.INIT_ERROR: protocol.EXTENSION_INIT_ERROR,
+    ExtensionState.EXIT_ERROR: protocol.EXTENSION_EXIT_ERROR,
+}
+
 INVALID_REQUEST_ID: Final = Denied(400, "InvalidRequestID", "Invalid request ID")
 INVALID_INVOCATION_ID: Final = Denied(400, "InvalidInvocationId", "Invalid invocation ID")
 INVALID_RESPONSE_MODE: Final = Denied(
@@ -43,6 +50,16 @@ PAYLOAD_TOO_LARGE: Final = Denied(
     413,
     "RequestEntityTooLarge",
     f"Exceeded maximum allowed payload size ({protocol.MAX_PAYLOAD_BYTES} bytes).",
+)
+
+REGISTRATION_CLOSED: Final = Denied(
+    403, "Extension.RegistrationClosed", "Extension registration closed already"
+)
+TOO_MANY_EXTENSIONS: Final = Denied(
+    403, "Extension.TooManyExtensions", f"Extension limit ({protocol.MAX_EXTENSIONS}) reached"
+)
+NAME_TAKEN: Final = Denied(
+    403, "Extension.InvalidExtensionState", "Extension with this name already registered"
 )
 
 
@@ -58,7 +75,7 @@ class Failure:
     @property
     def result(self) -> FunctionResult:
         """The failure as the caller of an invoke receives it."""
-        return FunctionResult(self.document, self.content_type, protocol.UNHANDLED)
+        return FunctionResult(self.document, self.content_type, protocol.UNHANDLED, self.error_type)
 
 
 def clean_error_type(posted: str) -> str:
@@ -83,6 +100,37 @@ def illegal_transition(state: RuntimeState, asked_for: RuntimeState) -> Denied:
     )
 
 
+def unknown_extension(identifier: str) -> Denied:
+    """Refuse an identifier that nobody was given."""
+    return Denied(403, "Extension.UnknownExtensionIdentifier", f"Unknown extension {identifier}")
+
+
+def illegal_extension_transition(who: str, state: ExtensionState, asked_for: str) -> Denied:
+    """Refuse a call that the state of an extension, told by name or identifier, does not allow."""
+    return Denied(
+        403,
+        "Extension.InvalidExtensionState",
+        f"State transition from {state.value} to {asked_for} failed for extension {who}. "
+        "Error: State transition is not allowed",
+    )
+
+
+def invalid_event(event: str, reason: str) -> Denied:
+    """Refuse a registration for an event that cannot be had."""
+    return Denied(403, "Extension.InvalidEventType", f"{event}: {reason}")
+
+
+def subscription_closed(api: TelemetryApi) -> Denied:
+    """Refuse a subscription after the init."""
+    return Denied(403, f"{api.value}.SubscriptionClosed", f"{api.value} API subscription is closed")
+
+
+def both_apis(api: TelemetryApi) -> Denied:
+    """Refuse a subscription to one API by an extension that has subscribed to the other."""
+    text = f"the {api.value} API cannot be used beside the other one; subscribe to one of them"
+    return Denied(400, f"{api.value}.ValidationError", text)
+
+
 def exited(request_id: str, code: int) -> Failure:
     """Return how a process's end is told; a negative code is the signal that ended it."""
     return _platform_error(protocol.EXIT_ERROR, f"RequestId: {request_id} Error: {_ending(code)}")
@@ -91,6 +139,20 @@ def exited(request_id: str, code: int) -> Failure:
 def not_started(request_id: str, reason: str) -> Failure:
     """Return how a process that could not be started is told."""
     return _platform_error(protocol.INVALID_ENTRYPOINT, f"RequestId: {request_id} Error: {reason}")
+
+
+def extension_exited(request_id: str, state: ExtensionState, code: int) -> Failure:
+    """Return how the end of an extension's process is told: what it posted before names it."""
+    error_type = _EXTENSION_ENDINGS.get(state, protocol.EXTENSION_CRASH)
+    ending = _exit_status(code) if code else "exit code 0"
+    return _platform_error(error_type, f"RequestId: {request_id} Error: {ending}")
+
+
+def extension_not_started(request_id: str, reason: str) -> Failure:
+    """Return how an extension that could not be started is told."""
+    return _platform_error(
+        protocol.EXTENSION_LAUNCH_ERROR, f"RequestId: {request_id} Error: {reason}"
+    )
 
 
 def timed_out(request_id: str, limit_s: float) -> Failure:
@@ -118,6 +180,17 @@ def too_large(size: int) -> Failure:
     return _platform_error(protocol.RESPONSE_TOO_LARGE, text)
 
 
+def stream_too_large(limit: int) -> Failure:
+    """Return the failure of a stream that was cut at its limit, in bytes."""
+    text = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
+    return _platform_error(protocol.RESPONSE_TOO_LARGE, text)
+
+
+def streamed(error_type: str, body: bytes) -> FunctionResult:
+    """Return the result of a stream whose trailers tell of an error."""
+    return FunctionResult(body, protocol.JSON, protocol.UNHANDLED, error_type)
+
+
 def truncated() -> Failure:
     """Return the failure of a response whose connection ended in its middle."""
     return _platform_error(
@@ -139,16 +212,20 @@ def _platform_error(error_type: str, text: str) -> Failure:
 
 
 def _document(error_type: str, text: str) -> bytes:
-    return json.dumps({"errorType": error_type, "errorMessage": text}).encode()
+    document = {"errorType": error_type, "errorMessage": text}
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _ending(code: int) -> str:
     if code == 0:
         return "Runtime exited without providing a reason"
+    return f"Runtime exited with error: {_exit_status(code)}"
+
+
+def _exit_status(code: int) -> str:
     if code > 0:
-        return f"Runtime exited with error: exit status {code}"
-    name = _SIGNAL_NAMES.get(-code, f"signal {-code}")
-    return f"Runtime exited with error: signal: {name}"
+        return f"exit status {code}"
+    return f"signal: {_SIGNAL_NAMES.get(-code, f'signal {-code}')}"
 
 
 def _sniffed_type(body: bytes | bytearray) -> str:

@@ -1,4 +1,4 @@
-"""The lifecycle as two literal tables: the runtime's states and the environment's.
+"""The lifecycle as three literal tables: the runtime's states, an extension's, the environment's.
 
 A pair that is missing from a table *is* the rule that forbids it. What a transition brings about
 is decided in `lifecycle`, never here.
@@ -75,6 +75,66 @@ ASKED_FOR: Final = {
 }
 
 
+class ExtensionState(Enum):
+    """Where an extension stands; the values are the names that messages and records show."""
+
+    STARTED = "Started"
+    REGISTERED = "Registered"
+    READY = "Ready"
+    RUNNING = "Running"
+    INIT_ERROR = "InitError"
+    EXIT_ERROR = "ExitError"
+    LAUNCH_ERROR = "LaunchError"
+    EXITED = "Exited"
+
+
+class ExtensionMove(Enum):
+    """What changes an extension's state: its own calls, and what happens to it."""
+
+    REGISTER = auto()
+    NEXT = auto()
+    INIT_ERROR = auto()
+    EXIT_ERROR = auto()
+    # The platform's: an event is told, a blocked call is lost, the process ends or never began.
+    TOLD = auto()
+    INTERRUPTED = auto()
+    EXITED = auto()
+    NOT_STARTED = auto()
+
+
+_X = ExtensionState
+_T = ExtensionMove
+
+EXTENSION: Final = {
+    (_X.STARTED, _T.REGISTER): _X.REGISTERED,
+    (_X.STARTED, _T.NOT_STARTED): _X.LAUNCH_ERROR,
+    (_X.STARTED, _T.EXITED): _X.EXITED,
+    (_X.REGISTERED, _T.NEXT): _X.READY,
+    (_X.REGISTERED, _T.INIT_ERROR): _X.INIT_ERROR,
+    (_X.REGISTERED, _T.EXIT_ERROR): _X.EXIT_ERROR,
+    (_X.REGISTERED, _T.EXITED): _X.EXITED,
+    (_X.READY, _T.TOLD): _X.RUNNING,
+    # Its `next` broke off before there was an event; it may ask again.
+    (_X.READY, _T.INTERRUPTED): _X.RUNNING,
+    (_X.READY, _T.EXIT_ERROR): _X.EXIT_ERROR,
+    (_X.READY, _T.EXITED): _X.EXITED,
+    (_X.RUNNING, _T.NEXT): _X.READY,
+    (_X.RUNNING, _T.INIT_ERROR): _X.INIT_ERROR,
+    (_X.RUNNING, _T.EXIT_ERROR): _X.EXIT_ERROR,
+    (_X.RUNNING, _T.EXITED): _X.EXITED,
+    (_X.INIT_ERROR, _T.EXITED): _X.EXITED,
+    (_X.EXIT_ERROR, _T.EXITED): _X.EXITED,
+}
+
+# What each call of an extension asks for, as a refusal names it (so AWS's emulator, to the last).
+EXTENSION_ASKED_FOR: Final = {
+    _T.REGISTER: "Registered",
+    _T.NEXT: "Ready",
+    _T.INIT_ERROR: "InitError",
+    _T.EXIT_ERROR: "Exited",
+}
+
+
 class EnvironmentState(Enum):
     """Where the execution environment stands."""
 
@@ -83,7 +143,7 @@ class EnvironmentState(Enum):
     READY = "ready"
     RESTORING = "restoring"
     INVOKING = "invoking"
-    # The runtime ended between two invokes; the platform notices with the next one.
+    # A process ended between two invokes; the platform notices with the next one.
     ABANDONED = "abandoned"
     # A phase failed and the processes are going away.
     RESETTING = "resetting"
@@ -127,7 +187,7 @@ ENVIRONMENT: Final = {
     (_E.INVOKING, _V.FAIL): _E.RESETTING,
     (_E.INVOKING, _V.STOP): _E.STOPPING,
     (_E.ABANDONED, _V.INVOKE): _E.INVOKING,
-    (_E.ABANDONED, _V.STOP): _E.DEAD,
+    (_E.ABANDONED, _V.STOP): _E.STOPPING,
     (_E.RESETTING, _V.EXIT): _E.RESET,
     (_E.RESETTING, _V.DISCARD): _E.COLD,
     (_E.RESETTING, _V.STOP): _E.STOPPING,

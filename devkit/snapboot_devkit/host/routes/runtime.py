@@ -6,8 +6,10 @@ when it begins and when it has ended, because the states in between are part of 
 
 from __future__ import annotations
 
+import base64
+import binascii
 from enum import Enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from snapboot_devkit.host import protocol
@@ -22,6 +24,9 @@ from snapboot_devkit.host.http.exchange import (
 )
 from snapboot_devkit.host.lifecycle import effects, terms
 from snapboot_devkit.host.lifecycle import messages as msg
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Route(Enum):
@@ -62,32 +67,32 @@ def opening(found: Route, call: int, head: Head) -> msg.RuntimeCall | None:
     attempt = _request_id(head.path), head.header(protocol.INVOCATION_ID)
     match found:
         case Route.RESPONSE:
-            return msg.ResponseBegun(call, *attempt, head.header(protocol.RESPONSE_MODE))
+            mode = head.header(protocol.RESPONSE_MODE)
+            return msg.ResponseBegun(call, *attempt, mode, _content_type(head))
         case Route.ERROR:
             return msg.ErrorBegun(call, *attempt, _error_type(head))
     return None
 
 
-def closing(found: Route, call: int, head: Head, body: Body) -> msg.RuntimeCall | None:
-    """Return what the lifecycle is told when a call is whole; nothing, for `ping`."""
+def closing(found: Route, call: int, head: Head, body: Body) -> msg.RuntimeCall | Response:
+    """Return what the lifecycle is told when a call is whole; `ping` is answered at once."""
     match found:
         case Route.NEXT:
             return msg.NextCalled(call)
         case Route.RESPONSE | Route.ERROR:
-            content_type = head.header(protocol.CONTENT_TYPE) or protocol.JSON
-            return msg.AnswerEnded(call, body.content, body.size, content_type)
+            error = _trailing_error(body.trailers)
+            return msg.AnswerEnded(call, body.content, body.size, _content_type(head), *error)
         case Route.INIT_ERROR:
             return msg.InitErrorPosted(call, _error_type(head), body.content)
         case Route.RESTORE_NEXT:
             return msg.RestoreNextCalled(call)
         case Route.RESTORE_ERROR:
             return msg.RestoreErrorPosted(call, _error_type(head), body.content)
-    return None
+        case Route.PING:
+            return PONG
 
 
-def render(
-    content: effects.Accepted | effects.Restored | effects.Denied | terms.Delivery,
-) -> Response:
+def render(content: effects.Content) -> Response:
     """Return a reply of the lifecycle as a response."""
     match content:
         case terms.Delivery():
@@ -116,6 +121,21 @@ def _invocation_route(path: str) -> Route | None:
 
 def _request_id(path: str) -> str:
     return unquote(path[len(protocol.RUNTIME_INVOCATION) :].partition("/")[0])
+
+
+def _content_type(head: Head) -> str:
+    return head.header(protocol.CONTENT_TYPE) or protocol.JSON
+
+
+def _trailing_error(trailers: Mapping[bytes, bytes]) -> tuple[str, bytes]:
+    """Return type and document of an error behind a streamed body, both empty without one."""
+    error_type = trailers.get(protocol.ERROR_TYPE, b"").decode("utf-8", "replace")
+    encoded = trailers.get(protocol.ERROR_BODY, b"")
+    try:
+        return error_type, base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        # The document is for the caller to read; one that is not encoded is better than none.
+        return error_type, encoded
 
 
 def _error_type(head: Head) -> str:

@@ -1,12 +1,18 @@
-"""How much memory a process and its descendants have taken at most."""
+"""How much memory processes and their descendants take, and have taken at most (Linux only)."""
 
 from __future__ import annotations
 
 import os
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _PEAK: Final = re.compile(rb"^VmHWM:\s+(\d+) kB", re.MULTILINE)
+_THREADS: Final = re.compile(rb"^Threads:\s+(\d+)", re.MULTILINE)
+# The proportional set: of pages that processes share each one has its part.
+_SHARE: Final = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
 _READ_BYTES: Final = 16 * 1024
 # A function that starts more, or more threads, must not keep the host busy with counting.
 _MAX_PROCESSES: Final = 100
@@ -18,22 +24,47 @@ def peak_kib(pid: int) -> int:
     The kernel keeps each process's own peak, and these are summed up: exact for one process, an
     upper bound for several, whose peaks need not have fallen together and who may share pages.
     """
-    family = [pid]
-    for parent in family:
-        if len(family) >= _MAX_PROCESSES:
-            break
-        family += _children(parent)
-    return sum(_peak_of(member) for member in family[:_MAX_PROCESSES])
+    return sum(peak for _, peak in _family([pid]))
 
 
-def _children(pid: int) -> list[int]:
+def exceeds(pids: Iterable[int], limit_kib: int) -> bool:
+    """Tell whether process trees take more than that, all together.
+
+    The sum of the peaks is cheap and never too small. Where it is above the limit, and several
+    processes may share pages, the kernel is asked to count those once, which takes it a while.
+    """
+    family = _family(pids)
+    if sum(peak for _, peak in family) <= limit_kib:
+        return False
+    return len(family) == 1 or sum(_share_of(member) for member, _ in family) > limit_kib
+
+
+def _family(pids: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the processes of whole trees, each with its peak."""
+    members = list(pids)
+    found = []
+    for member in members:
+        status = _read(f"/proc/{member}/status")
+        found.append((member, _figure(_PEAK, status)))
+        if len(members) < _MAX_PROCESSES:
+            members += _children(member, _figure(_THREADS, status))
+    return found[:_MAX_PROCESSES]
+
+
+def _children(pid: int, threads: int) -> list[int]:
     """Return the processes that a process has started and that still run (Linux only)."""
-    listings = (_read(f"/proc/{pid}/task/{task}/children") for task in _tasks(pid))
+    # Each thread has children of its own; the folder of threads is dear to list.
+    tasks = _tasks(pid) if threads > 1 else [str(pid)]
+    listings = (_read(f"/proc/{pid}/task/{task}/children") for task in tasks)
     return [int(child) for listing in listings for child in listing.split()]
 
 
-def _peak_of(pid: int) -> int:
-    found = _PEAK.search(_read(f"/proc/{pid}/status"))
+def _share_of(pid: int) -> int:
+    return _figure(_SHARE, _read(f"/proc/{pid}/smaps_rollup"))
+
+
+def _figure(pattern: re.Pattern[bytes], text: bytes) -> int:
+    found = pattern.search(text)
     return int(found[1]) if found else 0
 
 

@@ -32,11 +32,15 @@ class LineReader:
     def __repr__(self) -> str:
         return f"<LineReader {'closed' if self._pipe.closed else self._pipe.fileno()}>"
 
-    def flush(self) -> None:
-        """Tell what has arrived, up to the last byte, as if a line ended here."""
+    def catch_up(self) -> None:
+        """Tell the lines that have arrived whole."""
         arrived = self._arrived()
         while arrived > 0 and (size := self._read()):
             arrived -= size
+
+    def flush(self) -> None:
+        """Tell what has arrived, up to the last byte, as if a line ended here."""
+        self.catch_up()
         if self._rest:
             self._tell()
 

@@ -1,28 +1,55 @@
-"""The platform's own lines in the log, in text format."""
+"""The platform's own lines in the log, in text format (DOC: lambda-runtime-environment)."""
 
 from __future__ import annotations
 
 import math
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from snapboot_devkit.host.lifecycle import records, terms
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
-def text_line(record: records.Record, version: str) -> str | None:
-    """Return the line that a record leaves in a text log, or None when it leaves none."""
-    match record:
-        case records.Start():
-            return f"START RequestId: {record.request_id} Version: {version}"
-        case records.RuntimeDone():
-            return f"END RequestId: {record.request_id}"
-        case records.Report():
-            return _report(record)
-        case records.InitReport():
-            return _init_report(record)
-        case records.RestoreReport():
-            fields = [f"RESTORE_REPORT Restore Duration: {record.duration_ms:.2f} ms"]
-            return "\t".join(fields + _outcome(record.status, record.error_type))
-        case _:
-            return None
+    from snapboot_devkit.host.telemetry.documents import Facts
+
+_SUBSCRIBED: Final = {terms.TelemetryApi.TELEMETRY: "TELEMETRY", terms.TelemetryApi.LOGS: "LOGS"}
+_TRACE_FIELD: Final = re.compile(r"(Root|Parent|Sampled)=([^;]+)")
+
+
+def text_lines(record: records.Record, facts: Facts) -> list[str]:
+    """Return the lines that a record leaves in a text log."""
+    render = _LINES.get(type(record))
+    return render(record, facts) if render else []
+
+
+def _init_start(start: records.InitStart, facts: Facts) -> list[str]:
+    suppressed = start.phase is terms.Phase.INVOKE
+    return [] if suppressed else _version_line("INIT_START", facts)
+
+
+def _restore_start(_start: records.RestoreStart, facts: Facts) -> list[str]:
+    return _version_line("RESTORE_START", facts)
+
+
+def _version_line(beginning: str, facts: Facts) -> list[str]:
+    """Tell the runtime's version, which only a managed runtime has."""
+    if not facts.runtime_version:
+        return []
+    fields = [f"{beginning} Runtime Version: {facts.runtime_version}"]
+    if facts.runtime_version_arn:
+        fields.append(f"Runtime Version ARN: {facts.runtime_version_arn}")
+    return ["\t".join(fields)]
+
+
+def _start(start: records.Start, facts: Facts) -> list[str]:
+    return [f"START RequestId: {start.request_id} Version: {facts.version}"]
+
+
+def _end(report: records.Report, _facts: Facts) -> list[str]:
+    """Tell of the end together with the figures, when the extensions are done, too."""
+    end = f"END RequestId: {report.request_id}"
+    return [end, _report(report), *_xray(report.trace_id)]
 
 
 def _report(report: records.Report) -> str:
@@ -44,24 +71,68 @@ def _report(report: records.Report) -> str:
     return "\t".join([*fields, *(_outcome(report.status, report.error_type) or [""])])
 
 
-def _init_report(report: records.InitReport) -> str | None:
+def _xray(trace_id: str) -> list[str]:
+    """Tell of a sampled trace; the segment is the parent of all that the function sends."""
+    trace = dict(_TRACE_FIELD.findall(trace_id))
+    if trace.get("Sampled") != "1" or "Root" not in trace:
+        return []
+    segment = trace.get("Parent", "")
+    return [f"XRAY TraceId: {trace['Root']}\tSegmentId: {segment}\tSampled: true"]
+
+
+def _init_report(report: records.InitReport, _facts: Facts) -> list[str]:
     """Render an init that failed; one that went well shows in a snapshot's log only."""
     quiet = report.initialization is terms.InitializationType.ON_DEMAND
     if report.phase is terms.Phase.INVOKE or (quiet and report.status is terms.Status.SUCCESS):
-        return None
+        return []
     fields = [
         f"INIT_REPORT Init Duration: {report.duration_ms:.2f} ms",
         f"Phase: {report.phase.value}",
         f"Status: {report.status.value}",
     ]
-    return "\t".join(fields + _error_type(report.error_type))
+    return ["\t".join(fields + _error_type(report.error_type))]
+
+
+def _restore_report(report: records.RestoreReport, _facts: Facts) -> list[str]:
+    fields = [f"RESTORE_REPORT Restore Duration: {report.duration_ms:.2f} ms"]
+    return ["\t".join(fields + _outcome(report.status, report.error_type))]
+
+
+def _subscribed(record: records.Subscribed, _facts: Facts) -> list[str]:
+    types = ", ".join(name.capitalize() for name in record.types)
+    source = _SUBSCRIBED[record.api]
+    return [f"{source}\tName: {record.name}\tState: Subscribed\tTypes: [{types}]"]
+
+
+def _extension(report: records.ExtensionReport, _facts: Facts) -> list[str]:
+    fields = [
+        "EXTENSION",
+        f"Name: {report.name}",
+        f"State: {report.state}",
+        f"Events: [{', '.join(report.events)}]",
+    ]
+    return ["\t".join(fields + _error_type(report.error_type))]
 
 
 def _outcome(status: terms.Status, error_type: str | None) -> list[str]:
     if status is terms.Status.SUCCESS:
         return []
-    return [f"Status: {status.value}", *_error_type(error_type)]
+    # The guide's lines show no type for what took too long.
+    told = [] if status is terms.Status.TIMEOUT else _error_type(error_type)
+    return [f"Status: {status.value}", *told]
 
 
 def _error_type(error_type: str | None) -> list[str]:
     return [f"Error Type: {error_type}"] if error_type else []
+
+
+_LINES: Final[Mapping[type, Callable[[Any, Facts], list[str]]]] = {
+    records.InitStart: _init_start,
+    records.InitReport: _init_report,
+    records.RestoreStart: _restore_start,
+    records.RestoreReport: _restore_report,
+    records.Start: _start,
+    records.Report: _end,
+    records.ExtensionReport: _extension,
+    records.Subscribed: _subscribed,
+}

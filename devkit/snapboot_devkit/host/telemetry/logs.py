@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
@@ -21,23 +21,27 @@ class Source(Enum):
     """Who wrote a line of the log."""
 
     FUNCTION = "function"
+    EXTENSION = "extension"
     PLATFORM = "platform"
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of the log, without its end."""
+    """One line of the log, without its end. Where it comes from makes no other line of it."""
 
     source: Source
     text: str
+    function: str = field(default="", compare=False)
+    log_stream: str = field(default="", compare=False)
 
 
 class LogStream:
     """Where the lines of one environment go."""
 
-    def __init__(self, sink: Callable[[LogLine], None]) -> None:
-        """Pass every line on to `sink`."""
+    def __init__(self, sink: Callable[[LogLine], None], function: str = "", name: str = "") -> None:
+        """Pass every line on to `sink`, as of log stream `name` of a function."""
         self._sink = sink
+        self._origin = function, name
         self._kept: deque[str] = deque()
         self._size = 0
         self._left_out = 0
@@ -49,7 +53,7 @@ class LogStream:
         """Take one line. A sink that fails is the event loop's to tell, and not a failed host."""
         self._keep(text)
         try:
-            self._sink(LogLine(source, text))
+            self._sink(LogLine(source, text, *self._origin))
         except Exception as exc:  # noqa: BLE001 - the sink is the user's code
             told = {"message": f"the log's sink failed with {text!r}", "exception": exc}
             asyncio.get_running_loop().call_exception_handler(told)

@@ -1,0 +1,117 @@
+"""What to do about a failed invocation: one line for people, where one is known."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from snapboot_devkit.cli import modules
+from snapboot_devkit.host import Status
+from snapboot_devkit.host.quotas import MAX_TIMEOUT_S, MEMORY_MB
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from snapboot_devkit.host import FunctionConfig, InvokeResult
+
+# The memory is looked at now and then: what was killed at the limit may have been seen below it.
+_NEARLY_ALL: Final = 0.9
+_KILLED: Final = "signal: killed"
+
+
+def hint(result: InvokeResult, config: FunctionConfig) -> str | None:
+    """Return what to do about a function error, or None. Of the code, only files are read."""
+    if not result.function_error:
+        return None
+    if result.report.status is Status.TIMEOUT:
+        return _of_time(config)
+    document = _document(result.payload)
+    if _KILLED in document.get("errorMessage", "") and _has_used_all(result):
+        return _of_memory(config)
+    return of_error(config, document.get("errorType", ""), document.get("errorMessage", ""))
+
+
+def of_error(config: FunctionConfig, error_type: str, message: str) -> str | None:
+    """Return what to do about an error of this type, or None."""
+    by_type = _BY_TYPE.get(error_type)
+    return by_type(config, message) if by_type else None
+
+
+def _of_time(config: FunctionConfig) -> str:
+    if config.timeout_s >= MAX_TIMEOUT_S:
+        return f"the function took longer than {MAX_TIMEOUT_S:g} s, the longest there is"
+    return f"the function took longer than {config.timeout_s:g} s; give it more: --timeout SECONDS"
+
+
+def _of_memory(config: FunctionConfig) -> str:
+    most = max(MEMORY_MB)
+    if config.memory_mb >= most:
+        return f"the function needs more than {most} MB, the most there is"
+    return f"the function needs more than {config.memory_mb} MB; give it more: --memory MB"
+
+
+def _has_used_all(result: InvokeResult) -> bool:
+    report = result.report
+    if report.max_memory_used_mb is None or report.memory_size_mb is None:
+        return False
+    return report.max_memory_used_mb >= report.memory_size_mb * _NEARLY_ALL
+
+
+def _of_handler(config: FunctionConfig, message: str) -> str | None:
+    del message
+    module = config.handler.rpartition(".")[0]
+    found = modules.callables(config.task_root, module)
+    if not found:
+        return None
+    file, names = found
+    return f"{file} has: {', '.join(names)}" if names else f"{file} defines nothing"
+
+
+def _of_module(config: FunctionConfig, message: str) -> str | None:
+    module = config.handler.rpartition(".")[0].replace("/", ".")
+    if f"No module named {module!r}" not in message:
+        return _of_missing_package(config, message)
+    near = modules.near(config.task_root, module)
+    where = str(config.task_root)
+    if not near:
+        return f"there is no Python file in {where!r}; name the function's code by --task-root"
+    return f"{where!r} has: {', '.join(near)}; another folder is named by --task-root"
+
+
+def _of_missing_package(config: FunctionConfig, message: str) -> str | None:
+    _, found, rest = message.partition("No module named '")
+    if not found:
+        return None
+    package = rest.partition("'")[0].partition(".")[0]
+    for layer in config.layers:
+        if modules.holds(layer, package):
+            return (
+                f"{package!r} lies at the top of the layer {str(layer)!r}, where nobody looks: "
+                "packages belong into the layer's folder 'python'"
+            )
+    return (
+        f"{package!r} is neither in the code, nor in a --layer, nor installed for the interpreter "
+        "(--python)"
+    )
+
+
+def _of_name(config: FunctionConfig, message: str) -> str | None:
+    del message
+    found = modules.callables(config.task_root, config.handler)
+    name = ((found and found[1]) or ["handler"])[0]
+    return f"write the handler as module.function, such as {config.handler}.{name}"
+
+
+_BY_TYPE: Final[dict[str, Callable[[FunctionConfig, str], str | None]]] = {
+    "Runtime.HandlerNotFound": _of_handler,
+    "Runtime.ImportModuleError": _of_module,
+    "Runtime.MalformedHandlerName": _of_name,
+}
+
+
+def _document(payload: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}

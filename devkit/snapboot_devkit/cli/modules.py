@@ -1,0 +1,95 @@
+"""The modules of a function's code, and what they define: read, never imported."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import zipfile
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A zip may say anything of itself.
+_MAX_SOURCE_BYTES: Final = 4 * 1024 * 1024
+_MAX_LISTED: Final = 10
+_FUNCTION: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def callables(task_root: Path, module: str) -> tuple[str, list[str]] | None:
+    """Return a module's file, and the names in it that may be handlers: functions come first.
+
+    Other names are classes, assigned and imported ones; private ones are left out. None when the
+    file is not there or is not Python.
+    """
+    for file in _files_of(module):
+        source = _source(task_root, file)
+        if source is not None:
+            try:
+                return file, _defined(ast.parse(source))
+            except (SyntaxError, ValueError, RecursionError):
+                return None
+    return None
+
+
+def holds(code: Path, module: str) -> bool:
+    """Tell whether a folder or zip has this module at its top."""
+    return any(_source(code, file) is not None for file in _files_of(module))
+
+
+def near(task_root: Path, module: str) -> list[str]:
+    """Return the modules of the code whose names are the nearest, or a few others."""
+    known = _modules(task_root)
+    return difflib.get_close_matches(module, known, n=3) or known[:_MAX_LISTED]
+
+
+def _files_of(module: str) -> tuple[str, str]:
+    path = module.replace(".", "/")
+    return f"{path}.py", f"{path}/__init__.py"
+
+
+def _source(task_root: Path, file: str) -> bytes | None:
+    try:
+        if task_root.is_dir():
+            with (task_root / file).open("rb") as source:
+                return source.read(_MAX_SOURCE_BYTES)
+        with zipfile.ZipFile(task_root) as archive, archive.open(file) as source:
+            return source.read(_MAX_SOURCE_BYTES)
+    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile):
+        return None
+
+
+def _defined(tree: ast.Module) -> list[str]:
+    functions_first = sorted(tree.body, key=lambda statement: not isinstance(statement, _FUNCTION))
+    names = [name for statement in functions_first for name in _names(statement)]
+    return [name for name in dict.fromkeys(names) if not name.startswith("_")]
+
+
+def _names(statement: ast.stmt) -> list[str]:
+    match statement:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return [statement.name]
+        case ast.Assign():
+            return [target.id for target in statement.targets if isinstance(target, ast.Name)]
+        case ast.ImportFrom():
+            return [alias.asname or alias.name for alias in statement.names if alias.name != "*"]
+        case _:
+            return []
+
+
+def _modules(task_root: Path) -> list[str]:
+    """Return the modules at the top of the code, and those one folder below."""
+    names = sorted(name.removesuffix(".py") for name in _python_files(task_root))
+    return [name.removesuffix("/__init__").replace("/", ".") for name in names]
+
+
+def _python_files(task_root: Path) -> list[str]:
+    try:
+        if task_root.is_dir():
+            found = [*task_root.glob("*.py"), *task_root.glob("*/*.py")]
+            return [path.relative_to(task_root).as_posix() for path in found]
+        with zipfile.ZipFile(task_root) as archive:
+            names = archive.namelist()
+            return [name for name in names if name.endswith(".py") and name.count("/") < 2]
+    except (OSError, zipfile.BadZipFile):
+        return []

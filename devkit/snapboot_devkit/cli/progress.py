@@ -1,0 +1,91 @@
+"""A line on the terminal that says that an init takes its time, for as long as it does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.host.lifecycle.states import EnvironmentState
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+
+    from snapboot_devkit.host import LocalHost
+
+# What takes no longer needs no word.
+PATIENCE_S: Final = 1.0
+_STEP_S: Final = 0.2
+
+_INITIALISING: Final = EnvironmentState.INITIALISING.value
+
+_ERASE: Final = "\r\x1b[2K"
+_DIM: Final = "\x1b[2m"
+_PLAIN: Final = "\x1b[0m"
+_SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+def status(names: Sequence[str], elapsed_s: float) -> str:
+    """Return the line for functions whose init has been going on for this long."""
+    turn = _SPINNER[int(elapsed_s / _STEP_S) % len(_SPINNER)]
+    return f"{turn} initialising {', '.join(names)} … {elapsed_s:.0f} s"
+
+
+def initialising(host: LocalHost) -> list[str]:
+    """Return the functions of which an environment is in its init."""
+    return [
+        name
+        for name, one in host.health()["functions"].items()
+        if _INITIALISING in one["environments"]
+    ]
+
+
+class InitProgress:
+    """Writes a log, and at its end the line."""
+
+    def __init__(self, write: Callable[[str], object], *, shown: bool) -> None:
+        """Write by `write`; with `shown` off, which it is without a terminal, the log alone."""
+        self._write = write
+        self._shown = shown
+        self._line = ""
+        self._since: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<InitProgress {self._line!r}>"
+
+    def write(self, text: str) -> None:
+        """Write lines of the log in place of the line, which comes back if it is still due."""
+        self._write(f"{_ERASE}{text}" if self._line else text)
+        self._line = ""
+
+    @contextlib.asynccontextmanager
+    async def watching(self, names: Callable[[], Sequence[str]]) -> AsyncIterator[None]:
+        """Show the line while it is due: for the functions whose inits go on, by their names."""
+        task = asyncio.ensure_future(self._watch(names)) if self._shown else None
+        try:
+            yield
+        finally:
+            if task:
+                task.cancel()
+            self._show("")
+
+    async def _watch(self, names: Callable[[], Sequence[str]]) -> None:
+        while True:
+            self.look(names(), time.monotonic())
+            await asyncio.sleep(_STEP_S)
+
+    def look(self, names: Sequence[str], now: float) -> None:
+        """Show what is due at this moment, in seconds of a monotonic clock."""
+        if not names:
+            self._since = None
+        elif self._since is None:
+            self._since = now
+        elapsed_s = 0.0 if self._since is None else now - self._since
+        due = elapsed_s >= PATIENCE_S
+        self._show(f"{_DIM}{status(names, elapsed_s)}{_PLAIN}" if due else "")
+
+    def _show(self, line: str) -> None:
+        if line != self._line:
+            self._write(f"{_ERASE}{line}")
+            self._line = line

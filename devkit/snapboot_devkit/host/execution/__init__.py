@@ -1,0 +1,1 @@
+"""One execution environment for real: it performs what a lifecycle decides."""

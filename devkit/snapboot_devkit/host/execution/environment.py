@@ -1,0 +1,463 @@
+"""One execution environment for real: performs what its lifecycle asks for.
+
+Its processes, the APIs that they call, its log and the timer of its deadline belong to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import shutil
+import time
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final, cast
+from uuid import uuid4
+
+from snapboot_devkit.host.errors import HostError
+from snapboot_devkit.host.execution.api import EnvironmentApi
+from snapboot_devkit.host.execution.clock import Clock
+from snapboot_devkit.host.execution.frost import Frost
+from snapboot_devkit.host.execution.relay import Relay
+from snapboot_devkit.host.lifecycle import effects, records, terms
+from snapboot_devkit.host.lifecycle import messages as msg
+from snapboot_devkit.host.lifecycle.core import Environment
+from snapboot_devkit.host.lifecycle.managed import ManagedEnvironment
+from snapboot_devkit.host.lifecycle.states import EnvironmentState
+from snapboot_devkit.host.routes.services import Credentials, Services
+from snapboot_devkit.host.sandbox.environ import (
+    Surroundings,
+    extension_environ,
+    python_version,
+    runtime_environ,
+)
+from snapboot_devkit.host.sandbox.limits import of_lambda
+from snapboot_devkit.host.sandbox.log_sockets import LOG_SOCKET, LogSocket
+from snapboot_devkit.host.sandbox.room import furnish
+from snapboot_devkit.host.sandbox.sandbox import Sandbox
+from snapboot_devkit.host.telemetry.broadcast import Telemetry
+from snapboot_devkit.host.telemetry.documents import Facts
+from snapboot_devkit.host.telemetry.journal import Journal
+from snapboot_devkit.host.telemetry.logform import LogForm
+from snapboot_devkit.host.telemetry.logs import LogStream, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from snapboot_devkit.host.config import FunctionConfig
+    from snapboot_devkit.host.execution.shared import Shared
+    from snapboot_devkit.host.front.callers import Caller
+    from snapboot_devkit.host.lifecycle.terms import Invocation
+    from snapboot_devkit.host.sources.code import Code, ExtensionFile
+
+# How long a role's temporary credentials last, on Lambda usually.
+_CREDENTIALS_LAST_S: Final = 6 * 3600.0
+# For telemetry that is still owed when the environment goes.
+_LAST_TELEMETRY_S: Final = 1.0
+# An init that runs ahead of any event leads to the first one.
+_FREE: Final = frozenset(
+    {
+        EnvironmentState.COLD,
+        EnvironmentState.INITIALISING,
+        EnvironmentState.READY,
+        EnvironmentState.ABANDONED,
+        EnvironmentState.RESET,
+    }
+)
+
+
+class LocalEnvironment:
+    """An execution environment on this machine."""
+
+    def __init__(
+        self,
+        config: FunctionConfig,
+        code: Code,
+        shared: Shared,
+        changed: Callable[[], None],
+        note: Callable[[str], None],
+    ) -> None:
+        """Prepare an environment of a function; nothing runs before `open`.
+
+        `changed` is called after every step, `note` with what is not as on Lambda.
+        """
+        self._config = config
+        self._code = code
+        self._shared = shared
+        self._changed = changed
+        self._note = note
+        self.log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{uuid4().hex}"
+        self._managed = config.initialization is terms.InitializationType.MANAGED_INSTANCES
+        self._extensions = {one.name: one for one in self._code.extensions}
+        kind = ManagedEnvironment if self._managed else Environment
+        rules = replace(config.rules, extensions=tuple(self._extensions))
+        self._core = kind(rules, lambda: str(uuid4()))
+        self._clock = Clock()
+        facts = _facts(config, self.log_stream)
+        self._telemetry = Telemetry(facts)
+        log = LogStream(shared.log, config.name, self.log_stream)
+        self._journal = Journal(_form(config, facts), log, self._telemetry)
+        self._api = EnvironmentApi(self, config, _services(config))
+        self._sandbox: Sandbox
+        self._worker_logs: LogSocket | None = None
+        self._frost: Frost | None = None
+        self._numbers = itertools.count(1)
+        self._callers: dict[int, Caller] = {}
+        self._answered: set[int] = set()
+        self._relays: dict[int, Relay] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at: float | None = None
+        self._last_telemetry: asyncio.Task[bool] | None = None
+        self._dead = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"<LocalEnvironment {self.state.value}, log stream {self.log_stream!r}>"
+
+    @property
+    def state(self) -> EnvironmentState:
+        """Where the environment stands."""
+        return self._core.state
+
+    @property
+    def idle(self) -> bool:
+        """Whether no invocation is at work, or waits."""
+        return not self._callers
+
+    @property
+    def settling(self) -> bool:
+        """Whether the environment will be free in a moment, its callers having their answers."""
+        if isinstance(self._core, ManagedEnvironment):
+            return self._core.settling
+        ending = bool(self._callers) or self.state is EnvironmentState.RESETTING
+        return ending and self._callers.keys() == self._answered
+
+    @property
+    def capacity_left(self) -> int:
+        """How many more events the environment would take at once."""
+        if isinstance(self._core, ManagedEnvironment):
+            return self._core.capacity_left
+        return int(self.idle and self.state in _FREE)
+
+    async def open(self) -> None:
+        """Open the APIs that the processes call, on a port of its own.
+
+        Raises OSError, such as for a full disk, and HostError. Nothing is open then.
+        """
+        async with AsyncExitStack() as undo:
+            await self._api.open()
+            undo.push_async_callback(self._api.close)
+            # Nobody else on this machine has that address among its variables.
+            mark = f"AWS_LAMBDA_RUNTIME_API={self._api.address}"
+            limits = of_lambda(self._config.memory_mb, cpu=self._config.cpu_share)
+            self._sandbox = Sandbox(self, mark, limits, guard=self._shared.guard)
+            undo.callback(self._sandbox.close)
+            for missing in self._sandbox.unlimited:
+                self._note(missing)
+            if self._config.isolate:
+                await self._isolate()
+            if self._managed:
+                self._worker_logs = LogSocket(lambda line: self.printed(None, line))
+                self._shared.watch(self._worker_logs.folder)
+            elif self._config.freeze:
+                self._frost = Frost(self._sandbox, self._telemetry)
+            undo.pop_all()
+
+    async def _isolate(self) -> None:
+        """Give the processes a view of the machine as on Lambda, as far as it can be had."""
+        config = self._config
+        needed = [Path(word) for word in (config.interpreter, *config.command) if word[:1] == "/"]
+        room = await asyncio.to_thread(
+            furnish, config.task_root, self._code.layer_root, self._sandbox.temporary, needed
+        )
+        if isinstance(room, str):
+            self._note(room)
+            return
+        for missing in room.missing:
+            self._note(missing)
+        self._sandbox.room = room
+
+    def initialise(self) -> None:
+        """Begin the init ahead of any request."""
+        self._feed(msg.InitRequested())
+
+    def invoke(self, invocation: Invocation, caller: Caller) -> None:
+        """Handle an event when its turn has come."""
+        number = next(self._numbers)
+        self._callers[number] = caller
+        self._feed(msg.InvokeRequested(number, invocation))
+
+    def pause_clock(self) -> None:
+        """Let no deadline come nearer: somebody is debugging."""
+        self._clock.stop()
+        self._set_timer()
+
+    def resume_clock(self) -> None:
+        """Let the time go on."""
+        self._clock.start()
+        self._set_timer()
+
+    async def close(self) -> None:
+        """Refuse whoever waits, end all processes, and close the APIs."""
+        self._clock.start()
+        self._feed(msg.StopRequested())
+        if not self._dead.is_set():
+            # What is still owed can only be taken while the extensions live.
+            self._last_telemetry = asyncio.create_task(self._telemetry.flush(_LAST_TELEMETRY_S))
+        await self._dead.wait()
+        if self._last_telemetry:
+            self._last_telemetry.cancel()
+            await asyncio.wait([self._last_telemetry])
+        await self._telemetry.close()
+        await self._api.close()
+        # In a thread: a function may have left any number of files.
+        await asyncio.to_thread(shutil.rmtree, self._sandbox.temporary, ignore_errors=True)
+        self._sandbox.close()
+        if self._worker_logs:
+            self._worker_logs.close()
+            self._shared.forget(self._worker_logs.folder)
+
+    # ---- the owner of APIs and processes -----------------------------------------------------
+
+    def called(self, message: msg.Message) -> None:
+        """Take a call of the runtime or an extension."""
+        if isinstance(message, msg.AnswerEnded if self._managed else msg.NextCalled):
+            # What was printed before belongs to the invocation that ends here.
+            self._flush()
+        self._feed(message)
+
+    def printed(self, name: str | None, line: str) -> None:
+        """Take a line of a process's output."""
+        self._journal.line(Source.FUNCTION if name is None else Source.EXTENSION, line)
+
+    def exited(self, name: str | None, code: int) -> None:
+        """Take note of the end of a process."""
+        if name is None:
+            self._api.forget_runtime()
+        self._feed(msg.ProcessExited(code, name))
+
+    # ---- performing --------------------------------------------------------------------------
+
+    def _feed(self, message: msg.Message) -> None:
+        wanted = self._core.feed(message, self._clock.now())
+        self._set_frost()
+        for effect in wanted:
+            self._perform(effect)
+        self._set_timer()
+        if self.state is EnvironmentState.DEAD:
+            self._dead.set()
+        self._changed()
+
+    def _perform(self, effect: effects.Effect) -> None:
+        act = self._ACTS.get(type(effect))
+        if act is None:
+            self._journal.record(cast("records.Record", effect))
+        else:
+            act(self, effect)
+
+    def _reply(self, reply: effects.Reply) -> None:
+        self._api.reply(reply.call, reply.content)
+
+    def _subscribe(self, wanted: effects.Subscribe) -> None:
+        self._telemetry.subscribe(wanted.extension, wanted.subscription)
+
+    def _begin_stream(self, begun: effects.BeginStream) -> None:
+        sink = self._callers[begun.caller].sink
+        if sink is not None:
+            sink.begin(begun.content_type)
+
+        def overrun(limit: int) -> None:
+            self._feed(msg.StreamOverrun(begun.call, limit))
+
+        exchange = self._api.exchange(begun.call)
+        relay = Relay(exchange, sink, overrun, self._config.bandwidth)
+        self._relays[begun.caller] = relay
+        self._api.relay(begun.call, relay)
+
+    def _refuse(self, refusal: effects.Refuse) -> None:
+        self._end_stream(refusal.caller)
+        self._answered.discard(refusal.caller)
+        self._callers.pop(refusal.caller).refused(refusal.failure)
+
+    def _answer(self, answer: effects.Answer) -> None:
+        self._end_stream(answer.caller)
+        self._answered.add(answer.caller)
+        self._callers[answer.caller].answered(answer.result)
+
+    def _memory_used_mb(self) -> int | None:
+        """Return the peak; on Lambda nothing gets beyond the memory size."""
+        peak_mb = self._sandbox.peak_mb()
+        return None if peak_mb is None else min(peak_mb, self._config.memory_mb)
+
+    def _end_stream(self, caller: int) -> None:
+        if relay := self._relays.pop(caller, None):
+            relay.cut()
+
+    def _begin_init(self, begun: records.InitStart) -> None:
+        self._sandbox.unthrottle()
+        self._journal.record(begun)
+
+    def _end_init(self, report: records.InitReport) -> None:
+        self._sandbox.throttle()
+        # What has ended by the first report cannot be asked any more.
+        self._sandbox.peak_mb()
+        self._journal.record(report)
+
+    def _finish(self, report: records.Report) -> None:
+        whole = replace(
+            report,
+            memory_size_mb=self._config.memory_mb,
+            max_memory_used_mb=self._memory_used_mb(),
+        )
+        self._journal.record(whole)
+        self._answered.discard(report.caller)
+        self._callers.pop(report.caller).finished(whole, self._journal.take())
+
+    # ---- processes ---------------------------------------------------------------------------
+
+    def _spawn(self, wanted: effects.Spawn) -> None:
+        name = wanted.extension
+        try:
+            self._start(name)
+        except HostError as exc:
+            reason = str(exc) if name is None else _refusal(self._extensions[name])
+            # Not from within the message that asked for the process.
+            asyncio.get_running_loop().call_soon(self._feed, msg.SpawnFailed(reason, name))
+
+    def _start(self, name: str | None) -> None:
+        config, around = self._view()
+        environ = runtime_environ(config, self._api.address, self.log_stream, around)
+        if name is not None:
+            command, environ = [str(self._extensions[name].path)], extension_environ(environ)
+        else:
+            command = self._config.command
+            if self._worker_logs:
+                environ[LOG_SOCKET] = self._worker_logs.path
+        self._sandbox.spawn(name, command, config.task_root, environ)
+
+    def _view(self) -> tuple[FunctionConfig, Surroundings]:
+        """Return the function and what is around it by the names its processes know."""
+        known = self._api.services
+        if room := self._sandbox.room:
+            config = replace(self._config, task_root=room.task_root)
+            return config, Surroundings(room.layer_root, known)
+        around = Surroundings(self._code.layer_root, known, self._sandbox.temporary)
+        return self._config, around
+
+    def _terminate(self, _wanted: effects.Terminate) -> None:
+        self._sandbox.terminate(None)
+
+    def _kill(self, wanted: effects.Kill) -> None:
+        self._sandbox.kill(wanted.extension)
+
+    def _flush(self) -> None:
+        """Have all told that has been printed by now.
+
+        Lines end here where one event ends; among several at work they may go on.
+        """
+        if self._worker_logs:
+            self._worker_logs.flush()
+        else:
+            self._sandbox.flush()
+
+    def _begin_restore(self, begun: records.RestoreStart) -> None:
+        """Give a restored environment fresh credentials, as the platform does."""
+        known = self._api.services
+        if known.credentials:
+            self._api.services = replace(
+                known, credentials=_fresh_credentials(), before_snapshot=False
+            )
+        self._journal.record(begun)
+
+    def _set_frost(self) -> None:
+        """Freeze soon where nothing is to be done, and thaw where there is."""
+        if self._frost is None:
+            return
+        if self.state is EnvironmentState.READY:
+            self._frost.set_in()
+        else:
+            self._frost.lift()
+
+    # ---- time --------------------------------------------------------------------------------
+
+    def _set_timer(self) -> None:
+        """Let the timer ring at the lifecycle's deadline; one that rings too early is no harm."""
+        deadline = None if self._clock.stopped else self._core.deadline
+        if deadline == self._timer_at:
+            return
+        self._timer_at = deadline
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if deadline is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(self._clock.real(deadline), self._ring)
+
+    def _ring(self) -> None:
+        self._timer_at = self._timer = None
+        self._flush()
+        self._feed(msg.TimePassed())
+
+    # What is missing here is a record, which is written down and no more.
+    _ACTS: ClassVar[Mapping[type, Callable[..., None]]] = {
+        effects.Reply: _reply,
+        effects.BeginStream: _begin_stream,
+        effects.Answer: _answer,
+        effects.Refuse: _refuse,
+        effects.Spawn: _spawn,
+        effects.Terminate: _terminate,
+        effects.Kill: _kill,
+        effects.Subscribe: _subscribe,
+        records.InitStart: _begin_init,
+        records.InitReport: _end_init,
+        records.Report: _finish,
+        records.RestoreStart: _begin_restore,
+    }
+
+
+def _services(config: FunctionConfig) -> Services:
+    """Return what the services beside the APIs tell before a restore."""
+    known = Services(metadata_token=uuid4().hex)
+    if not config.rules.has_snapshot:
+        return known
+    return replace(
+        known,
+        before_snapshot=True,
+        credentials=_fresh_credentials(),
+        credentials_token=str(uuid4()),
+    )
+
+
+def _fresh_credentials() -> Credentials:
+    return Credentials("local", "local", uuid4().hex, time.time() + _CREDENTIALS_LAST_S)
+
+
+def _facts(config: FunctionConfig, log_stream: str) -> Facts:
+    identity = config.identity
+    return Facts(
+        config.name,
+        identity.version,
+        identity.arn,
+        log_stream,
+        config.memory_mb,
+        runtime_version=_runtime_version(config),
+        json_logs=config.log_format == "JSON",
+        managed=config.initialization is terms.InitializationType.MANAGED_INSTANCES,
+    )
+
+
+def _runtime_version(config: FunctionConfig) -> str:
+    """Return a name such as the platform's own `python:3.13.v30` and `provided:al2023.v7`."""
+    if config.bootstrap is not None:
+        return "provided:local"
+    return f"python:{python_version(config.interpreter)}.snapboot"
+
+
+def _form(config: FunctionConfig, facts: Facts) -> LogForm:
+    levels = {"level": config.log_level, "system_level": config.system_log_level}
+    return LogForm(facts, **{name: level for name, level in levels.items() if level})
+
+
+def _refusal(extension: ExtensionFile) -> str:
+    """Return the platform's word for why an extension could not be started."""
+    return "UnknownError" if extension.executable else "PermissionDenied"

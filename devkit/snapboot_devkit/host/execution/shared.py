@@ -1,0 +1,33 @@
+"""What all environments of a host share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from snapboot_devkit.host.sandbox import guardian
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from snapboot_devkit.host.sandbox.guard import Guard
+    from snapboot_devkit.host.telemetry.logs import LogLine
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Where log lines go, and who clears up after a host that was killed."""
+
+    log: Callable[[LogLine], None]
+    guard: Guard | None = None
+
+    def watch(self, folder: Path) -> None:
+        """Have a temporary folder removed even if the host is killed."""
+        if self.guard:
+            self.guard.tell(guardian.FOLDER, folder)
+
+    def forget(self, folder: Path) -> None:
+        """Take note that a temporary folder has been removed."""
+        if self.guard:
+            self.guard.tell(guardian.FORGET + guardian.FOLDER, folder)

@@ -1,0 +1,1 @@
+"""Who invokes: programs, clients of the Invoke API, visitors of function URLs."""

@@ -1,0 +1,103 @@
+"""The front end: requests over HTTP become invocations, which the host dispatches."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from snapboot_devkit.host.front.clients import Client, StreamClient, UrlClient
+from snapboot_devkit.host.routes import function_url
+from snapboot_devkit.host.routes import invoke as invoke_routes
+from snapboot_devkit.host.routes.invoke import InvocationType, InvokeCall
+from snapboot_devkit.host.routes.refusals import RefusedError, render_failure
+from snapboot_devkit.host.scaling.events import QUEUE_IS_FULL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from snapboot_devkit.host.config import FunctionConfig
+    from snapboot_devkit.host.front.callers import Caller
+    from snapboot_devkit.host.http.connection import Exchange
+    from snapboot_devkit.host.http.exchange import Body
+    from snapboot_devkit.host.identity import Tracing
+    from snapboot_devkit.host.lifecycle.terms import Invocation
+    from snapboot_devkit.host.routes.cross_site import Gate
+    from snapboot_devkit.host.routes.function_url import UrlTarget
+
+
+class Dispatcher(Protocol):
+    """What stands behind a front end."""
+
+    @property
+    def functions(self) -> Mapping[str, FunctionConfig]:
+        """The functions by name; the first is the one that is meant when none is named."""
+
+    def dispatch(self, function: str, invocation: Invocation, caller: Caller) -> None:
+        """Have an event handled; `caller` hears of it in any case."""
+
+    def post(self, function: str, invocation: Invocation) -> bool:
+        """Take an event that nobody waits for, if there is room for it."""
+
+    def health(self) -> dict[str, Any]:
+        """Return how everything is, as a JSON document."""
+
+
+class FrontEnd:
+    """The service behind a host's port: the Invoke API, function URLs, and how the host is."""
+
+    def __init__(self, host: Dispatcher, tracing: Tracing, gate: Gate) -> None:
+        """Dispatch to `host` what `gate` lets in."""
+        self._host = host
+        self._gate = gate
+        self._tracing = tracing
+
+    def __repr__(self) -> str:
+        return f"<FrontEnd of {self._host!r}>"
+
+    def opened(self, exchange: Exchange) -> None:
+        """Answer at once what is for no function."""
+        head = exchange.head
+        answer = self._gate.refusal(head)
+        if answer is None and function_url.target(head):
+            answer = function_url.page(head)
+        elif answer is None:
+            answer = invoke_routes.page(head, self._host.health)
+        if answer is not None:
+            exchange.answer(answer)
+
+    def closed(self, exchange: Exchange, body: Body) -> None:
+        """Take an invocation that is whole."""
+        try:
+            if asked := function_url.target(exchange.head):
+                self._visit(exchange, body, asked)
+            else:
+                self._call(exchange, body)
+        except RefusedError as exc:
+            exchange.answer(render_failure(exc.failure))
+
+    def dropped(self, exchange: Exchange) -> None:
+        """Go on without the caller, as Lambda does."""
+
+    def _visit(self, exchange: Exchange, body: Body, asked: UrlTarget) -> None:
+        function = function_url.resolve(asked.name, self._host.functions)
+        visit = function_url.Visit(exchange.peer, time.time(), self._tracing)
+        invocation = function_url.parse(exchange.head, body, asked, function.identity, visit)
+        caller = UrlClient(exchange, invocation, streamed=function.stream_url)
+        self._host.dispatch(function.name, invocation, caller)
+
+    def _call(self, exchange: Exchange, body: Body) -> None:
+        call = invoke_routes.parse(exchange.head, body, self._host.functions, self._tracing)
+        match call.kind:
+            case InvocationType.REQUEST_RESPONSE:
+                self._invoke(exchange, call)
+            case InvocationType.EVENT:
+                taken = self._host.post(call.function, call.invocation)
+                refusal = None if taken else render_failure(QUEUE_IS_FULL)
+                exchange.answer(refusal or invoke_routes.render_taken(call))
+            case InvocationType.DRY_RUN:
+                exchange.answer(invoke_routes.render_taken(call))
+
+    def _invoke(self, exchange: Exchange, call: InvokeCall) -> None:
+        version = self._host.functions[call.function].identity.version
+        kind = StreamClient if call.streamed else Client
+        self._host.dispatch(call.function, call.invocation, kind(exchange, call, version))

@@ -1,0 +1,127 @@
+"""How the runtime's answer to its invocation is taken: begun, read to its end, or broken off."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snapboot_devkit.host import protocol
+from snapboot_devkit.host.lifecycle import effects, failures, terms
+from snapboot_devkit.host.lifecycle import messages as msg
+from snapboot_devkit.host.lifecycle.states import RuntimeMove
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from snapboot_devkit.host.lifecycle.attempt import Attempt
+    from snapboot_devkit.host.lifecycle.runtime import Runtime
+
+
+class Answers:
+    """Takes answers to the attempt under work. What it wants done goes to `ask`."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        ask: Callable[[effects.Effect], None],
+        *,
+        check_invocation_id: bool,
+    ) -> None:
+        """Take the answers of `runtime`; of earlier attempts only unchecked."""
+        self._runtime = runtime
+        self._ask = ask
+        self._check_invocation_id = check_invocation_id
+
+    def __repr__(self) -> str:
+        return f"<Answers, under way {self._runtime.answering}>"
+
+    def begin(
+        self,
+        message: msg.ResponseBegun | msg.ErrorBegun,
+        attempt: Attempt | None,
+        now: terms.Instant,
+    ) -> None:
+        """Take the head of an answer, or refuse it."""
+        if attempt is None:
+            self._reply(message.call, failures.INVALID_REQUEST_ID)
+            return
+        if denial := self._denial(message, attempt):
+            self._reply(message.call, denial)
+            return
+        posted = isinstance(message, msg.ErrorBegun)
+        move = RuntimeMove.ERROR if posted else RuntimeMove.RESPONSE
+        if not self._runtime.step(move, message.call):
+            return
+        attempt.first = now
+        if isinstance(message, msg.ResponseBegun) and message.mode is not None:
+            self._begin_stream(message, attempt)
+        else:
+            self._runtime.answering = message
+
+    def end(self, message: msg.AnswerEnded, attempt: Attempt | None, now: terms.Instant) -> None:
+        """Take an answer that is whole."""
+        begun = self._runtime.end_answer(message.call)
+        if begun is None or attempt is None:
+            return
+        attempt.last = now
+        attempt.produced_bytes = message.size
+        streamed = isinstance(begun, msg.ResponseBegun) and begun.mode is not None
+        if message.size > protocol.MAX_PAYLOAD_BYTES and not streamed:
+            self._fail(attempt, failures.too_large(message.size))
+            self._reply(message.call, failures.PAYLOAD_TOO_LARGE)
+            return
+        if isinstance(begun, msg.ErrorBegun):
+            self._fail(attempt, _posted_error(begun, message))
+        else:
+            self._ask(attempt.answer(_result(message)))
+        self._reply(message.call, effects.Accepted())
+
+    def cut(self, message: msg.StreamOverrun, attempt: Attempt | None, now: terms.Instant) -> None:
+        """End a stream that has grown too long."""
+        if self._runtime.end_answer(message.call) and attempt is not None:
+            attempt.last = now
+            self._fail(attempt, failures.stream_too_large(message.limit))
+            self._reply(message.call, failures.PAYLOAD_TOO_LARGE)
+
+    def break_off(self, call: int, attempt: Attempt | None, now: terms.Instant) -> None:
+        """Take note of a connection that ended, perhaps within an answer."""
+        self._runtime.drop(call)
+        if self._runtime.end_answer(call) and attempt is not None:
+            attempt.last = now
+            self._fail(attempt, failures.truncated())
+            self._reply(call, failures.TRUNCATED_REQUEST)
+
+    def _denial(
+        self, message: msg.ResponseBegun | msg.ErrorBegun, attempt: Attempt
+    ) -> effects.Denied | None:
+        """Return why an answer does not belong to the attempt, if it does not."""
+        if message.request_id != attempt.request_id:
+            return failures.INVALID_REQUEST_ID
+        if message.invocation_id in (None, attempt.delivery.invocation_id):
+            return None
+        return failures.INVALID_INVOCATION_ID if self._check_invocation_id else None
+
+    def _begin_stream(self, message: msg.ResponseBegun, attempt: Attempt) -> None:
+        if message.mode != protocol.RESPONSE_MODE_STREAMING:
+            self._fail(attempt, failures.invalid_response_mode(str(message.mode)))
+            self._reply(message.call, failures.INVALID_RESPONSE_MODE)
+            return
+        self._runtime.answering = message
+        self._ask(effects.BeginStream(attempt.caller, message.call, message.content_type))
+
+    def _fail(self, attempt: Attempt, failure: failures.Failure) -> None:
+        self._ask(attempt.answer_failure(failure))
+
+    def _reply(self, call: int, content: effects.Content) -> None:
+        self._ask(effects.Reply(call, content))
+
+
+def _posted_error(begun: msg.ErrorBegun, ended: msg.AnswerEnded) -> failures.Failure:
+    error_type = failures.clean_error_type(begun.error_type)
+    return failures.Failure(terms.Status.ERROR, error_type, ended.body, ended.content_type)
+
+
+def _result(ended: msg.AnswerEnded) -> terms.FunctionResult:
+    """Return a response; with an error behind a stream it is one all the same, for the records."""
+    if ended.trailing_error_type:
+        return failures.streamed(ended.trailing_error_type, ended.trailing_error_body)
+    return terms.FunctionResult(ended.body, ended.content_type)

@@ -1,0 +1,110 @@
+"""One attempt at an invocation: how it has fared so far, and its figures in the end."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.host.lifecycle import effects, records
+from snapboot_devkit.host.lifecycle.terms import Status
+
+if TYPE_CHECKING:
+    from snapboot_devkit.host.lifecycle.failures import Failure
+    from snapboot_devkit.host.lifecycle.terms import Delivery, FunctionResult, Instant
+
+_MS: Final = 1000.0
+
+
+@dataclass(slots=True)
+class Attempt:
+    """An invocation under work. `first` and `last` are the moments of its response's bytes."""
+
+    caller: int
+    delivery: Delivery
+    began: Instant
+    answered: bool = False
+    status: Status = Status.SUCCESS
+    error_type: str | None = None
+    first: Instant | None = None
+    last: Instant | None = None
+    produced_bytes: int | None = None
+    runtime_done: Instant | None = None
+
+    @property
+    def request_id(self) -> str:
+        """The request's id, which all its attempts share."""
+        return self.delivery.invocation.request_id
+
+    def answer(self, result: FunctionResult) -> effects.Answer:
+        """Return what the caller is to be told."""
+        self.answered = True
+        return effects.Answer(self.caller, result)
+
+    def answer_failure(self, failure: Failure) -> effects.Answer:
+        """Return what the caller is to be told, and keep it for the records."""
+        self.fail(failure)
+        return self.answer(failure.result)
+
+    def fail(self, failure: Failure) -> None:
+        """Keep how it went wrong, for the records."""
+        self.status, self.error_type = failure.status, failure.error_type
+
+    def end_runtime(self, now: Instant) -> records.RuntimeDone | None:
+        """Return the record of the runtime's part, the first time."""
+        if self.runtime_done is not None:
+            return None
+        self.runtime_done = now
+        invocation = self.delivery.invocation
+        return records.RuntimeDone(
+            self.request_id,
+            self.status,
+            self.error_type,
+            duration_ms=_ms_between(self.began, now),
+            produced_bytes=self.produced_bytes,
+            spans=self._runtime_spans(now),
+            trace_id=invocation.trace_id,
+            tenant_id=invocation.tenant_id,
+        )
+
+    def report(
+        self, now: Instant, init_ms: float | None = None, restore_ms: float | None = None
+    ) -> records.Report:
+        """Return the figures; the init before a first invoke has been on the bill since 2025."""
+        duration_ms = _ms_between(self.began, now)
+        invocation = self.delivery.invocation
+        return records.Report(
+            self.caller,
+            self.request_id,
+            duration_ms,
+            math.ceil(duration_ms + (init_ms or 0.0)),
+            init_ms,
+            restore_ms,
+            self.status,
+            self.error_type,
+            spans=self._extension_spans(now),
+            trace_id=invocation.trace_id,
+            tenant_id=invocation.tenant_id,
+        )
+
+    def _runtime_spans(self, now: Instant) -> tuple[records.Span, ...]:
+        if self.first is None or self.last is None:
+            return ()
+        return (
+            _span("responseLatency", self.began, self.first),
+            _span("responseDuration", self.first, self.last),
+            _span("runtimeOverhead", self.last, now),
+        )
+
+    def _extension_spans(self, now: Instant) -> tuple[records.Span, ...]:
+        if self.runtime_done in (None, now):
+            return ()
+        return (_span("extensionOverhead", self.runtime_done, now),)
+
+
+def _span(name: str, began: Instant, ended: Instant) -> records.Span:
+    return records.Span(name, began.epoch, _ms_between(began, ended))
+
+
+def _ms_between(began: Instant, ended: Instant) -> float:
+    return (ended.mono - began.mono) * _MS

@@ -1,0 +1,30 @@
+"""The settings that the lifecycle depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from snapboot_devkit.host import protocol
+from snapboot_devkit.host.lifecycle.terms import InitializationType
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings of one function; limits in seconds.
+
+    `extensions` are the file names of the external ones. `max_concurrency` is set on managed
+    instances alone.
+    """
+
+    timeout_s: float = 3.0
+    init_limit_s: float = protocol.INIT_LIMIT_S
+    restore_limit_s: float = protocol.RESTORE_LIMIT_S
+    initialization: InitializationType = InitializationType.ON_DEMAND
+    check_invocation_id: bool = True
+    extensions: tuple[str, ...] = ()
+    max_concurrency: int | None = None
+
+    @property
+    def has_snapshot(self) -> bool:
+        """Whether environments begin with a restore."""
+        return self.initialization is InitializationType.SNAP_START

@@ -1,0 +1,96 @@
+"""The runtime as its environment sees it: a state, the calls that wait, the answer under way.
+
+Which calls are legal in which state is the table in `states`; a call that is not is refused and
+changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from snapboot_devkit.host.lifecycle import effects, failures
+from snapboot_devkit.host.lifecycle.states import ASKED_FOR, RUNTIME, RuntimeMove, RuntimeState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from snapboot_devkit.host.lifecycle import messages as msg
+    from snapboot_devkit.host.lifecycle import terms
+
+
+class Runtime:
+    """The runtime's side of an environment. What it wants done goes to `ask`."""
+
+    def __init__(self, ask: Callable[[effects.Effect], None]) -> None:
+        """Begin with nothing started."""
+        self.state = RuntimeState.STARTED
+        self.alive = False
+        self._dismissed = False
+        self.answering: msg.ResponseBegun | msg.ErrorBegun | None = None
+        self._ask = ask
+        self._blocked: list[int] = []
+
+    def __repr__(self) -> str:
+        return f"<Runtime {self.state.value}, {'alive' if self.alive else 'gone'}>"
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the runtime has done its part and waits for an event, or for its restore."""
+        return self.state in (RuntimeState.READY, RuntimeState.RESTORE_READY)
+
+    def spawn(self) -> None:
+        """Ask for the process."""
+        self.state = RuntimeState.STARTED
+        self.alive = True
+        self._dismissed = False
+        self._ask(effects.Spawn())
+
+    def dismiss(self) -> None:
+        """Hear nothing more of a process that is about to end."""
+        self._dismissed = True
+        self.answering = None
+
+    def exited(self) -> None:
+        """Take note that the process has ended."""
+        self.alive = False
+        self.answering = None
+        self._blocked.clear()
+
+    def step(self, move: RuntimeMove, call: int) -> bool:
+        """Follow a call, or refuse it and stay."""
+        if self.alive and not self._dismissed and (self.state, move) in RUNTIME:
+            self.move(move)
+            return True
+        self._reply(call, failures.illegal_transition(self.state, ASKED_FOR[move]))
+        return False
+
+    def move(self, move: RuntimeMove) -> None:
+        """Make a legal move."""
+        self.state = RUNTIME[self.state, move]
+
+    def block(self, call: int) -> None:
+        """Let a call wait."""
+        self._blocked.append(call)
+
+    def release(self, move: RuntimeMove, content: effects.Restored | terms.Delivery) -> None:
+        """Answer the call that has waited longest; others wait on, for the next event."""
+        self.move(move)
+        if self._blocked:
+            self._reply(self._blocked.pop(0), content)
+
+    def end_answer(self, call: int) -> msg.ResponseBegun | msg.ErrorBegun | None:
+        """Return the answer that was under way by a call, and that has come to its end."""
+        begun = self.answering
+        if begun is None or begun.call != call:
+            return None
+        self.answering = None
+        self.move(RuntimeMove.ANSWERED)
+        return begun
+
+    def drop(self, call: int) -> None:
+        """Take note that a call broke off; one that waited waits no longer."""
+        if call in self._blocked:
+            self._blocked.remove(call)
+
+    def _reply(self, call: int, content: effects.Content) -> None:
+        self._ask(effects.Reply(call, content))

@@ -1,0 +1,143 @@
+"""Who carries a mark: the processes of an environment, wherever they have fled to, and their end.
+
+A mark is a variable, `NAME=value`, that nothing else on the machine has. It is inherited, and read
+in /proc; where there is none (macOS) nobody is found. The standard library alone is imported, for
+the guardian runs this without the rest of the host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# A killed process is gone within milliseconds, unless the kernel holds it; then we let it be.
+LAST_BREATH_S = 2.0
+_LONGEST_S = 30.0
+_LOOK_AGAIN_S = 0.005
+# Where one process's variables and its line of figures fit with room to spare.
+_READ_BYTES = 1024 * 1024
+# Zombies, and what is dying: they neither do anything nor can be ended.
+_GONE = b"ZXx"
+
+
+def carries(pid: int, mark: str) -> bool:
+    """Tell whether a process has the mark among its variables. False for one that has gone."""
+    needle = mark.encode()
+    variables = _read(pid, "environ")
+    # The first look costs nothing, and says no for nearly all.
+    return needle in variables and needle in variables.split(b"\0")
+
+
+def in_group(pid: int, name: bytes) -> bool:
+    """Tell whether a process is in a control group of that name."""
+    return b"/" + name + b"\n" in _read(pid, "cgroup")
+
+
+def standing(pid: int) -> tuple[int, int]:
+    """Return the group and the session of a running process; zeros for one that has gone."""
+    fields = _figures(pid)
+    return (int(fields[2]), int(fields[3])) if fields else (0, 0)
+
+
+def find(meant: Callable[[int], bool]) -> list[int]:
+    """Return the processes that are meant."""
+    return [pid for pid in _processes() if meant(pid)]
+
+
+def send(pid: int, number: int, meant: Callable[[int], bool]) -> None:
+    """Signal a process, if it still is the one that is meant and not its id's next owner."""
+    with contextlib.suppress(OSError), _held(pid) as fd:
+        # Asked while the handle is held: it cannot come to stand for another process.
+        if not meant(pid):
+            return
+        if fd is None:
+            os.kill(pid, number)
+        else:
+            signal.pidfd_send_signal(fd, number)
+
+
+def end(meant: Callable[[int], bool]) -> None:
+    """Kill all that are meant, and those that they start meanwhile, and see them gone.
+
+    Gives up when nothing has changed for 2 s, or after 30 s in any case.
+    """
+    progress = time.monotonic()
+    deadline = progress + _LONGEST_S
+    before: set[int] = set()
+    # On its way out a process loses what it was known by before it is gone.
+    dying: dict[int, bytes] = {}
+    while found := {
+        *find(meant),
+        *(pid for pid, birth in dying.items() if _birth(pid) == birth != b""),
+    }:
+        now = time.monotonic()
+        if found != before:
+            progress = now
+        if now > min(deadline, progress + LAST_BREATH_S):
+            return
+        for pid in found - dying.keys():
+            dying[pid] = _birth(pid)
+        for pid in found:
+            send(pid, signal.SIGKILL, meant)
+        before = found
+        time.sleep(_LOOK_AGAIN_S)
+
+
+@contextlib.contextmanager
+def _held(pid: int) -> Iterator[int | None]:
+    """Hold a handle of a process, or None on a kernel older than 5.3."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
+    except (AttributeError, OSError):
+        yield None
+        return
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _birth(pid: int) -> bytes:
+    """Return when a running process was started, which tells it from its id's next owner."""
+    fields = _figures(pid)
+    return fields[19] if fields else b""
+
+
+def _figures(pid: int) -> list[bytes]:
+    """Return what the kernel tells of a running process, from its state on (man 5 proc)."""
+    # What stands before the last parenthesis is the name, which may hold anything.
+    fields = _read(pid, "stat").rpartition(b")")[2].split()
+    return [] if not fields or fields[0] in _GONE else fields
+
+
+def _processes() -> list[int]:
+    try:
+        names = os.listdir("/proc")  # noqa: PTH208 - see _read
+    except OSError:
+        return []
+    return [int(name) for name in names if name.isdigit()]
+
+
+def _read(pid: int, name: str) -> bytes:
+    """Return a file of /proc, empty for a process that has gone or is another user's.
+
+    Without pathlib, whose import would double the guardian's start, and which is slower.
+    """
+    try:
+        fd = os.open(f"/proc/{pid}/{name}", os.O_RDONLY)
+    except OSError:
+        return b""
+    try:
+        return os.read(fd, _READ_BYTES)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)

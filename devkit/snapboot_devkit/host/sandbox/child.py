@@ -1,0 +1,144 @@
+"""One child process of the host: started in a session of its own, read line by line, reaped.
+
+Its id is not free for another process before the host has reaped it, and no signal is sent after
+that: whom a signal is meant for, it reaches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING, Final, Protocol
+
+from snapboot_devkit.host.errors import LaunchError
+from snapboot_devkit.host.sandbox import memory
+from snapboot_devkit.host.sandbox.output import LineReader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+# Linux counts ru_maxrss in KiB, macOS in bytes.
+_MAXRSS_PER_KIB: Final = 1024 if sys.platform == "darwin" else 1
+
+
+class Parent(Protocol):
+    """Who started a child."""
+
+    def child_started(self, child: Child) -> None:
+        """Do what takes a while after a start. Called in a thread."""
+
+    def child_printed(self, child: Child, line: str) -> None:
+        """Take a line of standard output or standard error."""
+
+    def child_ended(self, child: Child) -> None:
+        """End whatever the child has left. Called in a thread, while its id is still its own."""
+
+    def child_exited(self, child: Child, code: int) -> None:
+        """Take note of the end; a negative code is a signal. All output has been told before."""
+
+
+class Child:
+    """A process, from its start to its reaping."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], name: str | None, parent: Parent) -> None:
+        """Watch a process that `start` has started."""
+        assert popen.stdout is not None
+        assert popen.stderr is not None
+        self.pid = popen.pid
+        self.name = name
+        self._popen = popen
+        self._parent = parent
+        self._lock = threading.Lock()
+        self._reaped = False
+        self._peak_kib = 0
+        self._inherited_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _MAXRSS_PER_KIB
+        self._readers = [LineReader(pipe, self._printed) for pipe in (popen.stdout, popen.stderr)]
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._wait, args=(loop,), daemon=True).start()
+
+    def __repr__(self) -> str:
+        return f"<Child {self.name or 'runtime'} {self.pid}{', reaped' if self._reaped else ''}>"
+
+    def flush(self) -> None:
+        """Tell all that has been printed by now."""
+        for reader in self._readers:
+            reader.flush()
+
+    def signal(self, number: int) -> None:
+        """Signal the process and its group, unless it has been reaped."""
+        with self._lock:
+            if not self._reaped:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, number)
+
+    def peak_kib(self) -> int:
+        """Return the most memory that the process and its descendants have taken, 0 if unknown."""
+        with self._lock:
+            if not self._reaped:
+                self._note_peak(memory.peak_kib(self.pid))
+        return self._peak_kib
+
+    def _printed(self, line: str) -> None:
+        self._parent.child_printed(self, line)
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait in a thread of its own, which works the same on Linux and macOS."""
+        self._parent.child_started(self)
+        if hasattr(os, "waitid"):
+            # Without reaping, so that the group's id stays its own until all of it has ended.
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            self.signal(signal.SIGKILL)
+            self._parent.child_ended(self)
+        with self._lock:
+            _, status, usage = os.wait4(self.pid, 0)
+            self._reaped = True
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        # The loop may be gone when the host's program is torn down without closing the host.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._exited, self._popen.returncode, usage)
+
+    def _exited(self, code: int, usage: resource.struct_rusage) -> None:
+        self._note_final_peak(usage.ru_maxrss // _MAXRSS_PER_KIB)
+        for reader in self._readers:
+            reader.close()
+        self._parent.child_exited(self, code)
+
+    def _note_final_peak(self, kib: int) -> None:
+        """Take the kernel's last word, unless it speaks of us.
+
+        Linux counts what the host had taken when it forked as the child's own (exec_mmap).
+        """
+        if kib > self._inherited_kib:
+            self._note_peak(kib)
+
+    def _note_peak(self, kib: int) -> None:
+        self._peak_kib = max(self._peak_kib, kib)
+
+
+def start(command: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a process. Raises LaunchError."""
+    try:
+        return subprocess.Popen(
+            list(command),
+            bufsize=0,
+            cwd=cwd,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # The leader of a session cannot leave its group, whose kill is its own for certain.
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or exc
+        raise LaunchError(
+            f"cannot start {shlex.join(command)!r} in {str(cwd)!r}: {reason}"
+        ) from exc

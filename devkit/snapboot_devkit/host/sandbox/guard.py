@@ -1,0 +1,80 @@
+"""The host's end of the pipe to the guardian, which clears up after a host that was killed."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from snapboot_devkit.host.errors import LaunchError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_PROGRAM: Final = Path(__file__).with_name("guardian.py")
+# Without site and the user's variables: it is at work after some 10 ms, which nobody waits for.
+_OPTIONS: Final = ("-B", "-E", "-s", "-S")
+
+
+class Guard:
+    """A host's guardian. One is enough for all environments; close it after them.
+
+    Use it as a context manager, or call `close`. Raises LaunchError.
+    """
+
+    def __init__(self) -> None:
+        """Start the guardian."""
+        try:
+            self._popen = subprocess.Popen(
+                [sys.executable, *_OPTIONS, str(_PROGRAM)],
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                # Nothing that a function could read, and no mark that a function could have.
+                env={},
+                cwd="/",
+                # Whoever kills the host's group shall not kill the guardian.
+                start_new_session=True,
+            )
+        except OSError as exc:
+            raise LaunchError(f"cannot start {sys.executable!r}: {exc.strerror}") from exc
+
+    def __repr__(self) -> str:
+        return f"<Guard {self._popen.pid}>"
+
+    def __enter__(self) -> Self:
+        """Return the guard."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the guardian."""
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The guardian's process."""
+        return self._popen.pid
+
+    def tell(self, verb: str, value: object) -> None:
+        """Have something ended with the host, or let it be; the verbs are the guardian's.
+
+        A function may have killed the guardian. Then the host goes on without.
+        """
+        assert self._popen.stdin is not None
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            # So few bytes a pipe takes in one piece.
+            self._popen.stdin.write(f"{verb} {value}\n".encode())
+
+    def close(self) -> None:
+        """End the guardian, with all that it still watches."""
+        assert self._popen.stdin is not None
+        self._popen.stdin.close()
+        self._popen.wait()

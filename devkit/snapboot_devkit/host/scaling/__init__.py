@@ -1,0 +1,1 @@
+"""How many environments a function has, which of them serves a request, and of which code."""

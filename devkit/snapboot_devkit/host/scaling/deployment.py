@@ -1,0 +1,91 @@
+"""One version of a function: its settings and its code, unpacked."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Self
+
+from snapboot_devkit.host import sources
+from snapboot_devkit.host.execution.environment import LocalEnvironment
+from snapboot_devkit.host.lifecycle.terms import InitializationType
+from snapboot_devkit.host.scaling.resident import Scale
+from snapboot_devkit.host.telemetry.logs import LogStream, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from snapboot_devkit.host.config import FunctionConfig
+    from snapboot_devkit.host.execution.shared import Shared
+    from snapboot_devkit.host.sources import Code
+
+
+class Deployment:
+    """What the environments of a function are made from; close it when they have gone."""
+
+    def __init__(self, config: FunctionConfig, code: Code, shared: Shared) -> None:
+        """Run `code` as `config` says; `source` keeps the settings as they were given."""
+        self.source = config
+        self.name = config.name
+        self.scale = Scale(
+            limit=config.concurrency,
+            provisioned=config.provisioned,
+            idle_s=config.idle_s,
+            at_once=config.max_concurrency or 1,
+            per_tenant=config.per_tenant,
+        )
+        self._config = _settled(config, code)
+        self._code = code
+        self._shared = shared
+        self._noted: set[str] = set()
+
+    def __repr__(self) -> str:
+        return f"<Deployment {self.name!r} of {str(self._code.task_root)!r}>"
+
+    @classmethod
+    async def prepare(cls, config: FunctionConfig, shared: Shared) -> Self:
+        """Unpack the code, where it is packed. Raises SourceError and ConfigError."""
+        code = await asyncio.to_thread(
+            sources.prepare, config.task_root, config.layers, made=shared.watch
+        )
+        try:
+            return cls(config, code, shared)
+        except BaseException:
+            code.close()
+            raise
+
+    def environment(
+        self, changed: Callable[[], None], *, provisioned: bool = False
+    ) -> LocalEnvironment:
+        """Return a new environment, which calls `changed` after every step."""
+        config = self._config if provisioned else _beyond_provisioned(self._config)
+        return LocalEnvironment(config, self._code, self._shared, changed, self._note)
+
+    def _note(self, text: str) -> None:
+        """Tell, once, what is not as on Lambda."""
+        if text not in self._noted:
+            self._noted.add(text)
+            LogStream(self._shared.log, self.name).write(Source.PLATFORM, f"snapboot: {text}")
+
+    async def close(self) -> None:
+        """Remove what was unpacked."""
+        await asyncio.to_thread(self._code.close)
+        if self._code.temporary is not None:
+            self._shared.forget(self._code.temporary)
+
+
+def _settled(config: FunctionConfig, code: Code) -> FunctionConfig:
+    """Return the settings with what only the unpacked code tells."""
+    if config.bootstrap is None and not config.handler and code.bootstrap:
+        config = replace(config, bootstrap=[str(code.bootstrap)])
+    return replace(config, task_root=code.task_root)
+
+
+def _beyond_provisioned(config: FunctionConfig) -> FunctionConfig:
+    """Return the settings of an environment that was not there from the start.
+
+    Requests beyond the provisioned concurrency spill over to environments on demand.
+    """
+    if config.initialization is not InitializationType.PROVISIONED_CONCURRENCY:
+        return config
+    return replace(config, initialization=InitializationType.ON_DEMAND, provisioned=0)

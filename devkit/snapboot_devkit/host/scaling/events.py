@@ -1,0 +1,230 @@
+"""Events that nobody waits for: queued, sent, and sent again when they fail. No I/O.
+
+As on Lambda an event keeps its request id over all attempts. A function error is retried a few
+times; an event that is turned away, because all environments are taken or the service failed, goes
+back to the queue until it is too old.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from snapboot_devkit.host import protocol
+from snapboot_devkit.host.lifecycle.terms import ServiceFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from snapboot_devkit.host.lifecycle.terms import Invocation
+
+# Of one function, waiting or at work: more than anybody sends by hand, and small in memory.
+MAX_EVENTS: Final = 1_000
+MAX_EVENTS_BYTES: Final = 64 * protocol.MIB
+# An event that was turned away waits this long, then twice as long, up to the second figure.
+FIRST_BACKOFF_S: Final = 0.5
+MAX_BACKOFF_S: Final = 30.0
+
+# The longest that Lambda lets an event wait, unless a function sets less.
+MAX_AGE_S: Final = 6 * 3600.0
+
+QUEUE_IS_FULL: Final = ServiceFailure(
+    429,
+    "TooManyRequestsException",
+    f"Rate Exceeded: {MAX_EVENTS} events, or {MAX_EVENTS_BYTES} bytes of them, are waiting; "
+    "let some of them end first",
+    "ConcurrentInvocationLimitExceeded",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class EventRules:
+    """How a function's events are retried: one retry after each delay; durations in seconds.
+
+    Lambda waits for about one minute, then two; that is too long for somebody who looks on.
+    """
+
+    retry_delays_s: tuple[float, ...] = (1.0, 2.0)
+    max_age_s: float = MAX_AGE_S
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Invoke the function, and tell `ended` what came of it, by `ticket`."""
+
+    ticket: int
+    invocation: Invocation
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Write a line to the log."""
+
+    text: str
+
+
+Effect: TypeAlias = Send | Tell
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The function has returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The function has failed, or the event can never be served; `problem` says how."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """The event has not been served, and may be later."""
+
+    problem: str
+
+
+Outcome: TypeAlias = Succeeded | Failed | TurnedAway
+
+
+def refused(failure: ServiceFailure) -> Outcome:
+    """Return what a refusal by the service comes to."""
+    passing = failure.status == 429 or failure.status >= 500
+    return (TurnedAway if passing else Failed)(f"{failure.exception}: {failure.message}")
+
+
+@dataclass(slots=True, order=True)
+class _Event:
+    """One event on its way; ordered by the instant its next attempt is due."""
+
+    due: float
+    ticket: int
+    invocation: Invocation = field(compare=False)
+    expires: float = field(compare=False)
+    failures: int = field(default=0, compare=False)
+    turned_away: int = field(default=0, compare=False)
+    problem: str = field(default="it had to wait", compare=False)
+
+    def __str__(self) -> str:
+        return f"snapboot: event {self.invocation.request_id}"
+
+    @property
+    def size(self) -> int:
+        return len(self.invocation.payload)
+
+
+class EventQueue:
+    """One function's events. Every method takes the present instant and returns what to do."""
+
+    def __init__(self, rules: EventRules, at_once: int) -> None:
+        """Send at most so many events `at_once`."""
+        self._rules = rules
+        self._at_once = at_once
+        self._tickets = itertools.count(1)
+        self._waiting: list[_Event] = []
+        self._sent: dict[int, _Event] = {}
+        self._size = 0
+
+    def __repr__(self) -> str:
+        return f"<EventQueue, {len(self._waiting)} waiting, {len(self._sent)} sent>"
+
+    def __len__(self) -> int:
+        """Return how many events have not met their fate."""
+        return len(self._waiting) + len(self._sent)
+
+    @property
+    def deadline(self) -> float | None:
+        """The instant at which `time_passed` has something to do, if there is one."""
+        if not self._waiting or len(self._sent) >= self._at_once:
+            return None
+        return self._waiting[0].due
+
+    def has_room(self, invocation: Invocation) -> bool:
+        """Tell whether the queue can take one more event."""
+        fits = self._size + len(invocation.payload) <= MAX_EVENTS_BYTES
+        return fits and len(self) < MAX_EVENTS
+
+    def taken(self, invocation: Invocation, now: float) -> list[Effect]:
+        """Take an event for which there is room."""
+        event = _Event(now, next(self._tickets), invocation, now + self._rules.max_age_s)
+        self._size += event.size
+        heapq.heappush(self._waiting, event)
+        return self.time_passed(now)
+
+    def time_passed(self, now: float) -> list[Effect]:
+        """Send what is due."""
+        return list(self._due(now))
+
+    def ended(self, ticket: int, outcome: Outcome, now: float) -> list[Effect]:
+        """Take note of what came of an event that was sent."""
+        told = self._settle(self._sent.pop(ticket), outcome, now)
+        return [*told, *self._due(now)]
+
+    def _due(self, now: float) -> Iterator[Effect]:
+        while self._waiting and len(self._sent) < self._at_once and self._waiting[0].due <= now:
+            event = heapq.heappop(self._waiting)
+            if event.expires < now:
+                yield self._dropped(event, event.problem)
+            else:
+                self._sent[event.ticket] = event
+                yield Send(event.ticket, event.invocation)
+
+    def _settle(self, event: _Event, outcome: Outcome, now: float) -> list[Effect]:
+        match outcome:
+            case Succeeded():
+                self._size -= event.size
+                return [Tell(f"{event} is done {_attempts(event)}")] if event.failures else []
+            case TurnedAway(problem):
+                event.turned_away += 1
+                return [self._later(event, problem, backoff_s(event.turned_away), now)]
+            case Failed(problem):
+                return [self._failed(event, problem, now)]
+
+    def _failed(self, event: _Event, problem: str, now: float) -> Tell:
+        delays = self._rules.retry_delays_s
+        event.failures += 1
+        event.turned_away = 0
+        if event.failures > len(delays):
+            return self._dropped(event, problem)
+        return self._later(event, problem, delays[event.failures - 1], now)
+
+    def _later(self, event: _Event, problem: str, wait_s: float, now: float) -> Tell:
+        if now + wait_s > event.expires:
+            return self._dropped(event, problem)
+        event.problem = problem
+        event.due = now + wait_s
+        heapq.heappush(self._waiting, event)
+        return Tell(f"{event} comes again in {wait_s:g} s{_real_wait(event)}: {problem}")
+
+    def _dropped(self, event: _Event, problem: str) -> Tell:
+        self._size -= event.size
+        return Tell(f"{event} is dropped {_attempts(event)}: {problem}")
+
+
+def backoff_s(turned_away: int) -> float:
+    """Return how long an event waits that was turned away so often in a row; in seconds."""
+    doublings = min(turned_away - 1, _MAX_DOUBLINGS)
+    return min(FIRST_BACKOFF_S * 2.0**doublings, MAX_BACKOFF_S)
+
+
+# More than it takes to get from the first pause to the longest.
+_MAX_DOUBLINGS: Final = 16
+# What Lambda waits after the first and the second function error, in minutes.
+_LAMBDA_WAITS_MIN: Final = (1, 2)
+
+
+def _attempts(event: _Event) -> str:
+    """Say how often the function has failed."""
+    if not event.failures:
+        return "unserved"
+    return f"after {event.failures} failed attempt{'s' if event.failures > 1 else ''}"
+
+
+def _real_wait(event: _Event) -> str:
+    """Say how the pause differs from Lambda's, where it does by intent."""
+    if event.turned_away or event.failures > len(_LAMBDA_WAITS_MIN):
+        return ""
+    return f" (on Lambda in about {_LAMBDA_WAITS_MIN[event.failures - 1]} min)"

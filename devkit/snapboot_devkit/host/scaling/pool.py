@@ -1,0 +1,317 @@
+"""The environments of one function: started when they are needed, used again, and retired.
+
+Every request ends with an answer or a refusal: it waits here, or it is an environment's, which
+answers for it. Where it goes is decided by `placing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.host.errors import HostError
+from snapboot_devkit.host.lifecycle.terms import ServiceFailure
+from snapboot_devkit.host.scaling.placing import (
+    LAST_RESORT_S,
+    Grow,
+    Placing,
+    Refuse,
+    Request,
+    Use,
+    Wait,
+    place,
+)
+from snapboot_devkit.host.scaling.resident import Environment, Function, Resident
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from snapboot_devkit.host.front.callers import Caller
+    from snapboot_devkit.host.lifecycle.states import EnvironmentState
+    from snapboot_devkit.host.lifecycle.terms import Invocation
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A request that no environment has yet."""
+
+    invocation: Invocation
+    caller: Caller
+    tenant: str
+    since: float
+
+
+class Pool:
+    """The environments of one function, and the requests that wait for them."""
+
+    def __init__(self, function: Function, make_room: Callable[[], bool]) -> None:
+        """Begin empty; `make_room` tells whether the host has room for one more environment."""
+        self._function = function
+        self._make_room = make_room
+        self._residents: list[Resident] = []
+        # Retired, or of older code: they end what they have begun.
+        self._leaving: list[Resident] = []
+        self._waiting: deque[_Waiting] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._patience: asyncio.TimerHandle | None = None
+        self._spin_down: asyncio.TimerHandle | None = None
+        self._look_planned = False
+        self._closed = False
+
+    def __repr__(self) -> str:
+        states = " ".join(state.value for state in self.states) or "empty"
+        return f"<Pool {self._function.name!r}: {states}>"
+
+    def __len__(self) -> int:
+        """Return how many environments serve requests."""
+        return len(self._residents)
+
+    @property
+    def states(self) -> list[EnvironmentState]:
+        """Where the environments stand, also those that are about to leave."""
+        return [one.environment.state for one in (*self._residents, *self._leaving)]
+
+    @property
+    def environments(self) -> list[Environment]:
+        """The environments, also those that are about to leave."""
+        return [one.environment for one in (*self._residents, *self._leaving)]
+
+    @property
+    def idle_since(self) -> float | None:
+        """The instant at which the one that is idle the longest was last at work, if any is."""
+        return min((one.used_at for one in self._dispensable()), default=None)
+
+    def provision(self) -> None:
+        """Begin with the environments that are there from the start."""
+        scale = self._function.scale
+        for _ in range(scale.provisioned - sum(one.provisioned for one in self._residents)):
+            self._grow("", provisioned=True).initialise()
+
+    def initialise(self) -> None:
+        """Begin the init of one environment ahead of any request, unless there is one."""
+        if not self._residents and not self._closed:
+            self._grow("").initialise()
+
+    def invoke(self, invocation: Invocation, caller: Caller) -> None:
+        """Have an event handled; `caller` hears of it in any case."""
+        if self._closed:
+            caller.refused(_GOING_DOWN)
+            return
+        tenant = invocation.tenant_id if self._function.scale.per_tenant else ""
+        self._waiting.append(_Waiting(invocation, caller, tenant, self._now()))
+        self._serve()
+
+    def renew(self, function: Function) -> None:
+        """Serve with new code from now on; what the old one has begun it ends."""
+        self._function, old = function, self._function
+        self._leaving += self._residents
+        self._residents.clear()
+        self._look_soon()
+        self._start(self._let_go(old))
+        self.provision()
+
+    def retire_one(self) -> bool:
+        """Dispense with the environment that is idle the longest; tell whether there was one."""
+        found = min(self._dispensable(), key=lambda one: one.used_at, default=None)
+        if found:
+            self._retire(found)
+        return found is not None
+
+    async def close(self) -> None:
+        """Refuse whoever waits, and end all environments, side by side."""
+        self._closed = True
+        for timer in (self._patience, self._spin_down):
+            if timer:
+                timer.cancel()
+        while self._waiting:
+            self._waiting.popleft().caller.refused(_GOING_DOWN)
+        self._leaving += self._residents
+        self._residents.clear()
+        for one in self._leaving:
+            self._close(one)
+        failures = await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._function.close()
+        for failure in failures:
+            if failure:
+                raise failure
+
+    # ---- requests ----------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        """Place every request that waits; those that came first are asked for first."""
+        still: deque[_Waiting] = deque()
+        pause_s = LAST_RESORT_S
+        while self._waiting:
+            request = self._waiting.popleft()
+            match self._place(request, ahead=sum(one.tenant == request.tenant for one in still)):
+                case Wait(at_most_s):
+                    still.append(request)
+                    pause_s = min(pause_s, at_most_s)
+                case Use(index):
+                    self._use(self._residents[index], request)
+                case Grow(retire):
+                    self._replace(retire, request)
+                case Refuse():
+                    request.caller.refused(_too_many(self._function))
+        self._waiting = still
+        self._set_patience(pause_s)
+
+    def _place(self, request: _Waiting, ahead: int) -> Placing:
+        conditions = [one.condition for one in self._residents]
+        waited_s = self._now() - request.since
+        asked = Request(request.tenant, waited_s, ahead)
+        return place(conditions, self._function.scale.limit, asked)
+
+    def _use(self, one: Resident, request: _Waiting) -> None:
+        one.used_at = self._now()
+        one.invoke(request.invocation, request.caller)
+
+    def _replace(self, index: int | None, request: _Waiting) -> None:
+        if index is not None:
+            self._retire(self._residents[index])
+        elif not self._make_room():
+            request.caller.refused(_HOST_IS_FULL)
+            return
+        self._use(self._grow(request.tenant), request)
+
+    def _set_patience(self, pause_s: float) -> None:
+        """Look again when the first of those who wait has waited long enough."""
+        if self._patience:
+            self._patience.cancel()
+            self._patience = None
+        if self._waiting:
+            self._patience = asyncio.get_running_loop().call_later(pause_s, self._serve)
+
+    # ---- environments ------------------------------------------------------------------------
+
+    def _grow(self, tenant: str, *, provisioned: bool = False) -> Resident:
+        def changed() -> None:
+            self._changed(one)
+
+        environment = self._function.environment(changed, provisioned=provisioned)
+        one = Resident(environment, self._function, tenant, self._now(), provisioned)
+        self._residents.append(one)
+        one.opening = self._start(self._open(one))
+        return one
+
+    async def _open(self, one: Resident) -> None:
+        try:
+            await one.environment.open()
+        except (OSError, HostError) as exc:
+            one.refuse(_not_opened(exc))
+            self._residents = [other for other in self._residents if other is not one]
+            self._leaving = [other for other in self._leaving if other is not one]
+            return
+        one.opened = True
+        if self._closed:
+            one.refuse(_GOING_DOWN)
+        else:
+            one.begin()
+            self._look_soon()
+
+    def _changed(self, one: Resident) -> None:
+        if self._closed:
+            return
+        one.used_at = self._now()
+        if self._waiting or self._leaving or one.dead:
+            self._look_soon()
+        if not self._spin_down and one.idle:
+            self._plan_spin_down(self._function.scale.idle_s)
+
+    def _look_soon(self) -> None:
+        """Look after the present step, which may be an environment's own."""
+        if not self._look_planned:
+            self._look_planned = True
+            asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._look_planned = False
+        for one in [one for one in self._residents if one.dead]:
+            self._retire(one)
+        for one in self._leaving:
+            if one.dead or one.idle:
+                self._close(one)
+        self._serve()
+
+    def _retire(self, one: Resident) -> None:
+        self._residents.remove(one)
+        self._leaving.append(one)
+        self._close(one)
+
+    def _close(self, one: Resident) -> None:
+        if not one.closing:
+            one.closing = True
+            self._start(self._end(one))
+
+    async def _end(self, one: Resident) -> None:
+        try:
+            if one.opening is not None:
+                await asyncio.wait([one.opening])
+            if one.opened:
+                await one.environment.close()
+        finally:
+            self._leaving = [other for other in self._leaving if other is not one]
+        await self._let_go(one.function)
+
+    async def _let_go(self, function: Function) -> None:
+        """Close what nobody uses any more."""
+        users = {id(one.function) for one in self._leaving}
+        if function is not self._function and id(function) not in users:
+            await function.close()
+
+    def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # ---- idleness ----------------------------------------------------------------------------
+
+    def _dispensable(self) -> list[Resident]:
+        return [one for one in self._residents if one.idle and not one.provisioned]
+
+    def _plan_spin_down(self, wait_s: float) -> None:
+        self._spin_down = asyncio.get_running_loop().call_later(wait_s, self._spin_down_idle)
+
+    def _spin_down_idle(self) -> None:
+        self._spin_down = None
+        horizon = self._now() - self._function.scale.idle_s
+        for one in self._dispensable():
+            if one.used_at <= horizon:
+                self._retire(one)
+        if (since := self.idle_since) is not None:
+            self._plan_spin_down(since - horizon)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+_GOING_DOWN: Final = ServiceFailure(
+    500, "ServiceException", "The local host is stopping; start it again to invoke the function"
+)
+_HOST_IS_FULL: Final = ServiceFailure(
+    429,
+    "TooManyRequestsException",
+    "Rate Exceeded: the host has as many environments as it may have, and all are at work; "
+    "let an invocation end, or give the host more concurrency",
+    "ConcurrentInvocationLimitExceeded",
+)
+
+
+def _too_many(function: Function) -> ServiceFailure:
+    return ServiceFailure(
+        429,
+        "TooManyRequestsException",
+        f"Rate Exceeded: all {function.scale.limit} environments of {function.name!r} are at work; "
+        "let an invocation end, or give the function more concurrency",
+        "ReservedFunctionConcurrentInvocationLimitExceeded",
+    )
+
+
+def _not_opened(exc: Exception) -> ServiceFailure:
+    return ServiceFailure(
+        500, "ServiceException", f"an environment could not be opened: {exc}; try again"
+    )

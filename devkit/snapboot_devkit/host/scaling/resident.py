@@ -1,0 +1,157 @@
+"""One environment in a pool, and all that a pool knows of it and of its function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from snapboot_devkit.host.lifecycle.states import EnvironmentState
+from snapboot_devkit.host.scaling.placing import Condition
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from snapboot_devkit.host.front.callers import Caller
+    from snapboot_devkit.host.lifecycle.terms import Invocation, ServiceFailure
+
+
+class Environment(Protocol):
+    """What a pool knows of an environment."""
+
+    @property
+    def state(self) -> EnvironmentState:
+        """Where it stands; one that is dead can only be closed."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether no invocation is at work, or waits."""
+
+    @property
+    def settling(self) -> bool:
+        """Whether it will be free in a moment, its callers having their answers."""
+
+    @property
+    def capacity_left(self) -> int:
+        """How many more events it would take right now."""
+
+    async def open(self) -> None:
+        """Make it ready to be used. Raises OSError and HostError."""
+
+    def initialise(self) -> None:
+        """Begin the init ahead of any event."""
+
+    def invoke(self, invocation: Invocation, caller: Caller) -> None:
+        """Handle an event, and tell `caller` of it in any case."""
+
+    def pause_clock(self) -> None:
+        """Let no deadline come nearer."""
+
+    def resume_clock(self) -> None:
+        """Let the time go on."""
+
+    async def close(self) -> None:
+        """Refuse whoever waits, and leave nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How many environments there are.
+
+    At most `limit`, of which `provisioned` are there from the start; one that was `idle_s` seconds
+    without an event goes. Each takes up to `at_once` events at a time. With `per_tenant` no two
+    tenants share one.
+    """
+
+    limit: int
+    provisioned: int
+    idle_s: float
+    at_once: int = 1
+    per_tenant: bool = False
+
+
+class Function(Protocol):
+    """What a pool knows of its function: one version of its code."""
+
+    @property
+    def name(self) -> str:
+        """What its callers know it by."""
+
+    @property
+    def scale(self) -> Scale:
+        """How many environments it may have."""
+
+    def environment(self, changed: Callable[[], None], *, provisioned: bool = False) -> Environment:
+        """Return a new environment, which calls `changed` after every step."""
+
+    async def close(self) -> None:
+        """Let the code go: no environment uses it any more."""
+
+
+@dataclass(slots=True, eq=False)
+class Resident:
+    """An environment in a pool; until it is open its requests wait beside it."""
+
+    environment: Environment
+    function: Function
+    tenant: str
+    used_at: float
+    provisioned: bool = False
+    opened: bool = False
+    ahead: bool = False
+    closing: bool = False
+    opening: asyncio.Task[None] | None = None
+    queue: list[tuple[Invocation, Caller]] = field(default_factory=list)
+
+    @property
+    def dead(self) -> bool:
+        """Whether the environment has ended by itself."""
+        return self.environment.state is EnvironmentState.DEAD
+
+    @property
+    def idle(self) -> bool:
+        """Whether it has nothing to do."""
+        return self.opened and self.environment.idle
+
+    @property
+    def condition(self) -> Condition:
+        """How it is placed to serve a request."""
+        one = self.environment
+        if not self.opened:
+            capacity = self.function.scale.at_once - len(self.queue)
+            return Condition(self.tenant, capacity, used_at=self.used_at)
+        return Condition(
+            self.tenant,
+            one.capacity_left,
+            warm=one.state is EnvironmentState.READY,
+            idle=one.idle and not self.provisioned,
+            settling=one.settling,
+            used_at=self.used_at,
+        )
+
+    def invoke(self, invocation: Invocation, caller: Caller) -> None:
+        """Hand an event over, as soon as it is open."""
+        if self.opened:
+            self.environment.invoke(invocation, caller)
+        else:
+            self.queue.append((invocation, caller))
+
+    def initialise(self) -> None:
+        """Begin the init, as soon as it is open."""
+        self.ahead = True
+        if self.opened:
+            self.environment.initialise()
+
+    def begin(self) -> None:
+        """Start with what has come in since the environment was wanted; it is open now."""
+        if self.ahead:
+            self.environment.initialise()
+        for invocation, caller in self.queue:
+            self.environment.invoke(invocation, caller)
+        self.queue.clear()
+
+    def refuse(self, failure: ServiceFailure) -> None:
+        """Refuse all that wait until it is open."""
+        for _, caller in self.queue:
+            caller.refused(failure)
+        self.queue.clear()

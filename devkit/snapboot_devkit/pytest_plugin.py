@@ -1,0 +1,60 @@
+"""Fixtures for tests of Lambda functions; pytest finds them by itself.
+
+    def test_ada_is_greeted(lambda_function):
+        function = lambda_function("app.handler", timeout=10)
+        assert function.invoke({"name": "Ada"}).json() == "Hello, Ada!"
+
+Imports the host only when a fixture is used: all other tests of a project pay nothing for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from snapboot_devkit.testing import LambdaFunction
+
+TASK_ROOT: Final = "lambda_task_root"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the setting that says where the functions' code is."""
+    text = "the folder of the Lambda functions' code, from rootdir; rootdir itself by default"
+    parser.addini(TASK_ROOT, text, default=".")
+
+
+@pytest.fixture
+def lambda_function(
+    request: pytest.FixtureRequest,
+) -> Iterator[Callable[..., LambdaFunction]]:
+    """Return what opens a Lambda function: `lambda_function("app.handler", timeout=10)`.
+
+    Takes what `snapboot_devkit.testing.LambdaFunction` takes; `task_root` is the folder that the
+    setting `lambda_task_root` names. All processes end with the test.
+    """
+    yield from _opening(request)
+
+
+@pytest.fixture(scope="module")
+def module_lambda_function(
+    request: pytest.FixtureRequest,
+) -> Iterator[Callable[..., LambdaFunction]]:
+    """Return what `lambda_function` returns, for fixtures that serve all tests of a module."""
+    yield from _opening(request)
+
+
+def _opening(request: pytest.FixtureRequest) -> Iterator[Callable[..., LambdaFunction]]:
+    from snapboot_devkit.testing import LambdaFunction  # noqa: PLC0415 - see above
+
+    with contextlib.ExitStack() as opened:
+
+        def open_function(handler: str = "", **settings: Any) -> LambdaFunction:
+            usual = {"task_root": request.config.rootpath / request.config.getini(TASK_ROOT)}
+            return opened.enter_context(LambdaFunction(handler, **usual | settings))
+
+        yield open_function

@@ -1,0 +1,162 @@
+"""One function with its environments, for a test to invoke."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from snapboot_devkit.host import FunctionConfig, InvokeResult, LocalHost
+from snapboot_devkit.testing.loop import BackgroundLoop
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from types import TracebackType
+
+    from snapboot_devkit.host import LogLine, Report
+    from snapboot_devkit.host.front.callers import Program
+
+# What a test may call shorter than FunctionConfig does.
+_SHORT: Final = {"timeout": "timeout_s", "memory": "memory_mb"}
+
+
+@dataclass(frozen=True, slots=True)
+class Result(InvokeResult):
+    """What an invocation came to; a function error is a result, too."""
+
+    def json(self) -> Any:
+        """Return what the function returned, or the error's document. Raises ValueError."""
+        return json.loads(self.payload)
+
+
+class LambdaFunction:
+    """A function on a local host of its own. Use it as a context manager.
+
+    Environments start when they are needed and serve until the end, as on Lambda: module state
+    lasts from one invocation to the next. The settings are those of FunctionConfig, where
+    `timeout` is in seconds and `memory` in MB. Every line of the log goes to `log` as it comes, by
+    default to standard error. Raises ConfigError; entering raises SourceError.
+    """
+
+    def __init__(
+        self, handler: str = "", *, log: Callable[[str], object] | None = None, **settings: Any
+    ) -> None:
+        """Prepare a function; nothing is started before it is entered and invoked."""
+        settings = {_SHORT.get(name, name): value for name, value in settings.items()}
+        self.config = FunctionConfig(handler, **settings)
+        self._log = log or _to_standard_error
+        self._lines: list[str] = []
+        self._report: Report | None = None
+        self._loop: BackgroundLoop
+        self._host: LocalHost
+
+    def __repr__(self) -> str:
+        return f"<LambdaFunction {self.config.handler!r}>"
+
+    @property
+    def logs(self) -> list[str]:
+        """Every line of the log so far, from all environments."""
+        return list(self._lines)
+
+    @property
+    def report(self) -> Report:
+        """The figures of the last invocation. Raises LookupError before there is one."""
+        if self._report is None:
+            raise LookupError(f"{self!r} has not been invoked yet, so there is no report")
+        return self._report
+
+    def __enter__(self) -> Self:
+        """Open the host."""
+        self._host = LocalHost(self.config, log=self._write)
+        self._loop = BackgroundLoop()
+        try:
+            self._loop.run(self._host.__aenter__())
+        except BaseException:
+            self._loop.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End every process."""
+        try:
+            self._loop.run(self._host.__aexit__(kind, exc, traceback))
+        finally:
+            self._loop.close()
+
+    def invoke(self, payload: Any = None, **wishes: Any) -> Result:
+        """Invoke the function and wait until it is done.
+
+        `payload` is the event: bytes are sent as they are, anything else as its JSON. `wishes` are
+        those of `LocalHost.invoke`, such as `client_context` and `tenant_id`. Raises InvokeError
+        for what the Invoke API would refuse.
+        """
+        return self._finished(self._loop.run(self._host.invoke(payload, **wishes)))
+
+    def stream(self, payload: Any = None, **wishes: Any) -> Stream:
+        """Invoke the function, and return its response as it comes. Raises InvokeError."""
+
+        async def begin() -> Program:
+            return self._host.stream(payload, **wishes)
+
+        return Stream(self._loop, self._loop.run(begin()), self._finished)
+
+    def _finished(self, result: InvokeResult) -> Result:
+        self._report = result.report
+        return Result(result.payload, result.function_error, result.logs, result.report)
+
+    def _write(self, line: LogLine) -> None:
+        self._lines.append(line.text)
+        self._log(line.text)
+
+
+class Stream:
+    """A response as it comes: iterate over its pieces. `result` tells in the end how it ended."""
+
+    def __init__(
+        self, loop: BackgroundLoop, program: Program, finished: Callable[[InvokeResult], Result]
+    ) -> None:
+        """Read what `program`, which lives in `loop`, receives."""
+        self._loop = loop
+        self._program = program
+        self._pieces = program.pieces()
+        self._finished = finished
+        self._result: Result | None = None
+
+    def __repr__(self) -> str:
+        return f"<Stream {'at its end' if self._result else 'open'}>"
+
+    @property
+    def result(self) -> Result:
+        """How the invocation ended; lets the pieces go that nobody has read, and waits for it."""
+        if self._result is None:
+            for _ in self:
+                pass
+        assert self._result is not None
+        return self._result
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Return the pieces, each as soon as it is there."""
+        try:
+            while (piece := self._loop.run(_next(self._pieces))) is not None:
+                yield piece
+        finally:
+            # Whoever leaves early lets the rest go: the function must not wait for a reader.
+            self._loop.run(self._pieces.aclose())
+        if self._result is None:
+            self._result = self._finished(self._loop.run(self._program.outcome()))
+
+
+async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:
+    return await anext(pieces, None)
+
+
+def _to_standard_error(text: str) -> None:
+    """Write a line where it is now: pytest exchanges the stream for every test."""
+    # A runtime joins a record of several lines with carriage returns, to keep it one event.
+    sys.stderr.write(text.replace("\r", "\n") + "\n")
