@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 ALL = "all"
 RENDER = "render"
+# Has options of its own, and asserts.
+SOAK = "soak"
 TABLES_FILE = "tables.md"
 
 # Each says what was tried and what to do; a traceback would add nothing.
@@ -38,6 +40,10 @@ EXIT_FAILED = 1
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line asks; return the exit code."""
+    if arguments[:1] == [SOAK]:
+        from benchmarks.soak.__main__ import main as soak  # noqa: PLC0415 - it needs the host
+
+        return soak(arguments[1:])
     options = _parser().parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     try:
@@ -85,7 +91,7 @@ def _recording(
         flags=flags,
         contenders=[
             {"name": entry.name, "version": entry.version, "command": entry.shown}
-            for entry in bench.contenders
+            for entry in SCENARIOS[scenario].entrants(bench)
         ],
         cautions=warnings.copy(),
     )
@@ -131,6 +137,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
+        epilog="`python -m benchmarks soak --help` tells of the host's soak.",
         formatter_class=ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(

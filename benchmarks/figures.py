@@ -7,13 +7,14 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
 from benchmarks.estimates import Estimate, bootstrap, median, overhead_ratio, paired_ratio
-from benchmarks.samples import FootprintSample, InitSample, MemorySample, WarmSample
+from benchmarks.samples import FootprintSample, HostSample, InitSample, MemorySample, WarmSample
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from benchmarks.recording import Recording
 
+SECOND_NS = 1e9
 MILLISECOND_NS = 1e6
 MICROSECOND_NS = 1e3
 KILOBYTE = 1e3
@@ -139,11 +140,28 @@ def _footprint(recording: Recording) -> list[Figure]:
     ]
 
 
+def _host(recording: Recording) -> list[Figure]:
+    rows = [sample for sample in recording.samples if isinstance(sample, HostSample)]
+    payloads = dict.fromkeys(sample.payload for sample in rows if sample.round_trips_ns)
+    clients = sorted({sample.clients for sample in rows if not sample.round_trips_ns})
+    return [
+        *(
+            _figure(recording, f"round trip, {payload}", "µs", _platform_trip_us(payload))
+            for payload in payloads
+        ),
+        *(
+            _figure(recording, f"requests per second, {count} at once", "", _per_second(count))
+            for count in clients
+        ),
+    ]
+
+
 MAKERS: dict[str, Callable[[Recording], list[Figure]]] = {
     "init": _init,
     "warm": _warm,
     "memory": _memory,
     "footprint": _footprint,
+    "host": _host,
 }
 
 
@@ -205,6 +223,26 @@ def _after(
             return None
         held = value(sample)
         return None if held is None else held / MEGABYTE
+
+    return of
+
+
+def _platform_trip_us(payload: str) -> Callable[[object], float | None]:
+    def of(sample: object) -> float | None:
+        if not isinstance(sample, HostSample) or sample.payload != payload:
+            return None
+        return median(sample.round_trips_ns) / MICROSECOND_NS
+
+    return of
+
+
+def _per_second(clients: int) -> Callable[[object], float | None]:
+    def of(sample: object) -> float | None:
+        if not isinstance(sample, HostSample) or sample.round_trips_ns:
+            return None
+        return (
+            sample.requests / sample.elapsed_ns * SECOND_NS if sample.clients == clients else None
+        )
 
     return of
 

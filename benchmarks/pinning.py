@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Literal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class PinningError(Exception):
@@ -29,3 +33,17 @@ def pin(choice: CPUChoice) -> int | None:
         raise PinningError(msg)
     os.sched_setaffinity(0, {cpu})
     return cpu
+
+
+@contextmanager
+def unpinned() -> Iterator[None]:
+    """Let this process, and what it starts within, run on every CPU that there is."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, range(os.cpu_count() or 1))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -60,4 +60,21 @@ class FootprintSample:
     files_opened: int | None
 
 
-Sample = InitSample | WarmSample | MemorySample | FootprintSample
+@dataclass(frozen=True, slots=True)
+class HostSample:
+    """One block of requests to a platform that runs our runtime; `contender` is the platform.
+
+    `round_trips_ns` holds each request's of a client that was alone. Of several clients at once
+    only `requests` and `elapsed_ns` of all together are kept.
+    """
+
+    round: int
+    contender: str
+    payload: str
+    clients: int
+    requests: int
+    elapsed_ns: int
+    round_trips_ns: tuple[int, ...]
+
+
+Sample = InitSample | WarmSample | MemorySample | FootprintSample | HostSample

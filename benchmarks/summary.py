@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.contenders import FLOOR, OURS, THEIRS, THEIRS_UNPOOLED
 from benchmarks.estimates import median
 from benchmarks.figures import figures, shown
-from benchmarks.tables import interval, line
+from benchmarks.tables import interval, line, provenance, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +56,12 @@ def outside_aws_images(recordings: Sequence[Recording]) -> str:
         "From Python 3.12 on, and only in AWS's own images, awslambdaric makes a thread pool for "
         f"each event. Against it without them: {listed}.\n"
     )
+
+
+def host(recordings: Sequence[Recording]) -> str:
+    """Return the table of our host beside AWS's emulator, and how it was taken."""
+    recording = next(one for one in recordings if one.scenario == "host")
+    return f"{table(recording)}\n{provenance(recording)}\n"
 
 
 def _row(title: str, figure: Figure) -> tuple[str, ...]:

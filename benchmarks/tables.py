@@ -1,15 +1,16 @@
 """Markdown tables of recordings: medians, the spread from the 10th to the 90th percentile, ratios.
 
-A ratio is ours over awslambdaric's, pair by pair, with its 95 % interval.
+A ratio is ours over theirs, pair by pair, with its 95 % interval.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.contenders import FLOOR, OURS, THEIRS, THEIRS_UNPOOLED
+from benchmarks.contenders import FLOOR, OURS
 from benchmarks.estimates import median, quantile
 from benchmarks.figures import figures, shown
+from benchmarks.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 NOTHING = "-"
 DASH = "\N{EN DASH}"
-REFERENCES = (THEIRS, THEIRS_UNPOOLED)
 
 
 def render(recordings: Iterable[Recording]) -> str:
@@ -40,22 +40,26 @@ def _section(recording: Recording) -> str:
 def table(recording: Recording) -> str:
     """Return the recording's table: a row for each figure, a column for each contender."""
     names = [contender["name"] for contender in recording.contenders]
-    against = [name for name in REFERENCES if OURS in names and name in names]
+    scenario = SCENARIOS[recording.scenario]
+    against = [name for name in scenario.references if {scenario.ours, name} <= set(names)]
     titles = [f"{row['name']} {row['version']}" for row in recording.contenders]
-    head = ["", *titles, *(f"{OURS} : {name}" for name in against)]
+    head = ["", *titles, *(f"{scenario.ours} : {name}" for name in against)]
     rows = []
     for figure in figures(recording):
-        rows.append(_row(figure, names, against))
+        rows.append(_row(figure, names, scenario.ours, against))
         if recording.scenario == "init" and FLOOR in figure.values:
             rows.append(_overhead(figure, names, against))
     return "".join(map(line, [head, ["---", *["---:"] * (len(head) - 1)], *rows]))
 
 
-def _row(figure: Figure, names: Sequence[str], against: Sequence[str]) -> list[str]:
+def _row(figure: Figure, names: Sequence[str], ours: str, against: Sequence[str]) -> list[str]:
     title = f"{figure.name}, {figure.unit}" if figure.unit else figure.name
     cells = [_spread(figure.values[name]) if name in figure.values else NOTHING for name in names]
     ratios = [
-        interval(figure.ratio(OURS, name)) if figure.comparable else NOTHING for name in against
+        interval(figure.ratio(ours, name))
+        if figure.comparable and {ours, name} <= figure.values.keys()
+        else NOTHING
+        for name in against
     ]
     return [title, *cells, *ratios]
 

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Protocol
 
-from benchmarks.samples import FootprintSample, InitSample, MemorySample, Sample, WarmSample
-from benchmarks.scenarios import footprint, init, memory, warm
+from benchmarks.contenders import OURS, THEIRS, THEIRS_UNPOOLED
+from benchmarks.platforms import EMULATOR, HOST, platforms
+from benchmarks.samples import (
+    FootprintSample,
+    HostSample,
+    InitSample,
+    MemorySample,
+    Sample,
+    WarmSample,
+)
+from benchmarks.scenarios import footprint, host, init, memory, warm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +24,35 @@ if TYPE_CHECKING:
     from benchmarks.bench import Bench
 
 
+class Entrant(Protocol):
+    """Who is measured: a runtime, or a platform that runs one."""
+
+    @property
+    def name(self) -> str:
+        """How it is called in tables."""
+
+    @property
+    def version(self) -> str:
+        """Its version."""
+
+    @property
+    def shown(self) -> str:
+        """Its command as people write it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What one scenario measures, how many rounds it takes, and what a sample of it is."""
+    """What one scenario measures, how many rounds it takes, and what a sample of it is.
+
+    Ours is compared with each of `references`, where they are among the `entrants`.
+    """
 
     measure: Callable[[Bench], Iterator[Sequence[Sample]]]
     rounds: Callable[[Bench], int]
     sample: type[Sample]
+    entrants: Callable[[Bench], Sequence[Entrant]] = attrgetter("contenders")
+    ours: str = OURS
+    references: tuple[str, ...] = (THEIRS, THEIRS_UNPOOLED)
 
 
 SCENARIOS = {
@@ -28,4 +60,5 @@ SCENARIOS = {
     "warm": Scenario(warm.measure, warm.rounds, WarmSample),
     "memory": Scenario(memory.measure, memory.rounds, MemorySample),
     "footprint": Scenario(footprint.measure, footprint.rounds, FootprintSample),
+    "host": Scenario(host.measure, host.rounds, HostSample, platforms, HOST, (EMULATOR,)),
 }

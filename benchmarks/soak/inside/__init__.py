@@ -1,0 +1,1 @@
+"""What runs inside the environments: the function, and the extension beside it."""
