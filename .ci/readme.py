@@ -47,9 +47,21 @@ def options() -> str:
     return "\n".join(rows) + "\n"
 
 
+def host() -> str:
+    """Return our host's figures beside the emulator's."""
+    return summaries.host(load_all(ROOT / RESULTS)) + "\n"
+
+
+def soak() -> str:
+    """Return what the last soak came to."""
+    return newest(ROOT / RESULTS / "soak") + "\n"
+
+
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "figures"): figures,
     ("README.md", "options"): options,
+    ("README.md", "host"): host,
+    ("README.md", "soak"): soak,
     ("README.md", "differences"): markdown.differences,
     ("docs/faults.md", "faults"): markdown.faults,
     ("docs/host.md", "differences"): markdown.host_differences,
