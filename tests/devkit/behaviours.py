@@ -206,6 +206,18 @@ def crowd_the_api(event, headers, api):
     return refused
 
 
+def look_around(event, headers, api):
+    """Try to write beside the code and to /tmp, and tell how that went."""
+    try:
+        Path("written").touch()
+    except OSError as exc:
+        code = exc.strerror
+    else:
+        code = "written"
+    Path("/tmp/kept").touch()
+    return {"code": code, "tmp": [path.name for path in Path("/tmp").iterdir()]}
+
+
 def do(event, headers, api):
     """Do what the event says, and answer with its number."""
     match event["do"]:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -344,3 +345,21 @@ def test_a_page_in_a_browser_cannot_pose_as_the_runtime():
         return [(await request(api, "GET", path, None, **headers))[0] for headers in foreign]
 
     assert hosted("about", scenario, freeze=False) == [403, 403]
+
+
+def test_a_runtime_that_ends_in_its_init_has_its_memory_on_the_report():
+    report = invoked("echo", env={"INIT": "fails"}).report
+    assert 0 < report.max_memory_used_mb <= report.memory_size_mb
+
+
+def test_isolated_code_is_read_only_and_the_folder_for_temporary_files_is_its_own():
+    notes = []
+    with tempfile.NamedTemporaryFile(dir="/tmp") as ours:
+        result = invoked("look_around", isolate=True, log=lambda line: notes.append(line.text))
+    if any("files as they are" in note for note in notes):
+        pytest.skip("this machine grants no view of its own")
+    seen = json.loads(result.payload)
+    assert seen["code"] == "Read-only file system"
+    assert "kept" in seen["tmp"]
+    assert Path(ours.name).name not in seen["tmp"]
+    assert not Path("/tmp/kept").exists()
