@@ -53,6 +53,11 @@ class Service:
     def ended(self):
         return not self._reader.is_alive()
 
+    def end(self):
+        """End the command, and with it the reading of its log."""
+        self.process.kill()
+        self._reader.join(DEADLINE_S)
+
     def log(self):
         """Return the whole log, at its end."""
         self._reader.join(DEADLINE_S)
@@ -88,7 +93,9 @@ def started():
             process = subprocess.Popen([*command, *usual], stderr=subprocess.PIPE)
             stack.enter_context(process)
             stack.callback(process.kill)
-            return Service(process)
+            service = Service(process)
+            stack.callback(service.end)
+            return service
 
         yield start
 
