@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.errors import InvokeError
+from snapboot_devkit.host.http.response_stream import nothing
 from snapboot_devkit.host.routes import invoke_stream
 
 if TYPE_CHECKING:
@@ -76,10 +77,6 @@ class Caller(Protocol):
         """Learn that nothing more will come."""
 
 
-def _nothing() -> None:
-    """Wait for no one."""
-
-
 class Program:
     """A coroutine in this process, which waits for everything.
 
@@ -89,7 +86,7 @@ class Program:
 
     def __init__(self, *, streamed: bool = False) -> None:
         """Prepare to wait; to be made in the running loop."""
-        self.on_writable: Callable[[], None] = _nothing
+        self.on_writable: Callable[[], None] = nothing
         self._streamed = streamed
         self._outcome: asyncio.Future[InvokeResult] = asyncio.get_running_loop().create_future()
         self._result: FunctionResult

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from snapboot_devkit.host import protocol
+from snapboot_devkit.host.http.response_stream import nothing
 from snapboot_devkit.host.routes import http_result, invoke_stream
 from snapboot_devkit.host.routes import invoke as invoke_routes
 
@@ -34,10 +35,6 @@ class Streamable(Answerable, Protocol):
 
     def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> ResponseStream:
         """Begin to answer it."""
-
-
-def _nothing() -> None:
-    """Wait for no one."""
 
 
 class Client:
@@ -80,7 +77,7 @@ class StreamClient:
 
     def __init__(self, exchange: Streamable, call: invoke_routes.InvokeCall, version: str) -> None:
         """Answer `exchange` with what `call` brings."""
-        self.on_writable: Callable[[], None] = _nothing
+        self.on_writable: Callable[[], None] = nothing
         self._exchange = exchange
         self._call = call
         self._version = version
@@ -159,7 +156,7 @@ class UrlClient:
         self, exchange: Streamable, invocation: Invocation, *, streamed: bool = False
     ) -> None:
         """Answer `exchange` with what the function makes of `invocation`."""
-        self.on_writable: Callable[[], None] = _nothing
+        self.on_writable: Callable[[], None] = nothing
         self._exchange = exchange
         self._invocation = invocation
         self._streamed = streamed

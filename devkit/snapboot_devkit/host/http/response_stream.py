@@ -37,7 +37,7 @@ class Carrier(Protocol):
         """Go on after the stream's end."""
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Wait for no one."""
 
 
@@ -71,7 +71,7 @@ class ResponseStream:
         self.status = status
         self.headers = headers
         self.framing: Framing | None = None
-        self.on_writable: Callable[[], None] = _nothing
+        self.on_writable: Callable[[], None] = nothing
 
     def __repr__(self) -> str:
         state = "open" if self._complete is None else "ended"

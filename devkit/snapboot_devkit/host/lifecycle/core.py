@@ -26,6 +26,7 @@ from snapboot_devkit.host.lifecycle import effects, failures, records, terms
 from snapboot_devkit.host.lifecycle import messages as msg
 from snapboot_devkit.host.lifecycle.answers import Answers
 from snapboot_devkit.host.lifecycle.attempt import Attempt
+from snapboot_devkit.host.lifecycle.endings import failure_of
 from snapboot_devkit.host.lifecycle.extensions import Extensions
 from snapboot_devkit.host.lifecycle.init import Init
 from snapboot_devkit.host.lifecycle.runtime import Runtime
@@ -177,7 +178,7 @@ class Environment:
 
     def _on_invoke_requested(self, message: msg.InvokeRequested, now: terms.Instant) -> None:
         if self.state in (EnvironmentState.STOPPING, EnvironmentState.DEAD):
-            self._ask(effects.Refuse(message.caller, _GOING_DOWN))
+            self._ask(effects.Refuse(message.caller, GOING_DOWN))
         elif len(self._queue) >= protocol.MAX_WAITING:
             self._ask(effects.Refuse(message.caller, _TOO_MANY))
         else:
@@ -200,27 +201,14 @@ class Environment:
                 self._teardown.time_passed(now)
                 self._go_on_tearing_down(now)
 
-    def _on_process_exited(self, message: msg.ProcessExited, now: terms.Instant) -> None:
-        name, code = message.extension, message.code
-        if name is None:
+    def _on_process_ended(
+        self, message: msg.ProcessExited | msg.SpawnFailed, now: terms.Instant
+    ) -> None:
+        if message.extension is None:
             self._forget_runtime(message)
-            self._break(lambda request_id: failures.exited(request_id, code), now)
-        elif self._extensions.is_alive(name):
-            stood = self._extensions.exited(name)
-            self._break(lambda request_id: failures.extension_exited(request_id, stood, code), now)
-        else:
+        elif not self._extensions.is_alive(message.extension):
             raise self._illegal(message)
-
-    def _on_spawn_failed(self, message: msg.SpawnFailed, now: terms.Instant) -> None:
-        name, reason = message.extension, message.reason
-        if name is None:
-            self._forget_runtime(message)
-            self._break(lambda request_id: failures.not_started(request_id, reason), now)
-        elif self._extensions.is_alive(name):
-            failure = self._extensions.not_started(self._request_id, name, reason)
-            self._break(lambda _: failure, now)
-        else:
-            raise self._illegal(message)
+        self._break(failure_of(message, self._extensions), now)
 
     def _forget_runtime(self, message: msg.ProcessExited | msg.SpawnFailed) -> None:
         if not self._runtime.alive:
@@ -254,7 +242,7 @@ class Environment:
         if self._attempt is not None:
             waiting.insert(0, self._attempt.caller)
         for caller in waiting:
-            self._ask(effects.Refuse(caller, _GOING_DOWN))
+            self._ask(effects.Refuse(caller, GOING_DOWN))
         self._queue.clear()
         self._attempt = None
         self._init.abandon()
@@ -473,8 +461,8 @@ class Environment:
         msg.InvokeRequested: _on_invoke_requested,
         msg.TimePassed: _on_time_passed,
         msg.StopRequested: _on_stop_requested,
-        msg.ProcessExited: _on_process_exited,
-        msg.SpawnFailed: _on_spawn_failed,
+        msg.ProcessExited: _on_process_ended,
+        msg.SpawnFailed: _on_process_ended,
         msg.NextCalled: _on_next,
         msg.ResponseBegun: _on_answer_begun,
         msg.ErrorBegun: _on_answer_begun,
@@ -491,7 +479,7 @@ class Environment:
     }
 
 
-_GOING_DOWN: Final = terms.ServiceFailure(
+GOING_DOWN: Final = terms.ServiceFailure(
     500, "ServiceException", "The local host is stopping; start it again to invoke the function"
 )
 _TOO_MANY: Final = terms.ServiceFailure(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.host.lifecycle.terms import Delivery, TelemetryApi
 
+# Why extensions are not started, in the platform's words.
+_TOO_MANY: Final = "TooManyExtensions"
 _GONE: Final = frozenset({ExtensionState.EXITED, ExtensionState.LAUNCH_ERROR})
 
 
@@ -115,7 +117,8 @@ class Extensions:
             # The others are not started either: nobody may be left whose end is waited for.
             last = self._names[-1]
             self._members = {last: self._members[last]}
-            return self._refuse_launch(request_id, last, "TooManyExtensions")
+            self.not_started(last, _TOO_MANY)
+            return failures.extension_not_started(request_id, _TOO_MANY)
         for name in self._names:
             self._ask(effects.Spawn(name))
         return None
@@ -216,9 +219,11 @@ class Extensions:
         """Whether an extension's process is running."""
         return name in self._members and self._members[name].alive
 
-    def not_started(self, request_id: str, name: str, reason: str) -> failures.Failure:
-        """Take note of a process that could not be started, and return how that is told."""
-        return self._refuse_launch(request_id, name, reason)
+    def not_started(self, name: str, reason: str) -> None:
+        """Take note of a process that could not be started."""
+        member = self._members[name]
+        member.move(ExtensionMove.NOT_STARTED)
+        self._report(member, reason)
 
     # ---- small moves -------------------------------------------------------------------------
 
@@ -287,12 +292,6 @@ class Extensions:
     def _known(self, identifier: str) -> Extension | None:
         found = (member for member in self if identifier and member.identifier == identifier)
         return next(found, None)
-
-    def _refuse_launch(self, request_id: str, name: str, reason: str) -> failures.Failure:
-        member = self._members[name]
-        member.move(ExtensionMove.NOT_STARTED)
-        self._report(member, reason)
-        return failures.extension_not_started(request_id, reason)
 
     def _report(self, member: Extension, error_type: str | None = None) -> None:
         self._ask(

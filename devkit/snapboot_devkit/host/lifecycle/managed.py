@@ -27,6 +27,7 @@ from snapboot_devkit.host.lifecycle import effects, failures, records, terms
 from snapboot_devkit.host.lifecycle import messages as msg
 from snapboot_devkit.host.lifecycle.attempt import Attempt
 from snapboot_devkit.host.lifecycle.core import IllegalMoveError
+from snapboot_devkit.host.lifecycle.endings import failure_of
 from snapboot_devkit.host.lifecycle.extensions import Extensions
 from snapboot_devkit.host.lifecycle.states import EnvironmentMove, EnvironmentState, RuntimeState
 from snapboot_devkit.host.lifecycle.teardown import Teardown
@@ -510,27 +511,14 @@ class ManagedEnvironment:
         failure = failures.timed_out(request_id, self._rules.timeout_s)
         self._finish(work, failure, now, to_response=_INVOKE_TIMEOUT)
 
-    def _on_process_exited(self, message: msg.ProcessExited, now: terms.Instant) -> None:
-        name, code = message.extension, message.code
-        if name is None:
+    def _on_process_ended(
+        self, message: msg.ProcessExited | msg.SpawnFailed, now: terms.Instant
+    ) -> None:
+        if message.extension is None:
             self._forget_runtime(message)
-            self._break(lambda request_id: failures.exited(request_id, code), now)
-        elif self._extensions.is_alive(name):
-            stood = self._extensions.exited(name)
-            self._break(lambda request_id: failures.extension_exited(request_id, stood, code), now)
-        else:
+        elif not self._extensions.is_alive(message.extension):
             raise self._illegal(message)
-
-    def _on_spawn_failed(self, message: msg.SpawnFailed, now: terms.Instant) -> None:
-        name, reason = message.extension, message.reason
-        if name is None:
-            self._forget_runtime(message)
-            self._break(lambda request_id: failures.not_started(request_id, reason), now)
-        elif self._extensions.is_alive(name):
-            failure = self._extensions.not_started("", name, reason)
-            self._break(lambda _: failure, now)
-        else:
-            raise self._illegal(message)
+        self._break(failure_of(message, self._extensions), now)
 
     def _forget_runtime(self, message: msg.ProcessExited | msg.SpawnFailed) -> None:
         if not self._runtime_alive:
@@ -635,8 +623,8 @@ class ManagedEnvironment:
         msg.InvokeRequested: _on_invoke_requested,
         msg.TimePassed: _on_time_passed,
         msg.StopRequested: _on_stop_requested,
-        msg.ProcessExited: _on_process_exited,
-        msg.SpawnFailed: _on_spawn_failed,
+        msg.ProcessExited: _on_process_ended,
+        msg.SpawnFailed: _on_process_ended,
         msg.NextCalled: _on_next,
         msg.ResponseBegun: _on_response_begun,
         msg.ErrorBegun: _on_error_begun,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.errors import HostError
+from snapboot_devkit.host.lifecycle.core import GOING_DOWN
 from snapboot_devkit.host.lifecycle.terms import ServiceFailure
 from snapboot_devkit.host.scaling.placing import (
     LAST_RESORT_S,
@@ -97,7 +98,7 @@ class Pool:
     def invoke(self, invocation: Invocation, caller: Caller) -> None:
         """Have an event handled; `caller` hears of it in any case."""
         if self._closed:
-            caller.refused(_GOING_DOWN)
+            caller.refused(GOING_DOWN)
             return
         tenant = invocation.tenant_id if self._function.scale.per_tenant else ""
         self._waiting.append(_Waiting(invocation, caller, tenant, self._now()))
@@ -126,7 +127,7 @@ class Pool:
             if timer:
                 timer.cancel()
         while self._waiting:
-            self._waiting.popleft().caller.refused(_GOING_DOWN)
+            self._waiting.popleft().caller.refused(GOING_DOWN)
         self._leaving += self._residents
         self._residents.clear()
         for one in self._leaving:
@@ -206,7 +207,7 @@ class Pool:
             return
         one.opened = True
         if self._closed:
-            one.refuse(_GOING_DOWN)
+            one.refuse(GOING_DOWN)
         else:
             one.begin()
             self._look_soon()
@@ -289,9 +290,6 @@ class Pool:
         return asyncio.get_running_loop().time()
 
 
-_GOING_DOWN: Final = ServiceFailure(
-    500, "ServiceException", "The local host is stopping; start it again to invoke the function"
-)
 _HOST_IS_FULL: Final = ServiceFailure(
     429,
     "TooManyRequestsException",
