@@ -7,6 +7,8 @@ No `site` has run (`python -S`): what it would have done for a Lambda function i
 import builtins
 import posix
 import sys
+from _frozen_importlib_external import SourceLoader
+from time import perf_counter_ns
 
 from .environment import HANDLER, TASK_ROOT, set_variable, variable
 
@@ -27,15 +29,13 @@ def prepare_path(own: str) -> None:
     """
     if sys.flags.no_site:
         add_site_packages()
-    folders = [variable("LAMBDA_TASK_ROOT") or TASK_ROOT]
+    folders = [task_root()]
     if variable("PYTHONPATH") is None:
         folders += [f"{LAYERS}/lib/{_python()}/site-packages", LAYERS]
         set_variable("PYTHONPATH", variable("LAMBDA_RUNTIME_DIR"))
     sys.path[:0] = folders
     _read_site_files(folders)
     sys.path.append(own)
-    if not posix.access(folders[0], posix.W_OK):
-        sys.dont_write_bytecode = True  # each import would try in vain
 
 
 def add_site_packages() -> None:
@@ -62,6 +62,7 @@ def load() -> "Callable[[Any, Any], Any]":
         raise _faults().malformed_handler_name(handler)
     if module_name.split(".")[0] in sys.builtin_module_names:
         raise _faults().built_in_module(module_name)
+    _open_archive(task_root())
     try:
         module = _import(module_name.replace("/", "."))
     except (ImportError, SyntaxError) as exc:
@@ -72,9 +73,51 @@ def load() -> "Callable[[Any, Any], Any]":
         raise _faults().handler_not_found(name, module_name) from None
 
 
+def task_root() -> str:
+    """Return the folder of the function's code."""
+    return variable("LAMBDA_TASK_ROOT") or TASK_ROOT
+
+
+def _open_archive(folder: str) -> None:
+    if _exists(f"{folder}/snapboot.modules"):
+        from .archive import install
+
+        install(folder)
+
+
 def _import(name: str) -> "Any":
-    __import__(name)
+    if posix.access(task_root(), posix.W_OK):
+        __import__(name)
+    else:
+        sys.dont_write_bytecode = True  # each import would try in vain
+        _import_watched(name)
     return sys.modules[name]
+
+
+def _import_watched(name: str) -> None:
+    """Import a module, and tell what had to be compiled: so it will be at each cold start."""
+    original = SourceLoader.source_to_code
+    spent_ns: list[int] = []
+
+    def source_to_code(*arguments: "Any", **options: "Any") -> "Any":
+        begin = perf_counter_ns()
+        code = original(*arguments, **options)
+        spent_ns.append(perf_counter_ns() - begin)
+        return code
+
+    # Tracebacks leave out the import system's frames by their file: this is to be one of them.
+    source_to_code.__code__ = source_to_code.__code__.replace(
+        co_filename=original.__code__.co_filename
+    )
+    SourceLoader.source_to_code = source_to_code  # type: ignore[method-assign]
+    try:
+        __import__(name)
+    finally:
+        SourceLoader.source_to_code = original  # type: ignore[method-assign]
+    if spent_ns:
+        from .logs import log_compilation
+
+        log_compilation(len(spent_ns), sum(spent_ns))
 
 
 def _faults() -> "Any":

@@ -72,6 +72,15 @@ def log_warning(message: str) -> None:
         _emit(f"[WARNING]\t{moment}\t{_request_id()}\t{message}\n", WARNING)
 
 
+def log_compilation(modules: int, duration_ns: int) -> None:
+    """Write that a cold start had to compile what should have come with its bytecode."""
+    log_warning(
+        f"snapboot: {modules} module{'s' if modules > 1 else ''} had to be compiled at this cold"
+        f" start, which took {duration_ns / 1e6:.0f} ms: no usable bytecode came with them."
+        " `snapboot package` puts it in; `snapboot audit` says where it is missing"
+    )
+
+
 def _request_id() -> str:
     return environment.context.aws_request_id if environment.context else ""
 

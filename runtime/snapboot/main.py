@@ -81,6 +81,8 @@ def _initialise(api: RuntimeAPI) -> "Handler":
     """Do Function Init and return the handler; exit once its failure is told."""
     try:
         settings = {name: setting(name) for name in SETTINGS}
+        if settings["SNAPBOOT_LAZY_IMPORTS"] == "all":
+            sys.set_lazy_imports("all")  # type: ignore[attr-defined]  # CPython 3.15 (PEP 810)
         handler = _load_at_rest() if settings["SNAPBOOT_GC"] == "freeze" else load()
         environment.read_function()
         codec.settle(settings["SNAPBOOT_JSON"])

@@ -16,12 +16,15 @@ def serve(command: "list[str]", own_folder: "str | None") -> "NoReturn":
     Exit with 1 and what is missing, if anything. `command` is what starts the runtime, to be run
     again below the host.
     """
+    _end_when_told()
     handler = variable(HANDLER)
     if not handler:
         sys.exit("snapboot: no handler: name it in the first argument (app.handler) or in _HANDLER")
     if own_folder is not None:
         add_site_packages()
-        sys.path.append(f"{own_folder.rpartition('/')[0]}/devkit")
+        # The devkit lies in our folder (an image) or beside it (a checkout); orjson may lie there.
+        sys.path[:0] = f"{own_folder}/devkit", f"{own_folder.rpartition('/')[0]}/devkit"
+        sys.path.append(own_folder)
     try:
         from snapboot_devkit.host import HostError
         from snapboot_devkit.host import serve as serve_locally
@@ -35,3 +38,11 @@ def serve(command: "list[str]", own_folder: "str | None") -> "NoReturn":
     except HostError as exc:
         sys.exit(f"snapboot: {exc}")
     sys.exit()
+
+
+def _end_when_told() -> None:
+    """Have a signal end us before the host handles it: a container's first process ignores it."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit())

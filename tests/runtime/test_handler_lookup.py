@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -295,7 +296,22 @@ SETTINGS = [
     ("SNAPBOOT_JSON", ("auto", "stdlib", "orjson")),
     ("SNAPBOOT_TRANSPORT", ("socket", "urllib3")),
     ("SNAPBOOT_GC", ("freeze", "default")),
+    ("SNAPBOOT_LAZY_IMPORTS", ("normal", "all") if sys.version_info >= (3, 15) else ("normal",)),
 ]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="lazy imports begin with CPython 3.15")
+@pytest.mark.parametrize(("choice", "loaded"), [("normal", True), ("all", False)])
+def test_imports_wait_for_their_first_use_when_asked(function: Function, choice, loaded):
+    function.code("""
+        import sys
+        import colorsys
+
+        def handler(event, context):
+            return ["colorsys" in sys.modules, colorsys.rgb_to_yiq(1, 1, 1)[0] > 0]
+    """)
+    run = function.run(Event(), environment={"SNAPBOOT_LAZY_IMPORTS": choice})
+    assert run.result == [loaded, True]
 
 
 @pytest.mark.parametrize(("name", "choices"), SETTINGS)

@@ -1,0 +1,1 @@
+"""What ships: zip, layer and image contents, module archives, and their audit."""

@@ -1,0 +1,20 @@
+"""Why something could not be done, as the caller in another interpreter gets to read it."""
+
+from __future__ import annotations
+
+
+class Failure(Exception):  # noqa: N818 - reads as the outcome it is
+    """Something was tried and failed; show the message and the remedy to the user, and stop.
+
+    `detail` is longer text for those who look further: a traceback.
+    """
+
+    def __init__(self, message: str, remedy: str, detail: str = "") -> None:
+        super().__init__(message)
+        self.remedy = remedy
+        self.detail = detail
+
+    def document(self) -> dict[str, object]:
+        """Return it for JSON."""
+        told = {"message": str(self), "remedy": self.remedy, "detail": self.detail}
+        return {"error": told}

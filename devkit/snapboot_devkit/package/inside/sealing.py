@@ -1,0 +1,115 @@
+"""A function's module archive: its modules found, compiled and written into the code's folder."""
+
+from __future__ import annotations
+
+import importlib.machinery
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .archive import NAME, Module, archive
+from .bytecode import REMEDY_SPACE, UNCOMPILABLE, marshalled, replace
+from .discovery import Discovery, Found, discover
+from .failure import Failure
+from .homes import Homes, Outside
+from .places import Places
+
+REMEDY_AGAIN = "run it again once nothing writes to the function's code any more"
+REMEDY_FILE = "mend the file or its permissions, or ship without a module archive (--no-archive)"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be sealed, as the command line has it.
+
+    `suffix` takes the place of this interpreter's own in the names of extension modules: that of
+    the architecture the package is for, when this interpreter is only its twin.
+    """
+
+    task: str
+    handler: str
+    runtime: str
+    included: list[str] = field(default_factory=list)
+    places: Places = field(default_factory=lambda: Places(()))
+    suffix: str = ""
+
+
+def seal(order: Order) -> dict[str, object]:
+    """Write the archive; return its path, counts, size in bytes and {module left out: why}.
+
+    Raises Failure.
+    """
+    target = Path(order.task, NAME)
+    _remove(target)  # the handler is to be imported from the files as they are now
+    found = discover(order.task, order.handler, order.runtime, order.included)
+    homes = Homes(order.task, order.runtime, _stdlib(), found.packages)
+    modules, left_out = _modules(order, found, homes)
+    path = [home for folder in found.path if (home := homes.home(folder))]
+    content = archive(modules, path)
+    try:
+        replace(target, content)
+    except OSError as exc:
+        raise Failure(f"cannot write {str(target)!r}: {exc.strerror}", REMEDY_SPACE) from exc
+    return {
+        "archive": str(target),
+        "bytes": len(content),
+        "modules": len(modules),
+        "extensions": sum(not module.code for module in modules),
+        "left_out": left_out,
+    }
+
+
+def _modules(order: Order, found: Discovery, homes: Homes) -> tuple[list[Module], dict[str, str]]:
+    modules, left_out = [], {}
+    for each in found.modules:
+        try:
+            home, tail = homes.of(each.name, each.path)
+        except Outside as exc:
+            left_out[each.name] = str(exc)
+        else:
+            modules.append(_module(each, home, tail, order))
+    return modules, left_out
+
+
+def _module(found: Found, home: str, tail: str, order: Order) -> Module:
+    if not found.is_source:
+        return Module(found.name, home, _renamed(tail, order.suffix))
+    source = read_source(found)
+    try:
+        code = marshalled(source, order.places.of(found.path))
+    except UNCOMPILABLE as exc:
+        words = f"cannot compile {found.path!r}, the module {found.name!r}: {exc}"
+        raise Failure(words, REMEDY_FILE) from exc
+    return Module(found.name, home, tail, code, importlib.util.source_hash(source))
+
+
+def read_source(found: Found) -> bytes:
+    """Return a module's source as it was when it was imported. Raises Failure."""
+    try:
+        with Path(found.path).open("rb") as file:
+            source = file.read()
+            status = os.fstat(file.fileno())
+    except OSError as exc:
+        raise Failure(f"cannot read {found.path!r}: {exc.strerror}", REMEDY_FILE) from exc
+    if (status.st_size, status.st_mtime_ns) != (found.size, found.changed):
+        raise Failure(f"{found.path!r} has changed while it was being sealed", REMEDY_AGAIN)
+    return source
+
+
+def _renamed(tail: str, suffix: str) -> str:
+    own = importlib.machinery.EXTENSION_SUFFIXES[0]
+    return tail.removesuffix(own) + suffix if suffix and tail.endswith(own) else tail
+
+
+def _stdlib() -> str:
+    """Return what the runtime, too, takes for the standard library's folder."""
+    return sys._stdlib_dir  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as exc:
+        raise Failure(f"cannot replace {str(path)!r}: {exc.strerror}", REMEDY_FILE) from exc

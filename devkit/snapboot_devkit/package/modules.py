@@ -1,0 +1,138 @@
+"""A module archive as somebody else wrote it: what it holds, and what is wrong with it.
+
+`inside/archive.py` describes the format and writes it, the runtime's `archive.py` loads from it.
+"""
+
+from __future__ import annotations
+
+import _imp
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from .inside.archive import HEADER, LABEL, NAME, check_of
+from .plain_marshal import PlainMarshalError, loads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["NAME", "ModuleArchive", "ModuleArchiveError", "SealedModule", "read"]
+
+_TASK: Final = "t"
+
+
+class ModuleArchiveError(Exception):
+    """No runtime would load from these bytes, whichever its Python: package the function again."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealedModule:
+    """A module in the archive; `offset` and `length` are of its code, in bytes."""
+
+    name: str
+    home: str
+    tail: str
+    offset: int
+    length: int
+    check: bytes
+
+    @property
+    def is_extension(self) -> bool:
+        """Whether it is an extension module, of which only the place is known."""
+        return self.length == 0
+
+    @property
+    def path(self) -> str | None:
+        """Its file relative to the function's folder; None for one of the interpreter's."""
+        if not self.home.startswith(_TASK):
+            return None
+        folder = self.home.removeprefix(_TASK)
+        return f"{folder}/{self.tail}" if folder else self.tail
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleArchive:
+    """What the archive says of itself; `sources` are the hashes of the sources it was made from."""
+
+    magic: bytes
+    hexversion: int
+    modules: tuple[SealedModule, ...]
+    sources: dict[str, bytes]
+    content: bytes = field(repr=False)
+
+    @property
+    def version(self) -> str:
+        """The version of the Python it was made for: "3.13.0"."""
+        return ".".join(str(self.hexversion >> shift & 0xFF) for shift in (24, 16, 8))
+
+    def suits(self, magic: bytes, hexversion: int) -> bool:
+        """Tell whether it was made for the interpreter with these two numbers."""
+        return (self.magic, self.hexversion) == (magic, hexversion)
+
+    def damaged(self) -> list[str]:
+        """Return the names of the modules whose code is not what was written."""
+        return [
+            module.name
+            for module in self.modules
+            if not module.is_extension and check_of(self._code(module)) != module.check
+        ]
+
+    def changed(self, source_of: Callable[[SealedModule], bytes | None]) -> list[str]:
+        """Return the names of the modules whose source is another one now.
+
+        `source_of` returns the source of a module as it is, None for one that is not to be judged.
+        """
+        return [
+            module.name
+            for module in self.modules
+            if module.name in self.sources
+            and (source := source_of(module)) is not None
+            and self._hash(source) != self.sources[module.name]
+        ]
+
+    def _code(self, module: SealedModule) -> bytes:
+        return self.content[module.offset : module.offset + module.length]
+
+    def _hash(self, source: bytes) -> bytes:
+        """Return what `importlib.util.source_hash` of the Python it was made for returns."""
+        return _imp.source_hash(int.from_bytes(self.magic, "little"), source)
+
+
+def read(content: bytes) -> ModuleArchive:
+    """Return what an archive holds. Raises ModuleArchiveError."""
+    if len(content) < HEADER.size or not content.startswith(LABEL):
+        raise ModuleArchiveError("it does not begin as a module archive does")
+    _, magic, hexversion, size, start, length, check, sources = HEADER.unpack_from(content)
+    if size != len(content):
+        raise ModuleArchiveError(f"it has {len(content)} bytes, and was written with {size}")
+    index = content[start : start + length]
+    if check_of(index) != check:
+        raise ModuleArchiveError("its index is damaged")
+    try:
+        modules = _modules(loads(index))
+        hashes = _hashes(loads(content[sources:]))
+    except (PlainMarshalError, TypeError, ValueError, IndexError, AttributeError) as exc:
+        raise ModuleArchiveError(f"its index cannot be read: {exc}") from exc
+    return ModuleArchive(magic, hexversion, modules, hashes, content)
+
+
+def _modules(index: Any) -> tuple[SealedModule, ...]:
+    homes, entries = index
+    return tuple(_module(name, homes, *entry) for name, entry in entries.items())
+
+
+def _module(name: Any, homes: Any, number: Any, tail: Any, *code: Any) -> SealedModule:
+    offset, length, check = code
+    module = SealedModule(name, homes[number], tail, offset, length, check)
+    texts, numbers = (module.name, module.home, tail), (offset, length)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(check, bytes):
+        raise TypeError(f"{module!r}")
+    if not all(isinstance(place, int) and place >= 0 for place in numbers):
+        raise TypeError(f"{module!r}")
+    return module
+
+
+def _hashes(table: Any) -> dict[str, bytes]:
+    for name, value in table.items():
+        if not isinstance(name, str) or not isinstance(value, bytes):
+            raise TypeError(f"{name!r}: {value!r} is no hash of a source")
+    return dict(table)
