@@ -415,9 +415,18 @@ def test_processes_that_the_function_leaves_behind_are_not_waited_for(task: Task
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
-def test_a_folder_that_cannot_be_written_is_told(task: Task):
-    task.app("")
-    script = 'mount --bind -o ro "$1" "$1"; shift; exec "$@"'
+@pytest.mark.parametrize(
+    ("mount", "words"),
+    [
+        ('mount --bind -o ro "$1" "$1"', "Read-only file system"),
+        ('cp "$1/app.py" "$1/.." && mount -t tmpfs -o size=8k none "$1" && cp "$1/../app.py" "$1"',
+         "No space left on device"),
+    ],
+    ids=["read-only", "full"],
+)  # fmt: skip
+def test_a_folder_that_cannot_be_written_is_told_and_holds_no_scrap(task: Task, mount, words):
+    task.app("import colorsys")
+    script = f'{mount}; cd "$1"; shift; "$@" || ls -A 1>&2'
     command = [sys.executable, "-SsP", str(INSIDE), "seal", str(task.root)]
     command += ["--handler", "app.handler", "--runtime", str(RUNTIME)]
     prefix = ["unshare", "--mount", "sh", "-euc", script, "sh", str(task.root)]
@@ -426,7 +435,8 @@ def test_a_folder_that_cannot_be_written_is_told(task: Task):
         pytest.skip(f"cannot mount here: {done.stderr!r}")
     message = json.loads(done.stdout)["error"]["message"]
     assert str(task.root / modules.NAME) in message
-    assert "Read-only file system" in message
+    assert words in message
+    assert done.stderr.decode().splitlines() == ["app.py"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import threading
 import pytest
 
 from snapboot_devkit.host import ConfigError
-from snapboot_devkit.host.serving import described, listen_address
+from snapboot_devkit.host.serving import allowed_hosts, described, listen_address
 from tests.devkit.hosted import DEADLINE_S, HERE, runs
 
 SERVE = (
@@ -143,6 +143,15 @@ def test_a_setting_that_cannot_be_used_is_told_without_a_traceback():
 )
 def test_the_service_listens_where_its_variable_says(value, address):
     assert listen_address({} if value is None else {"SNAPBOOT_LISTEN": value}) == address
+
+
+@pytest.mark.parametrize(
+    ("value", "names"),
+    [(None, []), ("", []), (" , ", []), ("a", ["a"]), ("a, b.example,*", ["a", "b.example", "*"])],
+)
+def test_the_names_that_a_service_may_be_called_by_are_separated_by_commas(value, names):
+    environ = {} if value is None else {"SNAPBOOT_ALLOW_HOSTS": value}
+    assert allowed_hosts(environ) == names
 
 
 def test_a_function_is_described_by_the_variables_of_its_image(tmp_path):

@@ -69,8 +69,13 @@ class _Reader:
             case "l":
                 return self._long()
             case "r":
-                return self.references[self._integer()]
+                return self._reference(self._integer())
         raise PlainMarshalError(f"a value of the type {kind!r} at byte {self.offset - 1}")
+
+    def _reference(self, place: int) -> Any:
+        if not 0 <= place < len(self.references) or self.references[place] is None:
+            raise PlainMarshalError(f"a reference to the value {place}, which is not there yet")
+        return self.references[place]
 
     def _length(self, kind: int) -> int:
         return self._take(1)[0] if kind in _SHORT else self._integer()

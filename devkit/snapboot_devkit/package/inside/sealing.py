@@ -19,6 +19,9 @@ from .places import Places
 REMEDY_AGAIN = "run it again once nothing writes to the function's code any more"
 REMEDY_FILE = "mend the file or its permissions, or ship without a module archive (--no-archive)"
 
+# What `sysconfig` reads; the rest of the name is the architecture's.
+PLATFORM_DATA = "_sysconfigdata_"
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -64,6 +67,9 @@ def seal(order: Order) -> dict[str, object]:
 def _modules(order: Order, found: Discovery, homes: Homes) -> tuple[list[Module], dict[str, str]]:
     modules, left_out = [], {}
     for each in found.modules:
+        if order.suffix and each.name.startswith(PLATFORM_DATA):
+            left_out[each.name] = "it tells of this machine's architecture"
+            continue
         try:
             home, tail = homes.of(each.name, each.path)
         except Outside as exc:

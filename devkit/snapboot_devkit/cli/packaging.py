@@ -1,0 +1,175 @@
+"""`snapboot package`: a source folder becomes a zip, a zip and a layer, or an image's folder."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from snapboot_devkit.cli import arguments, exits, handover, modules, printing
+from snapboot_devkit.host.streams import STDOUT, write_all
+from snapboot_devkit.package.audit import Severity, audit
+from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.layout import LAYER_ZIP, Form
+from snapboot_devkit.package.packaging import package as make
+from snapboot_devkit.package.request import Request
+from snapboot_devkit.package.target import Architecture, Libc
+from snapboot_devkit.package.work import MissingHandlerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import FrameType
+
+    from snapboot_devkit.package.audit import Finding
+    from snapboot_devkit.package.request import Packaged
+
+_OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def package(  # noqa: PLR0913 - each is something that is typed
+    source: Annotated[Path, typer.Argument(help="The folder of the function's code.")],
+    *,
+    handler: Annotated[str, typer.Option(help="What Lambda is to call, as module.function.")],
+    form: Annotated[Form, typer.Option("--as", help="What to make.")],
+    output: Annotated[Path, typer.Option(help="The folder to put it in.")],
+    python: Annotated[
+        str,
+        typer.Option(
+            metavar="VERSION|FOLDER",
+            help="Of which uv gets an interpreter, or the folder of one that can be moved.",
+        ),
+    ] = _OWN_VERSION,
+    arch: Annotated[
+        Architecture, typer.Option(help="The function's architecture.")
+    ] = Architecture.X86_64,
+    libc: Annotated[Libc, typer.Option(help="The C library of the image's base.")] = Libc.GLIBC,
+    requirements: Annotated[
+        Path | None,
+        typer.Option(
+            help="What to install; else the source's requirements.txt, uv.lock or pyproject.toml."
+        ),
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE",
+            help="A module for the archive that is imported late; MODULE.* takes all below it.",
+        ),
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="K=V", help="A variable the handler needs while it is imported; is not shipped."
+        ),
+    ] = None,
+    no_archive: Annotated[
+        bool, typer.Option("--no-archive", help="Make no module archive; import nothing here.")
+    ] = False,
+    no_interpreter: Annotated[
+        bool,
+        typer.Option("--no-interpreter", help="Leave out interpreter and runtime (zip only)."),
+    ] = False,
+    allow_newer_glibc: Annotated[
+        bool,
+        typer.Option("--allow-newer-glibc", help="Take files that Amazon Linux is too old for."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Make what is deployed: code, dependencies, bytecode, module archive, interpreter.
+
+    What was made goes to standard output, warnings to standard error. Exits with 2 when it cannot
+    be made, and with 130 when a signal ends it; then nothing is left of it.
+    """
+    try:
+        request = Request(
+            source=source,
+            handler=handler,
+            form=form,
+            output=output,
+            python=python,
+            architecture=arch,
+            libc=libc,
+            requirements=requirements,
+            included=tuple(include or ()),
+            env=arguments.variables(env or (), None),
+            with_archive=not no_archive,
+            with_interpreter=not no_interpreter,
+            newer_glibc=allow_newer_glibc,
+        )
+        with _interruptible(), _telling() as tell:
+            made = make(request, tell)
+            tell("auditing")
+            findings = _findings(made, request)
+        _print(made, request, findings, as_json=as_json)
+    except (exits.UsageError, PackageError) as exc:
+        printing.complaint(str(exc))
+        if isinstance(exc, MissingHandlerError):
+            printing.hint(_hint(request))
+        raise typer.Exit(exits.BAD_USAGE) from exc
+    except KeyboardInterrupt:
+        raise typer.Exit(exits.INTERRUPTED) from None
+    except BrokenPipeError:
+        raise typer.Exit(exits.UNREAD) from None
+
+
+def _print(made: Packaged, request: Request, findings: Sequence[Finding], *, as_json: bool) -> None:
+    if as_json:
+        document = handover.document(made, request, findings)
+        printing.document(handover.json_bytes(document))
+        return
+    for text in made.warnings:
+        printing.complaint(f"warning: {text}")
+    for one in findings:
+        where = f"{one.path}: " if one.path else ""
+        printing.complaint(f"{one.severity}: {where}{one.message}; {one.remedy}")
+    text = "".join(f"{line}\n" for line in handover.lines(made, request))
+    write_all(STDOUT, text.encode("utf-8", "backslashreplace"))
+
+
+def _findings(made: Packaged, request: Request) -> list[Finding]:
+    """Return what an audit of everything that was made finds, but for what is worth knowing."""
+    found = []
+    for each in made.made if request.form is not Form.IMAGE else ():
+        handler = None if each.path.name == LAYER_ZIP else request.handler
+        report = audit(each.path, handler=handler, architecture=request.architecture)
+        found += [one for one in report.findings if one.severity is not Severity.NOTE]
+    # The packager has said that already, and been told to go on.
+    return [one for one in found if one.code != "newer-glibc" or not request.newer_glibc]
+
+
+def _hint(request: Request) -> str:
+    """Return which modules the source has."""
+    module = request.handler.rpartition(".")[0].replace("/", ".")
+    near = modules.near(request.source, module)
+    if not near:
+        return f"there is no Python file in {str(request.source)!r}"
+    return f"{str(request.source)!r} has: {', '.join(near)}"
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Have the other signals that ask for the end do what Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        del number, frame
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, interrupt)
+    yield
+
+
+@contextlib.contextmanager
+def _telling() -> Iterator[Callable[[str], object]]:
+    """Yield what shows, at a terminal alone, what goes on."""
+    if not printing.is_terminal():
+        yield lambda _: None
+        return
+    with Console(stderr=True).status("packaging") as status:
+        yield status.update

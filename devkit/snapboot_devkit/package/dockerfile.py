@@ -1,0 +1,80 @@
+"""The Dockerfile of a function's image, which compiles and seals it on top of the base image."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.package.errors import PackageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from snapboot_devkit.package.target import Target
+
+# As the Dockerfile of the base image lays it out.
+_RUNTIME: Final = "/var/runtime"
+_INSIDE: Final = f"{_RUNTIME}/devkit/snapboot_devkit/package/inside"
+_BOOTSTRAP: Final = f"{_RUNTIME}/bootstrap"
+
+_TEXT: Final = """\
+# Made by `snapboot package`. BASE is an image of snapboot's own Dockerfile, for Python {version}:
+#
+#     docker build --provenance=false --build-arg BASE=snapboot -t NAME .
+ARG BASE=snapboot
+
+FROM ${{BASE}} AS build
+COPY task/ /var/task/
+USER 0
+# The interpreter is the one that starts the runtime: the first line of the bootstrap names it.
+RUN python=$(sed -n '1s/^#! *\\([^ ]*\\).*/\\1/p' {bootstrap}) \\
+    && "$python" -SsP -c {check} \\
+    && chmod -R a+rX /var/task \\
+    && "$python" -SsP {inside} compile /var/task --as /var/task{seal}
+
+FROM ${{BASE}}
+COPY --from=build /var/task /var/task
+CMD {command}
+"""
+_SEAL: Final = """ \\
+    && env {env} "$python" -SsP {inside} seal /var/task {arguments}"""
+# Of what ends up between single quotes, nothing may be one.
+_CHECK: Final = (
+    'import sys; sys.version_info[:2] == {python} or sys.exit("this function was packaged for '
+    'Python {version}, and the base image has " + sys.version.split()[0] + ": '
+    'choose another BASE, or package it with another --python")'
+)
+
+
+def dockerfile(
+    target: Target, handler: str, included: Sequence[str], env: Mapping[str, str] | None
+) -> str:
+    """Return the text; without `env`, the variables that the handler gets, nothing is sealed."""
+    check = _CHECK.format(python=target.python, version=target.version)
+    return _TEXT.format(
+        version=target.version,
+        bootstrap=_BOOTSTRAP,
+        inside=_INSIDE,
+        check=shlex.quote(check),
+        seal="" if env is None else _seal(handler, included, env),
+        command=json.dumps([handler]),
+    )
+
+
+def _seal(handler: str, included: Sequence[str], env: Mapping[str, str]) -> str:
+    pairs = [_word(f"{name}={value}") for name, value in env.items()]
+    arguments = ["--handler", _word(handler), "--runtime", _RUNTIME]
+    for module in included:
+        arguments += ["--include", _word(module)]
+    return _SEAL.format(env=" ".join(pairs), inside=_INSIDE, arguments=" ".join(arguments))
+
+
+def _word(text: str) -> str:
+    """Return a word of a RUN line, which ends with its line. Raises PackageError."""
+    if "\n" in text:
+        raise PackageError(
+            f"{text!r} cannot stand in a Dockerfile, as it holds a line end; leave it out, and "
+            "have the handler read it when it is invoked"
+        )
+    return shlex.quote(text)

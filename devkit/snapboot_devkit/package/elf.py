@@ -1,0 +1,141 @@
+"""What an ELF file needs of the system it runs on.
+
+Read from the file's own tables, within limits: a damaged or hostile file costs no more than a
+sound one.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from elftools.common.exceptions import ELFError
+from elftools.construct import ConstructError
+from elftools.elf.dynamic import DynamicSegment
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
+from elftools.elf.segments import InterpSegment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAGIC: Final = b"\x7fELF"
+
+# As AWS names Lambda's two architectures; another machine keeps the name of the ELF standard.
+_MACHINES: Final = {"EM_X86_64": "x86_64", "EM_AARCH64": "arm64"}
+_BITS: Final = {32: "EM_X86_64"}
+_GLIBC: Final = re.compile(r"GLIBC_(\d{1,4})\.(\d{1,4})(?:\.\d+)?")
+# Versions that stand for a feature of the dynamic linker, and the glibc that has it first.
+_FEATURES: Final = {"GLIBC_ABI_DT_RELR": (2, 36)}
+# Far more than the tables of any library take. How long they are is the file's own word: entries
+# without end, and names of many megabytes, could be promised in some hundred bytes.
+_MAX_READ_BYTES: Final = 8 * 1024 * 1024
+_MAX_TABLES: Final = 4_096
+_MAX_ENTRIES: Final = 65_536
+# What pyelftools raises for tables that do not hold what they promise.
+_DAMAGES: Final = (
+    ELFError, ConstructError, AssertionError, AttributeError, KeyError, IndexError, MemoryError,
+    OverflowError, TypeError, UnicodeError, ValueError,
+)  # fmt: skip
+
+
+class ElfError(Exception):
+    """The file is no ELF file, or a damaged one: replace it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The system that a file was built for.
+
+    `machine` is `x86_64`, `arm64` or the name of the ELF standard; `libraries` are the names of
+    shared libraries it is linked with; `glibc` is the least version that has all symbols it uses,
+    None when it uses none of glibc; `interpreter` is a program's dynamic linker.
+    """
+
+    machine: str
+    libraries: tuple[str, ...]
+    glibc: tuple[int, int] | None
+    interpreter: str | None = None
+
+    @property
+    def musl(self) -> bool:
+        """Whether it is linked with musl."""
+        return any(name.startswith(("libc.musl-", "ld-musl-")) for name in self._loaders())
+
+    def _loaders(self) -> Iterator[str]:
+        yield from self.libraries
+        yield (self.interpreter or "").rpartition("/")[2]
+
+
+class _Limited:
+    """A stream that ends in an error once too much was read from it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = _MAX_READ_BYTES
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._file.read(self._left + 1 if size < 0 else min(size, self._left + 1))
+        self._left -= len(content)
+        if self._left < 0:
+            raise ValueError("its tables are longer than those of any library")
+        return content
+
+
+def needs(path: Path) -> Needs:
+    """Return what an ELF file needs. Raises ElfError, and OSError when it cannot be read."""
+    with path.open("rb") as file:
+        return needs_of(file, str(path))
+
+
+def needs_of(file: BinaryIO, name: str) -> Needs:
+    """Return what the ELF file in a seekable stream needs. Raises ElfError, which names it."""
+    try:
+        return _read(ELFFile(_Limited(file)))  # type: ignore[arg-type]
+    except _DAMAGES as exc:
+        raise ElfError(
+            f"cannot read {name!r} as an ELF file: {str(exc) or type(exc).__name__}; build "
+            "or download it again"
+        ) from exc
+
+
+def _read(elf: ELFFile) -> Needs:
+    libraries: list[str] = []
+    interpreter = None
+    for segment in islice(elf.iter_segments(), _MAX_TABLES):
+        if isinstance(segment, DynamicSegment):
+            tags = islice(segment.iter_tags(), _MAX_ENTRIES)
+            libraries += [_text(tag, "needed") for tag in tags if tag.entry.d_tag == "DT_NEEDED"]
+        elif isinstance(segment, InterpSegment):
+            interpreter = str(segment.get_interp_name())
+    return Needs(_machine(elf), tuple(libraries), max(_glibc(elf), default=None), interpreter)
+
+
+def _text(tag: Any, name: str) -> str:
+    """Return what pyelftools gives a tag of this kind beside the fields all tags have."""
+    return str(getattr(tag, name))
+
+
+def _machine(elf: ELFFile) -> str:
+    """Return the architecture; the 32-bit code of a 64-bit machine is another one."""
+    name = str(elf["e_machine"])
+    return f"{name}/32" if _BITS.get(elf.elfclass) == name else _MACHINES.get(name, name)
+
+
+def _glibc(elf: ELFFile) -> Iterator[tuple[int, int]]:
+    for name in islice(_version_names(elf), _MAX_ENTRIES):
+        if match := _GLIBC.fullmatch(name):
+            yield int(match[1]), int(match[2])
+        elif name in _FEATURES:
+            yield _FEATURES[name]
+
+
+def _version_names(elf: ELFFile) -> Iterator[str]:
+    for section in islice(elf.iter_sections(), _MAX_TABLES):
+        if isinstance(section, GNUVerNeedSection):
+            for _, names in islice(section.iter_versions(), _MAX_TABLES):
+                yield from (str(entry.name) for entry in names)

@@ -1,0 +1,7 @@
+"""What the packager raises."""
+
+from __future__ import annotations
+
+
+class PackageError(Exception):
+    """The package cannot be made: show the message, which names the remedy. Nothing is left."""

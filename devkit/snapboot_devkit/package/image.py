@@ -1,0 +1,44 @@
+"""A function as the folder that `docker build` takes: its code, and a Dockerfile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.package import dockerfile, layout, provided, sealing, sizes
+from snapboot_devkit.package.choice import version_of
+from snapboot_devkit.package.request import Made, Packaged
+from snapboot_devkit.package.scratch import put
+from snapboot_devkit.package.target import Target
+from snapboot_devkit.package.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from snapboot_devkit.package.request import Request
+
+_DOCKERFILE: Final = "Dockerfile"
+
+
+def make(request: Request, scratch: Path, tell: Callable[[str], object]) -> Packaged:
+    """Make the folder in the output's. Raises PackageError.
+
+    Bytecode and module archive come of the build, where the base image's interpreter makes them.
+    """
+    target = Target(version_of(request), request.architecture, request.libc)
+    work = Work(request, scratch / layout.IMAGE_FOLDER, tell, target)
+    work.scratch.mkdir()
+    work.lay_out_code(max_bytes=provided.MAX_IMAGE_BYTES, bootstrap=False)
+    work.examine_machines()
+    parts = sizes.by_part(work.task)
+    sizes.check(parts, provided.MAX_IMAGE_BYTES, "the function")
+    env = {**sealing.AS_ON_LAMBDA, **request.env} if request.with_archive else None
+    text = dockerfile.dockerfile(target, request.handler, request.included, env)
+    (work.scratch / _DOCKERFILE).write_text(text, "utf-8")
+    (work.scratch / "requirements.txt").unlink(missing_ok=True)
+    place = request.output / layout.IMAGE_FOLDER
+    put(work.scratch, place)
+    size = sum(parts.values())
+    warnings = tuple(work.warnings)
+    made = (Made(place, None, size),)
+    return Packaged(made, target, None, None, parts, provided.MAX_IMAGE_BYTES, warnings)

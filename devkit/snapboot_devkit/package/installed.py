@@ -1,0 +1,59 @@
+"""What an installer leaves in a folder of packages that tells of the machine it ran on."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# In a package's `.dist-info`: the installer's name, and paths of this machine.
+_NOTES: Final = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+_PROGRAMS: Final = "bin"
+
+
+def normalise(folder: Path) -> None:
+    """Remove it, so that the same packages are the same bytes wherever they were installed.
+
+    Programs that begin with the path of this machine's interpreter could not run elsewhere.
+    """
+    (folder / ".lock").unlink(missing_ok=True)
+    shutil.rmtree(folder / "__pycache__", ignore_errors=True)
+    _remove_scripts(folder / _PROGRAMS)
+    for record in sorted(folder.glob("*.dist-info/RECORD")):
+        for note in _NOTES:
+            (record.parent / note).unlink(missing_ok=True)
+        record.write_text(_kept(record, folder), "utf-8")
+
+
+def _remove_scripts(programs: Path) -> None:
+    if not programs.is_dir():
+        return
+    for program in programs.iterdir():
+        if program.is_file() and _is_script(program):
+            program.unlink()
+    if not any(programs.iterdir()):
+        programs.rmdir()
+
+
+def _is_script(program: Path) -> bool:
+    with program.open("rb") as file:
+        return file.read(2) == b"#!"
+
+
+def _kept(record: Path, folder: Path) -> str:
+    """Return the lines of a RECORD whose files are there, in order."""
+    with record.open(encoding="utf-8", newline="") as file:
+        rows = sorted(row for row in csv.reader(file) if row and _exists(folder, row[0]))
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _exists(folder: Path, name: str) -> bool:
+    # As recorded, programs lie two or three folders above the packages; with --target, below them.
+    programs = name.rpartition(f"../{_PROGRAMS}/")
+    return (folder / _PROGRAMS / programs[2]).exists() if programs[1] else (folder / name).exists()

@@ -1,0 +1,72 @@
+"""Interpreters that uv knows: its own builds, which can be moved, and any that can do work here."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Final
+
+from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.resolver import reason, uv_run
+from snapboot_devkit.package.target import MACHINES, Architecture, Libc, Target
+
+_LIBCS: Final = {Libc.GLIBC: "gnu", Libc.MUSL: "musl"}
+
+
+def standalone(target: Target) -> Path:
+    """Return the folder of uv's own build for a target, downloaded if need be.
+
+    Raises PackageError when it cannot be had.
+    """
+    request = f"{target.version}-linux-{MACHINES[target.architecture]}-{_LIBCS[target.libc]}"
+    if found := _installed(target, request):
+        return found
+    done = uv_run(["python", "install", "--no-bin", f"cpython-{request}"])
+    found = _installed(target, request)
+    if done.status or found is None:
+        raise PackageError(
+            f"cannot get an interpreter for {target} by 'uv python install': "
+            f"{reason(done.errors)} Give the folder of one that can be moved by --python FOLDER, "
+            "or leave it out by --no-interpreter"
+        )
+    return found
+
+
+def program(version: str) -> Path | None:
+    """Return any Python program of a version (3.13, or 3.13.1) that runs here."""
+    if version == f"{sys.version_info[0]}.{sys.version_info[1]}" or version == _own_release():
+        return Path(sys.executable)
+    done = uv_run(["python", "find", "--no-project", "--no-python-downloads", f"cpython@{version}"])
+    found = done.output.decode("utf-8", "replace").strip()
+    return Path(found) if not done.status and found else None
+
+
+def native() -> Architecture | None:
+    """Return this machine's architecture, None where Lambda has no such machine."""
+    if sys.platform != "linux":
+        return None
+    machine = platform.machine()
+    return next((name for name, other in MACHINES.items() if other == machine), None)
+
+
+def _own_release() -> str:
+    return ".".join(map(str, sys.version_info[:3]))
+
+
+def _installed(target: Target, request: str) -> Path | None:
+    """Return the newest build that is there: folders are named cpython-3.13.1-linux-x86_64-gnu."""
+    done = uv_run(["python", "dir"])
+    root = Path(os.fsdecode(done.output).strip())
+    platform_name = request.partition("-")[2]
+    found = root.glob(f"cpython-{target.version}.*-{platform_name}")
+    return max(
+        (path for path in found if _patch(path).isdecimal() and (path / "bin").is_dir()),
+        key=lambda path: int(_patch(path)),
+        default=None,
+    )
+
+
+def _patch(path: Path) -> str:
+    return path.name.split("-")[1].rpartition(".")[2]

@@ -1,0 +1,86 @@
+"""What is to be packaged, and how; and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.layout import Form
+from snapboot_devkit.package.target import Architecture, Libc, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A package that is wanted. `python` is a version, or an interpreter's folder or program.
+
+    `env` are variables that the handler reads while it is imported. Without `with_archive` there
+    is no module archive; without `with_interpreter` a zip has neither interpreter nor runtime.
+    With `newer_glibc` files are taken that need more than Amazon Linux has.
+    """
+
+    source: Path
+    handler: str
+    form: Form
+    output: Path
+    python: str
+    architecture: Architecture = Architecture.X86_64
+    libc: Libc = Libc.GLIBC
+    requirements: Path | None = None
+    included: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    with_archive: bool = True
+    with_interpreter: bool = True
+    newer_glibc: bool = False
+
+    def check(self) -> None:
+        """Raise PackageError for a request that contradicts itself."""
+        module, _, name = self.handler.rpartition(".")
+        if not module or not name:
+            raise PackageError(
+                f"the handler {self.handler!r} must be module.function, such as app.handler"
+            )
+        if self.libc is Libc.MUSL and self.form is not Form.IMAGE:
+            raise PackageError(
+                "provided.al2023 has glibc; musl is for an image with such a base: --as image"
+            )
+        if not self.with_interpreter and self.form is not Form.ZIP:
+            raise PackageError(
+                f"--no-interpreter is for --as zip; leave it out with --as {self.form}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file in its place, or for an image a folder, which is not packed; sizes in bytes."""
+
+    path: Path
+    packed: int | None
+    unpacked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Packaged:
+    """What was made.
+
+    `interpreter` is the one that is inside, None without one; `modules` is the number of those in
+    the archive, None without an archive. `parts` are the sizes of packages, the largest one first;
+    all together may take `limit` bytes unpacked. `warnings` are for people to judge.
+    """
+
+    made: tuple[Made, ...]
+    target: Target
+    interpreter: str | None
+    modules: int | None
+    parts: Mapping[str, int]
+    limit: int
+    warnings: tuple[str, ...]
+
+    @property
+    def unpacked(self) -> int:
+        """The bytes of everything, unpacked."""
+        return sum(each.unpacked for each in self.made)

@@ -1,0 +1,100 @@
+"""Where a package grows, and how it comes to its place: whole, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.package.errors import PackageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREFIX: Final = ".snapboot-package-"
+# A disk with less than this is what made something fail that failed.
+_NO_SPACE_BYTES: Final = 64 * 1024
+_NO_SPACE: Final = os.strerror(errno.ENOSPC)
+
+
+@contextlib.contextmanager
+def scratch(output: Path) -> Iterator[Path]:
+    """Make a folder inside of the output's, on the same disk; nothing of it is left in the end.
+
+    An output folder that had to be made goes, too, if it is still empty. Raises PackageError, also
+    in place of what fails because the disk is full.
+    """
+    made = _make_output(output)
+    folder = _make_inside(output)
+    try:
+        yield folder
+    except (OSError, PackageError) as exc:
+        raise _translated(exc, output) from exc
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _remove_if_empty(made)
+
+
+def put(made: Path, place: Path) -> None:
+    """Move a file or folder to its place, over what an earlier run has left there."""
+    if not made.is_dir():
+        made.replace(place)
+        return
+    old = made.with_name(f"{made.name}.old")
+    with contextlib.suppress(FileNotFoundError):
+        place.rename(old)
+    made.rename(place)
+
+
+def _make_output(output: Path) -> list[Path]:
+    """Make the output's folder; return those that were made, the innermost one first."""
+    missing = [path for path in (output, *output.parents) if not path.exists()]
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise PackageError(
+            f"cannot make the output folder {str(output)!r}: {exc.strerror}; "
+            "choose another --output"
+        ) from exc
+    return missing
+
+
+def _make_inside(output: Path) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=PREFIX, dir=output)).resolve()
+    except OSError as exc:
+        raise PackageError(
+            f"cannot write to the output folder {str(output)!r}: {exc.strerror}; "
+            "choose another --output"
+        ) from exc
+
+
+def _translated(exc: OSError | PackageError, output: Path) -> PackageError:
+    if _is_full(exc, output):
+        return PackageError(
+            f"the disk of the output {str(output)!r} is full; make room, or choose another --output"
+        )
+    if isinstance(exc, PackageError):
+        return exc
+    return PackageError(f"cannot make the package: {exc}; see to that file or folder")
+
+
+def _is_full(exc: BaseException | None, output: Path) -> bool:
+    """Tell whether that was the reason, also of a program's failure, which has words only."""
+    if shutil.disk_usage(output).free < _NO_SPACE_BYTES:
+        return True
+    while exc is not None:
+        if getattr(exc, "errno", None) == errno.ENOSPC or _NO_SPACE in str(exc):
+            return True
+        exc = exc.__cause__
+    return False
+
+
+def _remove_if_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)  # noqa: PTH106 - only ever an empty one

@@ -1,0 +1,110 @@
+"""Bytecode and module archive, made by the target's interpreter, which runs `inside`."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from snapboot_devkit.package import layout
+from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_INSIDE: Final = Path(__file__).with_name("inside")
+# A whole standard library and large packages, on a slow machine.
+_COMPILING_S: Final = 600.0
+# `inside` itself gives the handler some 100 s.
+_SEALING_S: Final = 300.0
+_MAX_DETAIL_LINES: Final = 20
+
+# What Lambda would tell the handler while it is imported. The credentials are nobody's.
+AS_ON_LAMBDA: Final[dict[str, str]] = {
+    "AWS_ACCESS_KEY_ID": "packaging",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+    "AWS_LAMBDA_FUNCTION_NAME": "packaging",
+    "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+    "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+    "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/packaging",
+    "AWS_LAMBDA_LOG_STREAM_NAME": "packaging",
+    "AWS_REGION": "us-east-1",
+    "AWS_SECRET_ACCESS_KEY": "packaging",
+    "HOME": "/tmp",  # noqa: S108 - the only folder a function can write to
+    "LANG": "en_US.UTF-8",
+    "TZ": ":UTC",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What is in the archive: how many modules, and those that are not, with the reason."""
+
+    modules: int
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A Python program that compiles and seals; its version is the target's."""
+
+    program: Path
+
+    def compile(self, folder: Path, place: str) -> dict[str, str]:
+        """Compile all of a folder that lies at `place` on Lambda; return what was no Python."""
+        answer = self._inside(["compile", str(folder), "--as", place], {}, _COMPILING_S)
+        return dict(answer["failed"])
+
+    def seal(self, task: Path, order: Order) -> Sealed:
+        """Write the module archive into the function's folder. Raises PackageError."""
+        arguments = ["seal", str(task), "--handler", order.handler]
+        arguments += ["--runtime", str(order.runtime), "--as", layout.TASK_ROOT]
+        for module in order.included:
+            arguments += ["--include", module]
+        for folder, place in order.places:
+            arguments += ["--place", f"{folder}={place}"]
+        if order.suffix:
+            arguments += ["--extension-suffix", order.suffix]
+        try:
+            answer = self._inside(arguments, order.env, _SEALING_S)
+        except PackageError as exc:
+            # In the handler's traceback the scratch folder would mean nothing to anybody.
+            raise PackageError(str(exc).replace(str(task), layout.TASK_ROOT)) from exc
+        return Sealed(int(answer["modules"]), dict(answer["left_out"]))
+
+    def _inside(
+        self, arguments: Sequence[str], env: Mapping[str, str], limit_s: float
+    ) -> dict[str, Any]:
+        command = [str(self.program), "-SsPB", str(_INSIDE), *arguments]
+        environ = {"PATH": os.defpath, "PYTHONHASHSEED": "0", **AS_ON_LAMBDA, **env}
+        done = run(command, limit_s=limit_s, env=environ)
+        try:
+            answer = json.loads(done.output)
+        except ValueError:
+            words = done.errors.strip() or f"exit status {done.status}"
+            raise PackageError(f"{str(self.program)!r} failed to {arguments[0]}: {words}") from None
+        if error := answer.get("error"):
+            raise PackageError(_told(error))
+        return dict(answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to seal: `places` are folders beside the function's, each with its path on Lambda."""
+
+    handler: str
+    runtime: Path
+    included: Sequence[str]
+    env: Mapping[str, str]
+    places: Sequence[tuple[Path, str]] = ()
+    suffix: str = ""
+
+
+def _told(error: Mapping[str, str]) -> str:
+    detail = error.get("detail", "").rstrip().splitlines()[-_MAX_DETAIL_LINES:]
+    return "\n".join([f"{error['message']}; {error['remedy']}", *(f"  {line}" for line in detail)])

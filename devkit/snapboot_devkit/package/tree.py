@@ -1,0 +1,115 @@
+"""A function's own code, taken from its source folder: what is left out, and what is refused."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from snapboot_devkit.host.errors import SourceError
+from snapboot_devkit.host.sources import folder as folders
+from snapboot_devkit.host.sources.budget import Budget
+from snapboot_devkit.host.sources.tree import Tree
+from snapboot_devkit.package.errors import PackageError
+
+# Names of files and folders that are never a part of a function, wherever they lie.
+LEFT_OUT: Final = frozenset(
+    {
+        ".git", ".hg", ".svn", ".gitignore", ".gitattributes", ".github",
+        ".venv", ".tox", ".nox", ".eggs", "node_modules",
+        "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".coverage",
+        ".ipynb_checkpoints", ".idea", ".vscode", ".DS_Store",
+        ".aws-sam", "cdk.out", ".terraform", ".serverless",
+    }
+)  # fmt: skip
+# What the packager itself puts at the top.
+OWN_FOLDER: Final = ".snapboot"
+ARCHIVE: Final = "snapboot.modules"
+BOOTSTRAP: Final = "bootstrap"
+
+
+@dataclass(slots=True)
+class Copied:
+    """What came of a source folder: files of it that took the place of a dependency's."""
+
+    replaced: list[str] = field(default_factory=list)
+
+
+def copy(source: Path, target: Path, *, max_bytes: int, spare: Path, bootstrap: bool) -> Copied:
+    """Copy a function's source over what lies in `target`, which exists.
+
+    `spare` is left out: the folder for the output may lie inside of the source. With `bootstrap`
+    the package has one, and the source must not. Raises PackageError.
+    """
+    if not source.is_dir():
+        raise PackageError(
+            f"the source {str(source)!r} is not a folder; give the one that holds the function"
+        )
+    if source.resolve() == spare.resolve():
+        raise PackageError(
+            f"the output {str(spare)!r} is the source itself; name another folder by --output"
+        )
+    if bootstrap and (source / BOOTSTRAP).exists():
+        raise PackageError(
+            f"{str(source / BOOTSTRAP)!r} is in the way: Lambda would start it instead of the "
+            "package's; rename it, or leave ours out by --no-interpreter"
+        )
+    copied = Copied()
+    selection = _Selection(source, target, spare, copied)
+    tree = Tree(target, Budget(max_bytes), source)
+    try:
+        folders.copy(source, tree, selection.takes)
+    except SourceError as exc:
+        raise PackageError(str(exc)) from exc
+    return copied
+
+
+@dataclass(frozen=True, slots=True)
+class _Selection:
+    source: Path
+    target: Path
+    spare: Path
+    copied: Copied
+
+    def takes(self, entry: str, found: os.DirEntry[str]) -> bool:
+        """Tell whether a file or folder of the source goes into the package."""
+        if entry in {OWN_FOLDER, ARCHIVE} or found.name in LEFT_OUT or self._is_spare(found):
+            return False
+        _check_name(entry, self.source)
+        if found.is_symlink():
+            self._check_link(entry, found)
+        elif found.is_dir():
+            return not Path(found.path, "pyvenv.cfg").is_file()
+        elif _is_cached(found):
+            return False
+        if os.path.lexists(self.target / entry):
+            self.copied.replaced.append(entry)
+        return True
+
+    def _is_spare(self, found: os.DirEntry[str]) -> bool:
+        if not found.is_dir(follow_symlinks=False):
+            return False
+        return Path(found.path).resolve() == self.spare.resolve()
+
+    def _check_link(self, entry: str, found: os.DirEntry[str]) -> None:
+        if not Path(found.path).exists():
+            raise PackageError(
+                f"cannot take {entry!r} of {str(self.source)!r}: it links to "
+                f"{os.readlink(found.path)!r}, which leads nowhere; remove it"  # noqa: PTH115
+            )
+
+
+def _check_name(entry: str, source: Path) -> None:
+    try:
+        entry.encode()
+    except UnicodeEncodeError:
+        raise PackageError(
+            f"cannot take {os.fsencode(entry)!r} of {str(source)!r}: its name is not UTF-8, as "
+            "names in a zip are; rename it"
+        ) from None
+
+
+def _is_cached(found: os.DirEntry[str]) -> bool:
+    """Tell whether a file is old bytecode beside its source."""
+    return found.name.endswith((".pyc", ".pyo")) and Path(found.path[:-1]).is_file()

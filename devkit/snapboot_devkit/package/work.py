@@ -1,0 +1,101 @@
+"""A package in its making, and the part that is the same for all forms: code and dependencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.package import dependencies, fitness, tree
+from snapboot_devkit.package.errors import PackageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from snapboot_devkit.package.dependencies import Requirements
+    from snapboot_devkit.package.request import Request
+    from snapboot_devkit.package.target import Target
+
+_MAX_NAMED: Final = 5
+
+
+class MissingHandlerError(PackageError):
+    """The handler's module is not in the package: name another one, or another source."""
+
+
+@dataclass(slots=True)
+class Work:
+    """What was asked for, the scratch folder, and what has come of it so far.
+
+    `task` becomes /var/task; `tell` hears what goes on.
+    """
+
+    request: Request
+    scratch: Path
+    tell: Callable[[str], object]
+    target: Target
+    requirements: Requirements | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def task(self) -> Path:
+        """The folder that becomes /var/task."""
+        return self.scratch / "task"
+
+    def lay_out_code(self, *, max_bytes: int, bootstrap: bool) -> None:
+        """Put the dependencies into the function's folder, and its code over them.
+
+        Raises PackageError, MissingHandlerError when the handler is in neither.
+        """
+        request = self.request
+        self.task.mkdir(exist_ok=True)
+        self.requirements = dependencies.find(request.source, request.requirements, self.scratch)
+        if self.requirements:
+            self.tell(f"installing what {self.requirements.origin} asks for")
+            dependencies.install(self.requirements, self.target, self.task)
+        self.tell(f"copying {str(request.source)!r}")
+        copied = tree.copy(
+            request.source,
+            self.task,
+            max_bytes=max_bytes,
+            spare=request.output,
+            bootstrap=bootstrap,
+        )
+        if copied.replaced:
+            names = some(copied.replaced, _MAX_NAMED)
+            self.warnings.append(f"files of yours took the place of a dependency's: {names}")
+        self._check_handler()
+
+    def examine(self, roots: Iterable[Path]) -> None:
+        """Look at the compiled files. Raises PackageError for those that cannot work."""
+        self.tell("looking at compiled files")
+        found = fitness.examine(roots, self.target, newer_glibc=self.request.newer_glibc)
+        found.check()
+        self.warnings += found.doubts
+
+    def examine_machines(self) -> None:
+        """Look at the compiled files' architecture alone: an image has the libraries it has."""
+        found = fitness.examine_machines([self.task], self.target)
+        found.check()
+        self.warnings += found.doubts
+
+    def _check_handler(self) -> None:
+        module = self.request.handler.rpartition(".")[0].replace("/", ".")
+        path = self.task / module.replace(".", "/")
+        if not any(_is_module(path)):
+            raise MissingHandlerError(
+                f"there is no module {module!r}, which the handler "
+                f"{self.request.handler!r} is in, in {str(self.request.source)!r}"
+            )
+
+
+def some(names: list[str], most: int) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _is_module(path: Path) -> Iterable[bool]:
+    yield path.with_name(f"{path.name}.py").is_file()
+    yield (path / "__init__.py").is_file()
+    yield from (found.is_file() for found in path.parent.glob(f"{path.name}.*so"))

@@ -1,0 +1,75 @@
+"""What the tests of the packager have in common: functions, wheels made here, an interpreter."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from snapboot_devkit.package import interpreter, managed
+from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.target import Target
+
+DEADLINE_S = 300
+HELLO = "def handler(event, context):\n    return {'hello': event}\n"
+
+
+def filled(root, files):
+    """Write files, by their names, into a folder."""
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return root
+
+
+def wheel(folder, name, version="1.0", *, tag="py3-none-any", files=None, scripts=""):
+    """Make a wheel as an index would have it."""
+    info = f"{name}-{version}.dist-info"
+    content = {f"{name}.py": f"VERSION = {version!r}\n"} if files is None else dict(files)
+    content[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    content[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n"
+    if scripts:
+        content[f"{info}/entry_points.txt"] = f"[console_scripts]\n{scripts}\n"
+    rows = [f"{path},{_digest(text)},{len(text)}" for path, text in content.items()]
+    content[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,"]) + "\n"
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}-{version}-{tag}.whl", "w") as archive:
+        for path, text in content.items():
+            archive.writestr(path, text)
+    return folder
+
+
+def _digest(text):
+    content = text if isinstance(text, bytes) else text.encode()
+    return (
+        f"sha256={base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip('=')}"
+    )
+
+
+def target():
+    """Return this interpreter's version on this machine; skip where Lambda has no such machine."""
+    native = managed.native()
+    if native is None:
+        pytest.skip("packages with an interpreter are made on Linux")
+    return Target(sys.version_info[:2], native)
+
+
+def own_interpreter():
+    """Return the interpreter that the tests run with, without its virtual environment."""
+    try:
+        return interpreter.at(Path(sys.base_prefix), native=target().architecture)
+    except PackageError as exc:
+        pytest.skip(f"this interpreter cannot be packaged: {exc}")
+
+
+def snapboot(*arguments, **settings):
+    """Run the command to its end."""
+    settings = {"capture_output": True, "text": True, "timeout": DEADLINE_S} | settings
+    command = [sys.executable, "-m", "snapboot_devkit", *map(str, arguments)]
+    return subprocess.run(command, check=False, **settings)

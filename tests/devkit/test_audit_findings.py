@@ -1,0 +1,367 @@
+"""What else is found in a package: each kind of finding, and the sound package beside it."""
+
+import os
+import shutil
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from snapboot_devkit.package.audit import AuditError, audit
+from snapboot_devkit.package.elf import needs
+from snapboot_devkit.package.inside.archive import Module, archive
+from snapboot_devkit.package.target import MAX_GLIBC
+from tests.devkit.audited import (
+    LONG,
+    codes,
+    compile_all,
+    distribution,
+    filled,
+    found,
+)
+
+EXTENSIONS = sorted(Path(sysconfig.get_config_var("DESTSHARED") or "/nowhere").glob("*.so"))
+APP = "def handler(event, context): return event\n"
+NOW = f"{sys.version_info[0]}{sys.version_info[1]}"
+OTHER = "312" if NOW != "312" else "313"
+
+
+def sound(tmp_path, files=()):
+    """Return a folder with nothing to find, but for what the given files bring."""
+    return compile_all(filled(tmp_path / "code", {"app.py": APP} | dict(files)))
+
+
+def extension(folder, name):
+    """Put an extension module of this Python into a folder."""
+    if not EXTENSIONS:
+        pytest.skip("this Python has no extension modules in files of their own")
+    path = next(path for path in EXTENSIONS if (needs(path).glibc or (0, 0)) <= MAX_GLIBC)
+    shutil.copyfile(path, folder / name)
+    (folder / name).chmod(0o644)
+    return folder / name
+
+
+def test_a_sound_package_has_no_findings(tmp_path):
+    report = audit(sound(tmp_path))
+    assert (codes(report), report.worst, report.place) == ({}, None, "managed")
+
+
+# ---- what the runtime provides ---------------------------------------------------------------
+
+
+@pytest.fixture
+def sdk(tmp_path):
+    files = {"boto3/__init__.py": "", "orjson/__init__.py": "", "awslambdaric/__init__.py": ""}
+    for name in ("boto3", "orjson", "awslambdaric"):
+        files |= distribution(name, "1.0", f"{name}/__init__.py")
+    return compile_all(filled(tmp_path / "code", {"app.py": APP} | files))
+
+
+def test_boto3_is_in_the_managed_runtime_and_in_no_other(sdk):
+    assert codes(audit(sdk))["provided"] == "warning"
+    assert "boto3 1.0" in found(sdk, "provided").message
+    assert "boto3" not in found(sdk, "provided", target="provided").message
+
+
+def test_orjson_is_beside_snapboot_which_is_worth_a_note(sdk):
+    finding = found(sdk, "provided", target="provided")
+    assert finding.severity.value == "note"
+    assert "orjson 1.0" in finding.message
+
+
+def test_the_incumbents_client_is_needed_in_its_own_image_alone(sdk):
+    assert found(sdk, "runtime-client").severity.value == "warning"
+    assert found(sdk, "runtime-client", target="provided").severity.value == "warning"
+    assert found(sdk, "runtime-client", target="image").severity.value == "note"
+
+
+# ---- platforms -------------------------------------------------------------------------------
+
+
+def test_an_extension_of_this_python_and_machine_is_sound(tmp_path):
+    folder = sound(tmp_path)
+    extension(folder, f"fast.cpython-{NOW}-x86_64-linux-gnu.so")
+    assert codes(audit(folder)) == {}
+
+
+def test_an_extension_of_another_python_cannot_be_imported(tmp_path):
+    folder = sound(tmp_path)
+    extension(folder, f"fast.cpython-{OTHER}-x86_64-linux-gnu.so")
+    finding = found(folder, "wrong-python", python=sys.executable)
+    assert finding.severity.value == "error"
+    assert f"for Python 3.{OTHER[1:]}" in finding.message
+
+
+def test_an_extension_for_several_pythons_is_sound_if_one_is_the_right_one(tmp_path):
+    folder = sound(tmp_path)
+    extension(folder, f"fast.cpython-{OTHER}-x86_64-linux-gnu.so")
+    extension(folder, f"fast.cpython-{NOW}-x86_64-linux-gnu.so")
+    assert "wrong-python" not in codes(audit(folder, python=sys.executable))
+
+
+def test_another_machine_is_an_error(tmp_path):
+    folder = sound(tmp_path)
+    path = extension(folder, "libfast.so")
+    other = "arm64" if needs(path).machine == "x86_64" else "x86_64"
+    assert other in found(folder, "wrong-architecture", architecture=other).message
+
+
+def test_mixed_machines_are_told_without_being_asked(tmp_path):
+    folder = sound(tmp_path)
+    extension(folder, "one.so")
+    extension(folder, "two.so")
+    odd = extension(folder, "odd.so")
+    content = bytearray(odd.read_bytes())
+    content[18:20] = (243).to_bytes(2, "little")
+    odd.write_bytes(content)
+    finding = found(folder, "wrong-architecture")
+    assert (finding.path, "EM_RISCV" in finding.message) == ("odd.so", True)
+
+
+def test_a_library_for_macos_is_an_error(tmp_path):
+    folder = sound(tmp_path, {"fast.so": b"\xcf\xfa\xed\xfe\0\0\0\0"})
+    assert "macOS" in found(folder, "other-system").message
+
+
+def test_a_damaged_library_is_an_error(tmp_path):
+    folder = sound(tmp_path, {"fast.so": b"\x7fELF\x02\x01\x01"})
+    assert found(folder, "elf-damaged").severity.value == "error"
+
+
+@pytest.mark.parametrize(
+    ("tag", "place", "fits"),
+    [
+        ("py3-none-any", "managed", True),
+        ("py2.py3-none-any", "managed", True),
+        (f"cp{NOW}-cp{NOW}-manylinux_2_17_x86_64.manylinux2014_x86_64", "managed", True),
+        ("cp39-abi3-manylinux_2_34_x86_64", "managed", True),
+        ("py3-none-manylinux_2_28_x86_64", "managed", True),
+        (f"cp{OTHER}-cp{OTHER}-manylinux_2_17_x86_64", "managed", False),
+        (f"cp{NOW}-cp{NOW}-manylinux_2_35_x86_64", "managed", False),
+        (f"cp{NOW}-cp{NOW}-manylinux_2_35_x86_64", "image", True),
+        (f"cp{NOW}-cp{NOW}-manylinux_2_17_aarch64", "managed", False),
+        (f"cp{NOW}-cp{NOW}-musllinux_1_2_x86_64", "managed", False),
+        (f"cp{NOW}-cp{NOW}-musllinux_1_2_x86_64", "image", True),
+        (f"cp{NOW}-cp{NOW}-macosx_11_0_arm64", "managed", False),
+        (f"cp{NOW}-cp{NOW}-win_amd64", "managed", False),
+        ("cp399-abi3-manylinux_2_17_x86_64", "managed", False),
+    ],
+)
+def test_a_wheel_fits_by_its_tags(tmp_path, tag, place, fits):
+    files = {"fast.py": ""} | distribution("fast", "1.0", "fast.py", tag=tag)
+    folder = sound(tmp_path, files)
+    report = audit(folder, python=sys.executable, target=place, architecture="x86_64")
+    assert ("wrong-wheel" not in codes(report)) is fits
+
+
+# ---- permissions and bootstrap ---------------------------------------------------------------
+
+
+def test_a_file_that_its_owner_alone_can_read_is_an_error(tmp_path):
+    folder = sound(tmp_path)
+    (folder / "app.py").chmod(0o640)
+    assert found(folder, "unreadable-file").path == "app.py"
+
+
+def test_a_folder_that_others_cannot_enter_is_an_error(tmp_path):
+    folder = sound(tmp_path, {"data/file": "1"})
+    (folder / "data").chmod(0o744)
+    assert found(folder, "closed-folder").path == "data"
+
+
+def test_the_mode_that_python_gives_a_zips_entries_by_itself_is_an_error(tmp_path):
+    path = tmp_path / "function.zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("app.py", APP)
+    assert found(path, "unreadable-file").path == "app.py"
+
+
+STARTS = {
+    "sh": ("#!/bin/sh\nexec true\n", {}),
+    "env": ("#!/usr/bin/env bash\n", {}),
+    "crlf": ("#!/bin/sh\r\nexec true\r\n", {"bootstrap-crlf": "error"}),
+    "python": ("#!/usr/bin/env -S python3 -SsP\n", {"bootstrap-interpreter": "error"}),
+    "elsewhere": ("#!/usr/local/bin/python3\n", {"bootstrap-interpreter": "error"}),
+    "layer": ("#!/opt/python3\n", {"bootstrap-interpreter": "warning"}),
+    "absent": ("#!/var/task/python3\n", {"bootstrap-interpreter": "error"}),
+    "inside": ("#!/var/task/bin/python3 -SsP\n", {}),
+    "none": ("exec true\n", {"bootstrap-format": "error"}),
+    "empty": ("#!\n", {"bootstrap-format": "error"}),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), STARTS.values(), ids=STARTS)
+def test_a_bootstrap_must_begin_with_an_interpreter_that_is_there(tmp_path, text, expected):
+    folder = sound(tmp_path, {"bootstrap": text, "bin/python3": "#!/bin/sh\n"})
+    (folder / "bin/python3").chmod(0o755)
+    assert codes(audit(folder)) == expected
+
+
+def test_a_bootstrap_that_cannot_be_executed_is_an_error(tmp_path):
+    folder = sound(tmp_path, {"bootstrap": "#!/bin/sh\n"})
+    (folder / "bootstrap").chmod(0o744)
+    assert "0744" in found(folder, "bootstrap-mode").message
+
+
+def test_without_a_bootstrap_the_layer_must_have_one(tmp_path):
+    assert codes(audit(sound(tmp_path), target="provided")) == {"bootstrap-missing": "note"}
+
+
+# ---- names, sizes, .pth ----------------------------------------------------------------------
+
+
+def test_a_file_of_two_distributions_is_told_with_both(tmp_path):
+    files = (
+        {"both.py": ""} | distribution("one", "1", "both.py") | distribution("two", "2", "both.py")
+    )
+    assert found(sound(tmp_path, files), "written-twice").message.startswith("one 1 and two 2")
+
+
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({"calendar.py": ""}, "shadows-stdlib"),
+        ({"queue/__init__.py": ""}, "shadows-stdlib"),
+        ({"tool.py": "", "tool/__init__.py": ""}, "module-and-package"),
+        ({"tool.py": "", "Tool.py": ""}, "case-only"),
+    ],
+)
+def test_names_that_stand_for_two_things_are_told(tmp_path, files, code):
+    assert codes(audit(sound(tmp_path, files))) == {code: "warning"}
+
+
+def test_a_pth_that_runs_code_is_worse_than_one_that_names_folders(tmp_path):
+    folder = sound(tmp_path, {"hook.pth": "# why\nimport hook\n"})
+    finding = found(folder, "site-file")
+    assert finding.severity.value == "warning"
+    assert "'import hook'" in finding.message
+    assert "2 to 3 ms" in finding.message
+    filled(folder, {"hook.pth": "vendored\n"})
+    assert found(folder, "site-file").severity.value == "note"
+
+
+def test_a_package_above_the_limit_names_its_largest_parts(tmp_path):
+    folder = sound(tmp_path, {"large/model": "", "small/data": "1"})
+    os.truncate(folder / "large/model", 251 * 1024 * 1024)
+    finding = found(folder, "too-large")
+    assert "251.0 MB unpacked" in finding.message
+    assert "the largest: large 251.0 MB" in finding.message
+    assert codes(audit(folder, target="image")) == {}
+
+
+def test_sizes_are_those_of_distributions(tmp_path):
+    files = {"lib/data.bin": "12345"} | distribution("Some.Lib", "1", "lib/data.bin")
+    report = audit(sound(tmp_path, files))
+    assert report.sizes["some-lib"] == 5 + sum(map(len, list(files.values())[1:]))
+    assert report.size == sum(report.sizes.values())
+
+
+# ---- the module archive ----------------------------------------------------------------------
+
+
+def sealed(folder, *names):
+    """Seal modules of a folder."""
+    import importlib.util
+    import marshal
+
+    modules = []
+    for name in names:
+        source = (folder / f"{name}.py").read_bytes()
+        code = marshal.dumps(compile(source, name, "exec"))
+        hashed = importlib.util.source_hash(source)
+        modules.append(Module(name, "t", f"{name}.py", code, hashed))
+    (folder / "snapboot.modules").write_bytes(archive(modules, ["t"]))
+    (folder / "snapboot.modules").chmod(0o644)
+    return folder
+
+
+def test_what_is_in_the_archive_is_not_compiled(tmp_path):
+    folder = sealed(filled(tmp_path / "code", {"app.py": LONG}), "app")
+    report = audit(folder, python=sys.executable)
+    assert (report.measured, report.cost_s) == (None, 0.0)
+    assert codes(report) == {"bootstrap-missing": "note"}
+
+
+def test_a_source_that_changed_after_sealing_is_an_error(tmp_path):
+    folder = sealed(sound(tmp_path), "app")
+    filled(folder, {"app.py": f"{APP}# changed\n"})
+    compile_all(folder)
+    assert "'app'" in found(folder, "archive-stale").message
+
+
+def test_a_sealed_module_that_is_not_in_the_package_is_an_error(tmp_path):
+    folder = sealed(sound(tmp_path, {"gone.py": ""}), "app", "gone")
+    (folder / "gone.py").unlink()
+    assert "'gone'" in found(folder, "archive-foreign").message
+
+
+@pytest.mark.parametrize(
+    ("at", "content", "reason"),
+    [
+        (0, b"other", "begin"),
+        (16, b"\0\0", "package is for Python"),
+        (20, b"\0", "package is for Python"),
+        (24, b"\1", "bytes"),
+        (48, b"\0\0\0\0", "index is damaged"),
+        (70, b"\xff\xff\xff", "code of 'app' in it is damaged"),
+    ],
+)
+def test_an_archive_that_the_runtime_refuses_is_a_warning(tmp_path, at, content, reason):
+    folder = sealed(sound(tmp_path), "app")
+    path = folder / "snapboot.modules"
+    damaged = bytearray(path.read_bytes())
+    damaged[at : at + len(content)] = content
+    path.write_bytes(damaged)
+    finding = found(folder, "archive-refused", python=sys.executable)
+    assert finding.severity.value == "warning"
+    assert reason in finding.message
+
+
+# ---- images ----------------------------------------------------------------------------------
+
+
+def test_the_root_of_an_image_is_audited_where_a_function_runs_from(tmp_path):
+    root = filled(
+        tmp_path / "root",
+        {
+            "var/task/app.py": "import json\n",
+            "var/runtime/bootstrap": "#!/usr/local/bin/python3\n",
+            "var/runtime/snapboot/__init__.py": "",
+            f"usr/local/lib/python3.{NOW[1:]}/os.py": "",
+            f"usr/local/lib/python3.{NOW[1:]}/json/__init__.py": LONG,
+            "etc/secret": "",
+        },
+    )
+    (root / "etc/secret").chmod(0)
+    report = audit(root)
+    assert (report.form, report.place) == ("image", "image")
+    assert codes(report) == {"bytecode-missing": "warning"}
+    worst = report.findings[0].message
+    assert "the interpreter: 2 of 2 modules have no bytecode; the start imports 1 module" in worst
+
+
+def test_a_build_context_is_compiled_by_its_dockerfile(tmp_path):
+    files = {"Dockerfile": "FROM base\nRUN python -m compileall /var/task\n", "task/app.py": LONG}
+    report = audit(filled(tmp_path / "image", files))
+    assert (report.form, codes(report)) == ("build context", {})
+    filled(tmp_path / "image", {"Dockerfile": "FROM base\nCOPY task/ /var/task/\n"})
+    assert codes(audit(tmp_path / "image")) == {"bytecode-missing": "warning"}
+
+
+# ---- what cannot be audited ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"python": "no-such-python"}, "'no-such-python'"),
+        ({"python": "/bin/true"}, "is no Python interpreter"),
+        ({"target": "moon"}, "'moon'.*managed, provided, image"),
+        ({"handler": "absent.handler"}, "no module for the handler 'absent.handler'"),
+    ],
+)
+def test_terms_that_cannot_be_met_are_refused(tmp_path, settings, reason):
+    with pytest.raises(AuditError, match=reason):
+        audit(sound(tmp_path), **settings)

@@ -1,0 +1,409 @@
+"""`snapboot package` as people type it, from a source folder to a function that answers."""
+
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from snapboot_devkit.package import managed, modules
+from tests.devkit.packages import DEADLINE_S, HELLO, filled, own_interpreter, snapboot, wheel
+
+# A full disk is a small one.
+SMALL_DISK_BYTES = 2 * 1024 * 1024
+NOBODY_HAS_THEM = "cannot install what the runtime asks for"
+
+
+def packaged(source, output, *arguments, form="zip", **settings):
+    """Package a function that needs no more than the interpreter at hand."""
+    usual = ("--handler", "app.handler", "--as", form, "--output", output)
+    return snapboot("package", source, *usual, "--arch", managed.native(), *arguments, **settings)
+
+
+def made(done):
+    """Return the report of a run that has made something; skip without the runtime's packages."""
+    if NOBODY_HAS_THEM in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def beside(source, output, *arguments, **settings):
+    """Package without an interpreter, which is quick."""
+    return packaged(source, output, "--no-interpreter", *arguments, **settings)
+
+
+def refused(done, output, *, left=()):
+    """Return what was said; nothing may be left but what was there before."""
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert done.stdout == ""
+    # One of the handler's is indented.
+    assert "\nTraceback" not in f"\n{done.stderr}"
+    assert sorted(path.name for path in output.glob("*")) == sorted(left)
+    return done.stderr
+
+
+@pytest.fixture(autouse=True)
+def _lambda_has_such_a_machine():
+    if managed.native() is None:
+        pytest.skip("packages are made on Linux")
+
+
+@pytest.fixture
+def source(tmp_path):
+    return filled(tmp_path / "source", {"app.py": HELLO})
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "dist"
+
+
+# --- with an interpreter ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A function with a module and data of its own, as a zip with the interpreter inside."""
+    prefix = own_interpreter().prefix
+    place = tmp_path_factory.mktemp("whole")
+    files = {
+        "app.py": "import fruit\n" + HELLO.replace("event}", "event, 'core': fruit.core()}"),
+        "fruit/__init__.py": "from pathlib import Path\n\n\ndef core():\n"
+        "    return Path(__file__).with_name('core.txt').read_text()\n",
+        "fruit/core.txt": "seeds",
+    }
+    source = filled(place / "source", files)
+    arguments = ("--python", prefix, "--allow-newer-glibc", "--json")
+    report = made(packaged(source, place / "dist", *arguments))
+    return source, place / "dist/function.zip", report, arguments
+
+
+@pytest.mark.slow
+def test_a_zip_holds_all_that_provided_al2023_lacks(whole):
+    _, archive, report, _ = whole
+    with zipfile.ZipFile(archive) as opened:
+        names = opened.namelist()
+        first = opened.read("bootstrap").splitlines()[0].decode()
+        mode = opened.getinfo("bootstrap").external_attr >> 16
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    program = f".snapboot/python/bin/{version}"
+    assert first == f"#!/var/task/{program} -SsP"
+    assert mode == stat.S_IFREG | 0o755
+    assert {program, "app.py", "fruit/core.txt", "snapboot.modules"} <= set(names)
+    top = {name.split("/")[2] for name in names if name.startswith(".snapboot/runtime/")}
+    assert {"snapboot", "orjson", "urllib3", "snapshot_restore_py.py"} <= top
+    assert report["sizeBytes"] < report["limitBytes"]
+    assert report["archiveModules"] > 2
+    assert report["findings"] == []
+
+
+@pytest.mark.slow
+def test_every_module_in_it_has_bytecode(whole):
+    _, archive, _, _ = whole
+    with zipfile.ZipFile(archive) as opened:
+        names = set(opened.namelist())
+    tag = sys.implementation.cache_tag
+    sources = [Path(name) for name in names if name.endswith(".py")]
+    bare = [
+        str(path)
+        for path in sources
+        if f"{path.parent}/__pycache__/{path.stem}.{tag}.pyc".removeprefix("./") not in names
+    ]
+    # A few files of the standard library are for other versions, or broken on purpose.
+    assert len(bare) < 5, bare
+
+
+@pytest.mark.slow
+def test_its_archive_holds_what_the_handler_imports(whole):
+    _, archive, report, _ = whole
+    with zipfile.ZipFile(archive) as opened:
+        sealed = modules.read(opened.read("snapboot.modules"))
+    names = [module.name for module in sealed.modules]
+    assert {"app", "fruit", "pathlib"} <= set(names)
+    assert len(names) == report["archiveModules"]
+    assert sealed.hexversion == sys.hexversion
+
+
+@pytest.mark.slow
+def test_the_same_function_is_the_same_bytes_wherever_and_whenever_it_is_packaged(whole, tmp_path):
+    source, archive, _, arguments = whole
+    copy = shutil.copytree(source, tmp_path / "elsewhere/copy")
+    for path in (*copy.rglob("*"), copy):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    variables = os.environ | {"PYTHONHASHSEED": "4711", "TZ": "Asia/Tokyo"}
+    before = os.umask(0o077)
+    try:
+        made(packaged(copy, tmp_path / "out", *arguments, env=variables))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out/function.zip").read_bytes() == archive.read_bytes()
+
+
+@pytest.mark.slow
+def test_it_runs_by_itself_where_lambda_would_put_it(whole):
+    _, archive, _, _ = whole
+    place = Path("/var/task")
+    if os.geteuid() != 0 or not place.is_dir():
+        pytest.skip("it takes root and a folder /var/task to mount on")
+    done = snapboot(
+        "invoke", "app.handler", '{"a": 1}', "--task-root", archive, "--isolate",
+        "--bootstrap", "./bootstrap", "--timeout", "60", "--json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["result"] == {"hello": {"a": 1}, "core": "seeds"}
+    assert not any("WARNING" in line for line in told["logs"])
+
+
+@pytest.mark.slow
+def test_a_layer_makes_any_function_a_python_function(source, output):
+    prefix = own_interpreter().prefix
+    done = packaged(
+        source, output, "--python", prefix, "--allow-newer-glibc", "--json", form="layer"
+    )
+    report = made(done)
+    assert [Path(file["path"]).name for file in report["files"]] == ["function.zip", "layer.zip"]
+    with zipfile.ZipFile(output / "layer.zip") as opened:
+        first = opened.read("bootstrap").splitlines()[0].decode()
+        assert not [name for name in opened.namelist() if "app" in name.split("/")[0]]
+    assert first.startswith("#!/opt/.snapboot/python/bin/python3.")
+    with zipfile.ZipFile(output / "function.zip") as opened:
+        tag = sys.implementation.cache_tag
+        assert opened.namelist() == [
+            "__pycache__/", f"__pycache__/app.{tag}.pyc", "app.py", "snapboot.modules"
+        ]  # fmt: skip
+
+
+# --- without one --------------------------------------------------------------------------------
+
+
+def test_people_are_told_what_was_made_and_what_to_do_next(source, output):
+    done = beside(source, output)
+    if NOBODY_HAS_THEM in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert (done.returncode, done.stderr) == (0, "")
+    first, *_, last = done.stdout.splitlines()
+    assert first.startswith(f"{output / 'function.zip'}  ")
+    assert "aws lambda create-function" in last
+
+
+def test_dependencies_are_installed_and_sealed(source, output, tmp_path):
+    wheels = wheel(tmp_path / "wheels", "fruit", files={"fruit.py": "NAME = 'apple'\n"})
+    filled(source, {"requirements.txt": "fruit\n", "app.py": f"import fruit\n{HELLO}"})
+    made(beside(source, output, "--json", env=os.environ | {"UV_FIND_LINKS": str(wheels)}))
+    with zipfile.ZipFile(output / "function.zip") as opened:
+        assert "fruit.py" in opened.namelist()
+        sealed = modules.read(opened.read("snapboot.modules"))
+    assert "fruit" in [module.name for module in sealed.modules]
+
+
+def test_variables_reach_the_handler_while_it_is_imported_and_are_not_shipped(source, output):
+    filled(source, {"app.py": f"import os\nTABLE = os.environ['TABLE']\n{HELLO}"})
+    told = refused(beside(source, output), output)
+    if NOBODY_HAS_THEM in told:
+        pytest.skip(told)
+    assert "KeyError: 'TABLE'" in told
+    assert "--env" in told
+    assert 'File "/var/task/app.py", line 2' in told
+    made(beside(source, output, "--env", "TABLE=not-for-everybody", "--json"))
+    assert b"not-for-everybody" not in (output / "function.zip").read_bytes()
+
+
+def test_without_an_archive_the_handler_is_not_imported(source, output):
+    filled(source, {"app.py": f"raise SystemExit('not now')\n{HELLO}"})
+    report = made(beside(source, output, "--no-archive", "--json"))
+    assert report["archiveModules"] is None
+
+
+def test_a_late_import_is_sealed_when_it_is_named(source, output):
+    filled(source, {"late/__init__.py": "", "late/deep.py": ""})
+    made(beside(source, output, "--include", "late.*", "--json"))
+    with zipfile.ZipFile(output / "function.zip") as opened:
+        sealed = modules.read(opened.read("snapboot.modules"))
+    assert {"late", "late.deep"} <= {module.name for module in sealed.modules}
+
+
+@pytest.mark.slow
+def test_a_function_for_another_architecture_is_sealed_by_this_ones_interpreter(source, output):
+    other = {"x86_64": "arm64", "arm64": "x86_64"}[managed.native()]
+    filled(source, {"app.py": f"import ctypes\n{HELLO}"})
+    report = made(beside(source, output, "--arch", other, "--json"))
+    with zipfile.ZipFile(output / "function.zip") as opened:
+        sealed = modules.read(opened.read("snapboot.modules"))
+    compiled = [module for module in sealed.modules if module.is_extension]
+    machine = {"arm64": "aarch64", "x86_64": "x86_64"}[other]
+    assert report["architecture"] == other
+    assert all(module.tail.endswith(f"-{machine}-linux-gnu.so") for module in compiled)
+    assert "app" in {module.name for module in sealed.modules}
+
+
+def test_a_package_that_only_the_interpreter_here_has_is_missing(source, output):
+    if not Path(sysconfig.get_path("purelib"), "pip").is_dir():
+        pytest.skip("this interpreter has no package of its own")
+    filled(source, {"app.py": f"import pip\n{HELLO}"})
+    told = refused(beside(source, output), output)
+    if NOBODY_HAS_THEM in told:
+        pytest.skip(told)
+    assert "No module named 'pip'" in told
+    assert "--requirements" in told
+
+
+def test_a_broken_module_of_the_users_is_told(source, output):
+    filled(source, {"broken.py": "def f(:\n"})
+    report = made(beside(source, output, "--json"))
+    assert any(text.startswith("broken.py cannot be compiled") for text in report["warnings"])
+
+
+def test_an_image_is_a_folder_to_build(source, output):
+    (source / "app.py").chmod(0o600)
+    report = made(packaged(source, output, "--python", "3.13", "--json", form="image"))
+    assert report["files"][0]["path"] == str(output / "image")
+    assert (output / "image/task/app.py").read_text() == HELLO
+    assert sorted(path.name for path in (output / "image").iterdir()) == ["Dockerfile", "task"]
+
+
+def test_a_second_run_replaces_the_first_ones_folder(source, output):
+    made(packaged(source, output, "--json", form="image"))
+    (source / "app.py").rename(source / "other.py")
+    filled(source, {"app.py": "def handler(event, context): return 2\n"})
+    made(packaged(source, output, "--json", form="image"))
+    assert sorted(path.name for path in (output / "image/task").iterdir()) == ["app.py", "other.py"]
+    assert [path.name for path in output.iterdir()] == ["image"]
+
+
+# --- what cannot be packaged --------------------------------------------------------------------
+
+
+def test_a_source_without_the_handler_says_what_it_has(source, output):
+    done = snapboot(
+        "package", source, "--handler", "apps.handler", "--as", "image", "--output", output
+    )
+    told = refused(done, output)
+    assert "there is no module 'apps', which the handler 'apps.handler' is in" in told
+    assert "has: app" in told
+
+
+def test_a_handler_that_its_module_has_not_is_told(source, output):
+    done = snapboot(
+        "package", source, "--handler", "app.main", "--as", "zip", "--output", output,
+        "--no-interpreter", "--arch", managed.native(),
+    )  # fmt: skip
+    told = refused(done, output)
+    if NOBODY_HAS_THEM in told:
+        pytest.skip(told)
+    assert "'main'" in told
+
+
+def test_a_wheel_that_cannot_be_had_leaves_nothing(source, output, tmp_path):
+    wheels = wheel(tmp_path / "wheels", "fruit", tag="cp39-cp39-win_amd64")
+    filled(source, {"requirements.txt": "fruit\n"})
+    variables = os.environ | {"UV_FIND_LINKS": str(wheels), "UV_OFFLINE": "1"}
+    done = packaged(source, output, env=variables, form="image")
+    told = refused(done, output)
+    assert "cannot install what 'requirements.txt' asks for" in told
+    assert "fruit" in told
+
+
+def test_a_link_out_of_the_source_leaves_nothing(source, output):
+    (source / "passwd").symlink_to("/etc/passwd")
+    told = refused(packaged(source, output, form="image"), output)
+    assert "cannot take 'passwd'" in told
+    assert "'/etc/passwd'" in told
+
+
+def test_an_interpreter_that_uv_cannot_get_leaves_nothing(source, output, tmp_path):
+    variables = os.environ | {"UV_OFFLINE": "1", "UV_PYTHON_INSTALL_DIR": str(tmp_path / "python")}
+    told = refused(packaged(source, output, "--python", "3.14", env=variables), output)
+    assert "cannot get an interpreter for Python 3.14" in told
+    assert "--python FOLDER" in told
+
+
+def test_what_was_there_before_stays_when_a_run_fails(source, output):
+    made(packaged(source, output, "--json", form="image"))
+    (source / "passwd").symlink_to("/etc/passwd")
+    refused(packaged(source, output, form="image"), output, left=["image"])
+    assert (output / "image/task/app.py").read_text() == HELLO
+
+
+def test_an_output_that_cannot_be_made_is_named(source, tmp_path):
+    filled(tmp_path, {"file": ""})
+    done = packaged(source, tmp_path / "file/dist", form="image")
+    assert done.returncode == 2
+    assert "cannot make the output folder" in done.stderr
+
+
+@pytest.fixture
+def small_disk():
+    """A disk of its own, a small one."""
+    folder = Path(tempfile.mkdtemp())
+    command = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK_BYTES}", "tmpfs", str(folder)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, timeout=DEADLINE_S, check=False)
+    except OSError as exc:
+        pytest.skip(f"no disk can be mounted: {exc}")
+    if mounted.returncode:
+        folder.rmdir()
+        pytest.skip(f"no disk can be mounted: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True, timeout=DEADLINE_S)
+    folder.rmdir()
+
+
+@pytest.mark.parametrize("size", [SMALL_DISK_BYTES, SMALL_DISK_BYTES // 4], ids=["code", "wheels"])
+def test_a_full_disk_is_told_and_nothing_is_left(source, small_disk, tmp_path, size):
+    filled(source, {"model.bin": os.urandom(size)})
+    wheels = wheel(tmp_path / "wheels", "fruit", files={"fruit.bin": os.urandom(SMALL_DISK_BYTES)})
+    variables = os.environ | {"UV_FIND_LINKS": str(wheels), "UV_OFFLINE": "1"}
+    if size < SMALL_DISK_BYTES:
+        filled(source, {"requirements.txt": "fruit\n"})
+    done = packaged(source, small_disk, form="image", env=variables)
+    assert f"the disk of the output {str(small_disk)!r} is full" in refused(done, small_disk)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_neither_files_nor_processes(source, output, tmp_path, number):
+    """The handler says that it is being imported, and takes for ever."""
+    told = tmp_path / "importing"
+    os.mkfifo(told)
+    filled(
+        source,
+        {"app.py": f"import os, time\nopen({str(told)!r}, 'w').write(str(os.getpid()))\n"
+         "time.sleep(600)\n"},
+    )  # fmt: skip
+    command = [
+        sys.executable, "-m", "snapboot_devkit", "package", str(source), "--handler", "app.handler",
+        "--as", "zip", "--output", str(output), "--no-interpreter", "--arch", managed.native(),
+    ]  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            pid = _read(told, process)
+            process.send_signal(number)
+            assert process.wait(DEADLINE_S) == 130, process.stderr.read()
+        finally:
+            process.kill()
+    assert not output.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+
+
+def _read(fifo, process):
+    """Return what the handler says; skip when it does not come to that."""
+    readable = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        os.set_blocking(readable, True)
+        watched = os.fdopen(readable, closefd=False)
+        while process.poll() is None:
+            if text := watched.read():
+                return text
+    finally:
+        os.close(readable)
+    pytest.skip(f"the package was not made: {process.stderr.read()}")

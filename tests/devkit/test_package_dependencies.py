@@ -1,0 +1,164 @@
+"""What a function needs: where it is named, and the wheels of another platform laid out."""
+
+import importlib.metadata
+import tomllib
+
+import pytest
+
+from snapboot_devkit.package import dependencies, runtime
+from snapboot_devkit.package.dependencies import Requirements
+from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.resolver import reason
+from snapboot_devkit.package.target import Architecture, Libc, Target
+from tests.devkit.packages import HELLO, filled, wheel
+from tests.fakes.contenders import ROOT
+
+TARGET = Target((3, 13), Architecture.ARM64)
+
+
+@pytest.fixture
+def wheels(tmp_path, monkeypatch):
+    """A folder that is the only index there is."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    monkeypatch.setenv("UV_FIND_LINKS", str(folder))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    return folder
+
+
+@pytest.fixture
+def source(tmp_path):
+    return filled(tmp_path / "source", {"app.py": HELLO})
+
+
+def installed(folder, *names, target=TARGET):
+    dependencies.install(Requirements(names, "the test"), target, folder)
+    return folder
+
+
+def test_a_function_may_need_nothing(source, tmp_path):
+    assert dependencies.find(source, None, tmp_path) is None
+
+
+def test_what_is_given_comes_before_what_the_source_has(source, tmp_path):
+    filled(source, {"requirements.txt": "", "pyproject.toml": '[project]\ndependencies = ["a"]\n'})
+    given = filled(tmp_path, {"given.txt": ""}) / "given.txt"
+    assert dependencies.find(source, given, tmp_path).origin == "'given.txt'"
+    assert dependencies.find(source, None, tmp_path).origin == "'requirements.txt'"
+    (source / "requirements.txt").unlink()
+    assert dependencies.find(source, None, tmp_path).origin == "'pyproject.toml'"
+
+
+def test_a_project_file_of_tools_alone_needs_nothing(source, tmp_path):
+    filled(source, {"pyproject.toml": "[tool.ruff]\nline-length = 100\n"})
+    assert dependencies.find(source, None, tmp_path) is None
+
+
+def test_a_file_that_is_not_there_or_damaged_is_named(source, tmp_path):
+    with pytest.raises(PackageError, match="there is no requirements file"):
+        dependencies.find(source, tmp_path / "none.txt", tmp_path)
+    filled(source, {"pyproject.toml": "[project"})
+    with pytest.raises(PackageError, match=r"cannot read .*pyproject\.toml"):
+        dependencies.find(source, None, tmp_path)
+
+
+def test_a_lock_is_taken_as_it_is(source, tmp_path, wheels):
+    wheel(wheels, "apple", "1.0")
+    wheel(wheels, "apple", "2.0")
+    project = '[project]\nname = "fruit"\nversion = "1"\nrequires-python = ">=3.11"\ndependencies = ["apple"]\n'
+    lock = f"""
+version = 1
+requires-python = ">=3.11"
+
+[[package]]
+name = "apple"
+version = "1.0"
+source = {{ registry = "{wheels}" }}
+wheels = [{{ path = "apple-1.0-py3-none-any.whl" }}]
+
+[[package]]
+name = "fruit"
+version = "1"
+source = {{ virtual = "." }}
+dependencies = [{{ name = "apple" }}]
+
+[package.metadata]
+requires-dist = [{{ name = "apple" }}]
+"""
+    filled(source, {"pyproject.toml": project, "uv.lock": lock})
+    found = dependencies.find(source, None, tmp_path)
+    assert found.origin == "'uv.lock'"
+    dependencies.install(found, TARGET, tmp_path / "task")
+    assert (tmp_path / "task/apple.py").read_text() == "VERSION = '1.0'\n"
+
+
+def test_the_wheel_of_the_targets_platform_is_chosen(tmp_path, wheels):
+    for tag in (
+        "cp313-cp313-manylinux_2_28_aarch64",
+        "cp313-cp313-manylinux_2_28_x86_64",
+        "cp313-cp313-manylinux_2_39_aarch64",
+        "cp312-cp312-manylinux_2_28_aarch64",
+        "cp313-cp313-musllinux_1_2_aarch64",
+    ):
+        wheel(wheels, "fruit", tag=tag, files={"fruit.py": f"TAG = {tag!r}\n"})
+    musl = Target((3, 13), Architecture.ARM64, Libc.MUSL)
+    chosen = {
+        "glibc": installed(tmp_path / "glibc", "fruit"),
+        "musl": installed(tmp_path / "musl", "fruit", target=musl),
+    }
+    assert {name: (folder / "fruit.py").read_text() for name, folder in chosen.items()} == {
+        "glibc": "TAG = 'cp313-cp313-manylinux_2_28_aarch64'\n",
+        "musl": "TAG = 'cp313-cp313-musllinux_1_2_aarch64'\n",
+    }
+
+
+def test_a_wheel_that_cannot_be_had_says_which_why_and_what_to_do(tmp_path, wheels):
+    wheel(wheels, "fruit", tag="cp313-cp313-manylinux_2_28_x86_64")
+    with pytest.raises(PackageError) as raised:
+        installed(tmp_path / "task", "fruit")
+    told = str(raised.value)
+    assert "for Python 3.13 on arm64" in told
+    assert "fruit" in told
+    assert "aarch64-manylinux_2_34" in told
+    assert "UV_FIND_LINKS" in told
+    assert "╰" not in told
+
+
+def test_nothing_of_the_machine_is_left_in_what_was_installed(tmp_path, wheels):
+    wheel(wheels, "fruit", scripts="fruit = fruit:main")
+    folder = installed(tmp_path / "task", "fruit")
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    info = "fruit-1.0.dist-info"
+    assert names == [
+        info,
+        f"{info}/METADATA",
+        f"{info}/RECORD",
+        f"{info}/WHEEL",
+        f"{info}/entry_points.txt",
+        "fruit.py",
+    ]
+    recorded = (folder / info / "RECORD").read_text()
+    assert [line.partition(",")[0] for line in recorded.splitlines()] == [
+        *names[1:-1],
+        "fruit.py",
+    ]
+    distribution = next(iter(importlib.metadata.distributions(path=[str(folder)])))
+    assert all(file.locate().is_file() for file in distribution.files)
+
+
+def test_the_words_of_the_installer_are_cut_to_the_point():
+    words = (
+        "Using CPython 3.11.7 interpreter at: /usr/bin/python\n"
+        "  \u00d7 No solution found when resolving dependencies:\n"
+        "  ╰─▶ Because scipy==1.2.0 has no usable wheels and you require scipy==1.2.0, we can "
+        "conclude that your requirements are unsatisfiable.\n"
+    )
+    assert reason(words) == "scipy==1.2.0 has no usable wheels and you require scipy==1.2.0."
+    assert reason("") == "uv gave no reason"
+    assert len(reason("x" * 10_000)) < 1_000
+
+
+def test_the_runtimes_own_packages_are_those_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert list(runtime.DEPENDENCIES) == project["dependencies"]

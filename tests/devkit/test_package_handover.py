@@ -1,0 +1,169 @@
+"""What the packager tells: sizes by package, limits, and what to do next."""
+
+from pathlib import Path
+
+import pytest
+
+from snapboot_devkit.cli import handover
+from snapboot_devkit.host.protocol import KIB, MIB
+from snapboot_devkit.package import dockerfile, layout, provided, sizes
+from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.layout import Form
+from snapboot_devkit.package.request import Made, Packaged, Request
+from snapboot_devkit.package.target import Architecture, Libc, Target
+from tests.devkit.packages import filled
+from tests.fakes.contenders import ROOT
+
+TARGET = Target((3, 13), Architecture.ARM64)
+
+
+def request(form=Form.ZIP, **changes):
+    settings = {
+        "source": Path("src"),
+        "handler": "app.handler",
+        "form": form,
+        "output": Path("dist"),
+        "python": "3.13",
+        "architecture": Architecture.ARM64,
+    }
+    return Request(**settings | changes)
+
+
+def packaged(*made, **changes):
+    settings = {
+        "made": made,
+        "target": TARGET,
+        "interpreter": "CPython 3.13.1",
+        "modules": 3,
+        "parts": {"fruit": 3 * MIB, "your code": 20 * KIB},
+        "limit": provided.MAX_CODE_BYTES,
+        "warnings": (),
+    }
+    return Packaged(**settings | changes)
+
+
+def test_sizes_are_told_by_package(tmp_path):
+    filled(
+        tmp_path,
+        {
+            "app.py": "x" * 10,
+            "fruit/__init__.py": "x" * 100,
+            "fruit.libs/libfruit.so": "x" * 1000,
+            "fruit_core.py": "x" * 50,
+            "fruit-1.0.dist-info/RECORD": "fruit/__init__.py,,\nfruit.libs/libfruit.so,,\n"
+            "fruit_core.py,,\nfruit-1.0.dist-info/RECORD,,\n../../bin/fruit,,\n",
+            ".snapboot/python/bin/python3.13": "x" * 2000,
+            ".snapboot/runtime/snapboot/__init__.py": "x" * 5,
+            "snapboot.modules": "x" * 7,
+        },
+    )
+    record = (tmp_path / "fruit-1.0.dist-info/RECORD").stat().st_size
+    parts = sizes.by_part(tmp_path)
+    assert parts == {
+        "the interpreter": 2000,
+        "fruit": 1150 + record,
+        "your code": 10,
+        "the module archive": 7,
+        "the runtime": 5,
+    }
+    assert next(iter(parts)) == "the interpreter"
+
+
+def test_a_package_that_is_too_large_says_what_is_large_in_it():
+    parts = {"pandas": 200 * MIB, "numpy": 60 * MIB, "your code": MIB}
+    with pytest.raises(PackageError) as raised:
+        sizes.check(parts, provided.MAX_CODE_BYTES, "the function")
+    told = str(raised.value)
+    assert "would take 261.0 MB, and Lambda allows 250.0 MB" in told
+    assert "pandas 200.0 MB, numpy 60.0 MB" in told
+    assert "--as image" in told
+
+
+def test_a_package_at_the_limit_is_taken():
+    sizes.check({"a": provided.MAX_CODE_BYTES}, provided.MAX_CODE_BYTES, "the function")
+
+
+def test_small_sizes_are_told_in_kilobytes():
+    assert [sizes.megabytes(size) for size in (0, 2 * KIB, MIB)] == ["0.0 KB", "2.0 KB", "1.0 MB"]
+
+
+def test_a_small_zip_is_uploaded_directly_and_a_large_one_by_s3():
+    small = packaged(Made(Path("dist/function.zip"), 50 * MIB, 60 * MIB))
+    (command,) = handover.commands(small, request())
+    assert "--runtime provided.al2023 --architectures arm64 --handler app.handler" in command
+    assert "--zip-file fileb://dist/function.zip" in command
+    large = packaged(Made(Path("dist/function.zip"), 50 * MIB + 1, 60 * MIB))
+    copy, create = handover.commands(large, request())
+    assert copy == "aws s3 cp dist/function.zip s3://BUCKET/function.zip"
+    assert "--code S3Bucket=BUCKET,S3Key=function.zip" in create
+    assert "above 50.0 MB: by S3" in "\n".join(handover.lines(large, request()))
+
+
+def test_a_layer_is_published_before_the_function_that_names_it():
+    made = packaged(
+        Made(Path("dist/function.zip"), MIB, 2 * MIB), Made(Path("dist/layer.zip"), MIB, 2 * MIB)
+    )
+    publish, create = handover.commands(made, request(Form.LAYER))
+    assert publish.startswith("aws lambda publish-layer-version")
+    assert create.endswith("--layers LAYER_VERSION_ARN")
+
+
+def test_an_image_is_built():
+    made = packaged(Made(Path("dist/image"), None, MIB), modules=None, interpreter=None)
+    (command,) = handover.commands(made, request(Form.IMAGE))
+    assert command == ("docker build --provenance=false --platform linux/arm64 -t NAME dist/image")
+
+
+def test_a_machine_gets_the_same_as_people():
+    made = packaged(Made(Path("dist/function.zip"), MIB, 2 * MIB), warnings=("careful",))
+    told = handover.document(made, request(), ())
+    assert told["files"] == [{"path": "dist/function.zip", "zipBytes": MIB, "sizeBytes": 2 * MIB}]
+    assert (told["archiveModules"], told["warnings"]) == (3, ["careful"])
+    assert told["sizes"] == {"fruit": 3 * MIB, "your code": 20 * KIB}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"handler": "app"}, "the handler 'app' must be module.function"),
+        ({"handler": ".handler"}, "must be module.function"),
+        ({"libc": Libc.MUSL}, "provided.al2023 has glibc"),
+        ({"form": Form.LAYER, "with_interpreter": False}, "--no-interpreter is for --as zip"),
+    ],
+)
+def test_a_request_that_contradicts_itself_is_refused(changes, told):
+    with pytest.raises(PackageError, match=told):
+        request(**changes).check()
+
+
+def test_the_bootstrap_is_the_repositorys_with_another_interpreter_and_folder():
+    template = (ROOT / "bootstrap").read_text()
+    text = layout.bootstrap(template, "/opt/.snapboot/python/bin/python3.13")
+    first, _, rest = text.partition("\n")
+    assert first == "#!/opt/.snapboot/python/bin/python3.13 -SsP"
+    assert rest == template.partition("\n")[2].replace('"runtime"', '".snapboot/runtime"')
+    assert '".snapboot/runtime"' in rest
+
+
+def test_an_images_dockerfile_compiles_and_seals_with_the_bases_interpreter():
+    text = dockerfile.dockerfile(TARGET, "app.handler", ("late.*",), {"STAGE": "it's"})
+    steps = [line for line in text.splitlines() if not line.startswith(("#", " "))]
+    assert [line.split()[0] for line in steps if line] == [
+        "ARG", "FROM", "COPY", "USER", "RUN", "FROM", "COPY", "CMD",
+    ]  # fmt: skip
+    assert "sys.version_info[:2] == (3, 13)" in text
+    assert "inside compile /var/task --as /var/task" in text
+    assert "--handler app.handler --runtime /var/runtime --include 'late.*'" in text
+    assert """'STAGE=it'"'"'s'""" in text
+    assert 'CMD ["app.handler"]' in text
+
+
+def test_without_an_archive_an_image_imports_nothing_as_it_is_built():
+    text = dockerfile.dockerfile(TARGET, "app.handler", (), None)
+    assert " compile " in text
+    assert " seal " not in text
+
+
+def test_a_line_end_cannot_stand_in_a_dockerfile():
+    with pytest.raises(PackageError, match="holds a line end"):
+        dockerfile.dockerfile(TARGET, "app.handler", (), {"KEY": "a\nRUN evil"})
