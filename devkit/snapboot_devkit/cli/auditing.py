@@ -1,0 +1,168 @@
+"""`snapboot audit`: what would make a package start slowly, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from snapboot_devkit.cli import exits, printing
+from snapboot_devkit.host.protocol import MIB
+from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
+from snapboot_devkit.package.audit import Report, Severity, audit, fix
+from snapboot_devkit.package.audit.layout import Place
+from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.target import Architecture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from snapboot_devkit.package.audit import Finding
+    from snapboot_devkit.package.audit.changes import Change
+
+FINDINGS: Final = 1
+_STYLES: Final = {Severity.NOTE: "dim", Severity.WARNING: "yellow", Severity.ERROR: "bold red"}
+_LARGEST: Final = 5
+# Shorter times are shown in milliseconds.
+_SECONDS_FROM_S: Final = 0.1
+
+
+class FailOn(StrEnum):
+    """The least severity that the command fails for."""
+
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def audit_command(  # noqa: PLR0913 - each is something that is typed
+    path: Annotated[
+        Path, typer.Argument(help="A zip, a folder, an image's build context or root folder.")
+    ],
+    *,
+    python: Annotated[
+        str | None, typer.Option(help="The interpreter it is for: a program, folder or version.")
+    ] = None,
+    target: Annotated[
+        Place | None, typer.Option("--for", help="Where it runs; found out by default.")
+    ] = None,
+    handler: Annotated[
+        str | None, typer.Option(help="What the start imports, as module.function.")
+    ] = None,
+    arch: Annotated[Architecture | None, typer.Option(help="The architecture it is for.")] = None,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="The least severity that makes the command fail.")
+    ] = FailOn.WARNING,
+    put_right: Annotated[
+        bool, typer.Option("--fix", help="First put right what can be, in the package itself.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Find what would make a package start slowly, or not at all.
+
+    Nothing of the package is executed. Exits with 1 when there are findings as bad as --fail-on,
+    with 2 when the package cannot be audited.
+    """
+    try:
+        with _waiting(f"auditing {path}"):
+            changes = (
+                fix(path, python=python, target=target, architecture=arch) if put_right else ()
+            )
+            report = audit(path, python=python, target=target, handler=handler, architecture=arch)
+        _print(report, changes, as_json=as_json)
+    except (exits.UsageError, PackageError) as exc:
+        printing.complaint(str(exc))
+        raise typer.Exit(exits.BAD_USAGE) from exc
+    except KeyboardInterrupt:
+        raise typer.Exit(exits.INTERRUPTED) from None
+    except BrokenPipeError:
+        raise typer.Exit(exits.UNREAD) from None
+    if report.fails(Severity(fail_on.value)):
+        raise typer.Exit(FINDINGS)
+
+
+def _waiting(text: str) -> contextlib.AbstractContextManager[object]:
+    """Show that something goes on, at a terminal alone."""
+    if not printing.is_terminal():
+        return contextlib.nullcontext()
+    return Console(stderr=True).status(text)
+
+
+def _print(report: Report, changes: Iterable[Change], *, as_json: bool) -> None:
+    if as_json:
+        document = report.document()
+        document["fixed"] = [{"path": one.path, "act": one.act.value} for one in changes]
+        printing.document(json.dumps(document).encode())
+        return
+    acts = Counter(one.act.value for one in changes)
+    if acts:
+        done = ", ".join(f"{count:,} {act}" for act, count in acts.items())
+        write_all(STDERR, f"fixed: {done}\n".encode())
+    if sys.stdout.isatty():
+        for line in rendered(report):
+            Console().print(line, soft_wrap=True)
+    else:
+        text = "".join(f"{line.plain}\n" for line in rendered(report))
+        write_all(STDOUT, text.encode("utf-8", "backslashreplace"))
+
+
+def rendered(report: Report) -> Iterable[Text]:
+    """Return the report for people, line by line: the worst and the most expensive first."""
+    yield Text(_title(report))
+    yield Text(f"largest: {_largest(report)}", "dim")
+    for finding in report.findings:
+        yield from _finding(finding)
+    yield Text()
+    if report.measured is not None:
+        yield Text(
+            f"This package spends {_seconds(report.cost_s)} of each cold start compiling.", "bold"
+        )
+        yield Text(f"Measured: {report.measured}.", "dim")
+        if not report.measured.version.startswith(f"{report.python.removeprefix('Python ')}."):
+            yield Text(f"{report.python} was not found: give it by --python for its own times.")
+    counts = Counter(finding.severity for finding in report.findings)
+    words = ", ".join(f"{counts[severity]} {severity}s" for severity in reversed(Severity))
+    yield Text(words if report.findings else "Nothing found.", "" if report.findings else "green")
+
+
+def _title(report: Report) -> str:
+    machine = f", {report.architecture}" if report.architecture else ""
+    zipped = f" ({report.packed / MIB:,.1f} MB zipped)" if report.packed is not None else ""
+    return (
+        f"{report.path}: {report.form} for {report.place}, {report.python}{machine}; "
+        f"{report.files:,} files, {report.size / MIB:,.1f} MB{zipped}"
+    )
+
+
+def _largest(report: Report) -> str:
+    first = list(report.sizes.items())[:_LARGEST]
+    return ", ".join(f"{name} {size / MIB:,.1f} MB" for name, size in first) or "nothing"
+
+
+def _finding(finding: Finding) -> Iterable[Text]:
+    cost = f" [{_seconds(finding.cost_s)}]" if finding.cost_s is not None else ""
+    place = f"{_shown(finding.path)}: " if finding.path else ""
+    head = (finding.severity.value, _STYLES[finding.severity])
+    yield Text.assemble(
+        "\n", head, f"{cost} {place}{_shown(finding.message)}", (f" ({finding.code})", "dim")
+    )
+    yield Text(f"    → {finding.remedy}", "cyan")
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s" if value >= _SECONDS_FROM_S else f"{value * 1000:.1f} ms"
+
+
+def _shown(text: str) -> str:
+    """Return text without what a terminal would take for commands; names may hold anything."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "surrogatepass").decode()
+        for char in text
+    )

@@ -1,0 +1,104 @@
+"""An audit from beginning to end."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.package.audit import (
+    bootstraps,
+    clashes,
+    compiled_modules,
+    permissions,
+    platforms,
+    provided,
+    sealed,
+    site_files,
+    sizes,
+    unread,
+)
+from snapboot_devkit.package.audit.contents import AuditError, Package, opened
+from snapboot_devkit.package.audit.folders import FolderStore
+from snapboot_devkit.package.audit.gathering import Terms, gather
+from snapboot_devkit.package.audit.layout import image_parts
+from snapboot_devkit.package.audit.report import Measured, Report
+from snapboot_devkit.package.audit.zips import ZipStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from snapboot_devkit.package.audit.finding import Finding
+    from snapboot_devkit.package.audit.subject import Subject
+
+CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
+    compiled_modules.check,
+    sealed.check,
+    bootstraps.check,
+    platforms.check,
+    permissions.check,
+    clashes.check,
+    provided.check,
+    site_files.check,
+    sizes.check,
+    unread.check,  # the last: it tells what the others could not read
+)
+
+
+def audit(
+    path: Path | str,
+    *,
+    python: str | None = None,
+    target: str | None = None,
+    handler: str | None = None,
+    architecture: str | None = None,
+) -> Report:
+    """Return what would make a package start slowly, or not at all.
+
+    `path` is a folder, a zip, the build context of an image or its root file system. `python` is
+    the interpreter it is for (a program, a folder or a version; found out by default), `target`
+    where it runs (`managed`, `provided` or `image`), `handler` what the start imports (by default
+    all of the function's own modules), `architecture` `x86_64` or `arm64`. Raises AuditError.
+    """
+    terms = Terms(python, target, handler, architecture)
+    with package_at(Path(path)) as (package, image):
+        return _report(gather(package, terms, image=image))
+
+
+@contextmanager
+def package_at(path: Path) -> Iterator[tuple[Package, bool]]:
+    """Open a package, and tell whether it is an image's root file system. Raises AuditError."""
+    if path.is_dir():
+        parts = image_parts(path)
+        yield opened(FolderStore(path, parts or ("",))), parts is not None
+    elif path.is_file():
+        with ZipStore(path) as store:
+            yield opened(store), False
+    else:
+        raise AuditError(f"cannot audit {str(path)!r}: give a folder or a zip file")
+
+
+def _report(subject: Subject) -> Report:
+    findings = [finding for check in CHECKS for finding in check(subject)]
+    package = subject.package
+    return Report(
+        str(package.store.path),
+        subject.layout.form.value,
+        subject.place.value,
+        str(subject.python),
+        subject.architecture,
+        sum(1 for _ in package.files),
+        package.size,
+        package.store.packed_bytes,
+        sizes.by_owner(subject),
+        _measured(subject),
+        tuple(sorted(findings, key=lambda finding: finding.order)),
+    )
+
+
+def _measured(subject: Subject) -> Measured | None:
+    python, done = subject.python, subject.compiled
+    if not done.seconds:
+        return None
+    version = ".".join(map(str, python.measured_version))
+    return Measured(python.measured_by, version, len(done.seconds), done.work.start)

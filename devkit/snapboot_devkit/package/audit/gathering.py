@@ -1,0 +1,114 @@
+"""What has to be known of a package before it can be judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.package.audit import platforms
+from snapboot_devkit.package.audit.compiling import Work, compiled
+from snapboot_devkit.package.audit.contents import AuditError
+from snapboot_devkit.package.audit.distributions import distributions, owners
+from snapboot_devkit.package.audit.layout import Form, Layout, Place, layout
+from snapboot_devkit.package.audit.modules import COMPILED, State, module_name, states
+from snapboot_devkit.package.audit.pythons import given, of_package
+from snapboot_devkit.package.audit.sealed import sealed
+from snapboot_devkit.package.audit.subject import Subject
+from snapboot_devkit.package.modules import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from snapboot_devkit.package.audit.contents import Package
+
+# What a Dockerfile has in it that compiles while the image is built.
+_COMPILES: Final = "compile"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the caller knows of the package; what is None is found out."""
+
+    python: str | None = None
+    target: str | None = None
+    handler: str | None = None
+    architecture: str | None = None
+
+    def place(self, package: Package, places: Layout) -> Place:
+        """Return where the package is to run. Raises AuditError."""
+        if self.target is None:
+            return _place(package, places)
+        try:
+            return Place(self.target)
+        except ValueError:
+            raise AuditError(
+                f"cannot audit for {self.target!r}: choose one of {', '.join(Place)}"
+            ) from None
+
+
+def gather(package: Package, terms: Terms, *, image: bool) -> Subject:
+    """Find out what the checks need, and measure what a cold start compiles. Raises AuditError."""
+    places = layout(package, image=image)
+    python = of_package(package, places) if terms.python is None else given(terms.python)
+    by_source = states(package, places, python)
+    archive = sealed(package, places, python)
+    due = _due(package, places, by_source) - (archive.loaded if archive else frozenset())
+    found = distributions(package)
+    owned = owners(found)
+    start = _start(terms.handler, by_source, places, owned)
+    return Subject(
+        package,
+        places,
+        terms.place(package, places),
+        python,
+        terms.architecture or platforms.architecture(package),
+        found,
+        owned,
+        by_source,
+        archive,
+        compiled(package, places, python.measured_by, Work(by_source, due, start)),
+    )
+
+
+def _place(package: Package, places: Layout) -> Place:
+    if places.form in {Form.IMAGE, Form.CONTEXT}:
+        return Place.IMAGE
+    # AWS's runtime knows neither of the three.
+    own = package.is_file("bootstrap") or places.runtime or package.is_file(NAME)
+    return Place.PROVIDED if own else Place.MANAGED
+
+
+def _due(package: Package, places: Layout, by_source: Mapping[str, State]) -> set[str]:
+    """Return the modules that are compiled on Lambda whenever they are imported."""
+    if places.form is Form.CONTEXT and _COMPILES in package.text("Dockerfile"):
+        return set()
+    return {path for path, state in by_source.items() if state in COMPILED}
+
+
+def _start(
+    handler: str | None,
+    by_source: Mapping[str, State],
+    places: Layout,
+    owned: Collection[str],
+) -> tuple[str, ...] | None:
+    """Return the modules that a start begins with; None if all are to be taken.
+
+    Without a handler: those in the code's folder that no distribution has brought there, packages
+    by their own name. If everything is a distribution's, as in a layer, no start is known.
+    """
+    if handler is not None and places.form is not Form.LAYER:  # of which it is no part
+        return (_handler_module(handler, by_source, places),)
+    elsewhere = tuple(root for root in places.roots[1:] if root)
+    own = (path for path in by_source if path not in owned and path.startswith(places.task))
+    names = (module_name(path, places) for path in own if not path.startswith(elsewhere))
+    return tuple(sorted({name for name in names if name and "." not in name})) or None
+
+
+def _handler_module(handler: str, by_source: Mapping[str, State], places: Layout) -> str:
+    module, dot, _ = handler.rpartition(".")
+    name = module.replace("/", ".")
+    if not dot or all(module_name(path, places) != name for path in by_source):
+        raise AuditError(
+            f"the package has no module for the handler {handler!r}; give it as module.function"
+        )
+    return name

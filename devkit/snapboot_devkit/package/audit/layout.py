@@ -1,0 +1,131 @@
+"""Where things lie in a package: the function's code, what is imported from where, and Python."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from snapboot_devkit.package.audit.contents import Package
+
+TASK: Final = "/var/task/"
+LAYER: Final = "/opt/"
+_IMAGE_TASK: Final = "var/task/"
+_CONTEXT_TASK: Final = "task/"
+# What a function runs from in the root file system of an image; the rest is the distribution's.
+_IMAGE_PARTS: Final = ("var/task/", "var/runtime/", "opt/")
+# The one that is put there on purpose comes before the distribution's.
+_PYTHONS: Final = ("var/lang/lib", "usr/local/lib", "usr/lib", "usr/lib64")
+_STDLIB: Final = re.compile(r"(?:.*/)?lib(?:64)?/python3\.(\d{1,2})/os\.py")
+_PACKAGES: Final = re.compile(r"(?:.*/)?(?:site|dist)-packages/")
+_RUNTIMES: Final = (".snapboot/runtime/", "var/runtime/")
+
+
+class Form(StrEnum):
+    """What was given to be audited."""
+
+    CODE = "code"
+    LAYER = "layer"
+    CONTEXT = "build context"
+    IMAGE = "image"
+
+
+class Place(StrEnum):
+    """Where the package is to run."""
+
+    MANAGED = "managed"
+    PROVIDED = "provided"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The folders of a package, each relative to it, with "/" at the end, or "".
+
+    `roots` are those that modules are imported from, in the order of `sys.path`; `stdlib` is the
+    standard library's, if the package brings it along, and `python` the version that it is of.
+    """
+
+    form: Form
+    task: str
+    roots: tuple[str, ...]
+    stdlib: str | None
+    python: tuple[int, int] | None
+    runtime: str | None
+
+    def on_lambda(self, path: str) -> str:
+        """Return where a file of the package lies once it is deployed."""
+        if self.form is Form.IMAGE:
+            return f"/{path}"
+        base = LAYER if self.form is Form.LAYER else TASK
+        return f"{base}{path.removeprefix(self.task)}"
+
+    def in_package(self, path: str) -> str | None:
+        """Return which file of the package lies at a path on Lambda; None for one of elsewhere."""
+        if self.form is Form.IMAGE:
+            return path.lstrip("/")
+        base = LAYER if self.form is Form.LAYER else TASK
+        return f"{self.task}{path.removeprefix(base)}" if path.startswith(base) else None
+
+
+def image_parts(root: Path) -> tuple[str, ...] | None:
+    """Return the parts of an image's root file system to look at; None if this is none."""
+    if not ((root / "var/task").is_dir() or (root / "var/runtime/bootstrap").is_file()):
+        return None
+    parts = [part for part in _IMAGE_PARTS if (root / part).is_dir()]
+    found = (path for part in _PYTHONS for path in sorted((root / part).glob("python3*")))
+    parts += [f"{path.relative_to(root)}/" for path in found if path.is_dir()]
+    return tuple(parts)
+
+
+def layout(package: Package, *, image: bool) -> Layout:
+    """Find out where things lie."""
+    form = _form(package, image=image)
+    task = {Form.IMAGE: _IMAGE_TASK, Form.CONTEXT: _CONTEXT_TASK}.get(form, "")
+    stdlib, python = _standard_library(package)
+    runtime = next((f for f in _RUNTIMES if f"{f}snapboot/__init__.py" in package.entries), None)
+    roots = [task, *_layer_roots(package, form, python), *sorted(_site_packages(package))]
+    roots += [stdlib] if stdlib else []
+    roots += [runtime] if runtime else []
+    return Layout(form, task, tuple(dict.fromkeys(roots)), stdlib, python, runtime)
+
+
+def _form(package: Package, *, image: bool) -> Form:
+    entries = package.entries
+    if image:
+        return Form.IMAGE
+    if "Dockerfile" in entries and _CONTEXT_TASK.rstrip("/") in entries:
+        return Form.CONTEXT
+    own = any("/" not in path and path.endswith(".py") for path in entries)
+    if "python" in entries and not package.is_file("python/__init__.py") and not own:
+        return Form.LAYER
+    start = package.head("bootstrap", len("#!/opt/")) if package.is_file("bootstrap") else None
+    return Form.LAYER if start == b"#!/opt/" and not own else Form.CODE
+
+
+def _layer_roots(package: Package, form: Form, python: tuple[int, int] | None) -> Iterator[str]:
+    base = {Form.IMAGE: "opt/", Form.LAYER: ""}.get(form)
+    if base is None:
+        return
+    version = f"{python[0]}.{python[1]}" if python else r"3\.\d+"
+    below = re.compile(rf"{base}python/lib/python{version}/site-packages")
+    yield from sorted(f"{path}/" for path in package.entries if below.fullmatch(path))
+    yield f"{base}python/"
+
+
+def _site_packages(package: Package) -> set[str]:
+    """Return the interpreter's own package folders."""
+    folders = (_PACKAGES.match(path) for path in package.entries if "-packages/" in path)
+    return {match[0] for match in folders if match and match[0].count("-packages/") == 1}
+
+
+def _standard_library(package: Package) -> tuple[str | None, tuple[int, int] | None]:
+    for path in package.entries:
+        if path.endswith("/os.py") and (match := _STDLIB.fullmatch(path)):
+            return path.removesuffix("os.py"), (3, int(match[1]))
+    return None, None

@@ -1,0 +1,90 @@
+"""What the package brings along and the runtime has already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.package.audit.finding import Finding, note, warning
+from snapboot_devkit.package.audit.layout import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from snapboot_devkit.package.audit.distributions import Distribution
+    from snapboot_devkit.package.audit.subject import Subject
+
+# In AWS's managed runtime for Python, with boto3's own dependencies.
+_MANAGED: Final = (
+    "boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3",
+)  # fmt: skip
+_SDK: Final = ("boto3", "botocore")
+_SNAPBOOT: Final = ("orjson", "urllib3")
+_CLIENT: Final = "awslambdaric"
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Find distributions that the runtime also provides."""
+    own = [
+        one
+        for one in subject.distributions
+        if not one.info.startswith(subject.layout.runtime or "/")
+    ]
+    for one in own:
+        if one.name == _CLIENT:
+            yield from _client(subject, one)
+    if subject.place is Place.MANAGED:
+        yield from _managed(subject, [one for one in own if one.name in _MANAGED])
+    elif found := [one for one in own if one.name in _SNAPBOOT]:
+        yield note(
+            "provided",
+            _path(found),
+            f"{_sized(subject, found)} also beside snapboot's runtime; the package's own is loaded",
+            "leave it out if the function runs on snapboot and any version will do",
+        )
+
+
+def _managed(subject: Subject, found: list[Distribution]) -> Iterator[Finding]:
+    """Tell of the SDK, and of what belongs to it: those come and go together."""
+    if not found:
+        return
+    tell = warning if any(one.name in _SDK for one in found) else note
+    yield tell(
+        "provided",
+        _path(found),
+        f"{_sized(subject, found)} also in AWS's managed runtime; the package's own is loaded",
+        "leave it out, or keep it to pin the version (then use --fail-on error); if the function "
+        "does not run on a managed runtime, say --for provided",
+    )
+
+
+def _path(found: list[Distribution]) -> str:
+    return found[0].info if len(found) == 1 else ""
+
+
+def _sized(subject: Subject, found: list[Distribution]) -> str:
+    names = ", ".join(f"{one} ({_size(subject, one)})" for one in found)
+    return f"{names} {'is' if len(found) == 1 else 'are'}"
+
+
+def _client(subject: Subject, one: Distribution) -> Iterator[Finding]:
+    message = f"{one} ({_size(subject, one)}) is AWS's runtime client"
+    if subject.place is Place.IMAGE and subject.layout.runtime is None:
+        yield note(
+            "runtime-client",
+            one.info,
+            f"{message}: an image needs it only as long as its entrypoint is awslambdaric",
+            "leave it out of an image that starts with snapboot",
+        )
+    else:
+        yield warning(
+            "runtime-client",
+            one.info,
+            f"{message}, which the runtime does not need: it brings a runtime_client and a "
+            "simplejson at the top of the path",
+            "leave it out",
+        )
+
+
+def _size(subject: Subject, one: Distribution) -> str:
+    size = sum(subject.package.entries[path].size for path in one.files)
+    return f"{size / 1e6:.1f} MB"

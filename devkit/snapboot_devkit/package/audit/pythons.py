@@ -1,0 +1,134 @@
+"""The Python that a package is for, and the one that measures what compiling costs."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from importlib.util import MAGIC_NUMBER
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.package.audit.contents import AuditError
+from snapboot_devkit.package.bytecode import MAGICS
+from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.process import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from snapboot_devkit.package.audit.contents import Package
+    from snapboot_devkit.package.audit.layout import Layout
+
+_LIMIT_S: Final = 20.0
+_ASK: Final = (
+    "import sys,json;from importlib.util import MAGIC_NUMBER as m;"
+    "print(json.dumps([sys.version_info[:3],int.from_bytes(m[:2],'little'),sys.hexversion]))"
+)
+_TAG: Final = re.compile(r"\.cpython-3(\d{1,2})(?:-[\w-]+)?\.(?:so|pyc)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Python:
+    """A version, the magic number of its bytecode, and who measures.
+
+    `version` is as (3, 13); `hexversion` is None where the very release is not known; `measured_by`
+    is the command of an interpreter, `measured_version` its version.
+    """
+
+    version: tuple[int, int]
+    magic: int
+    hexversion: int | None
+    measured_by: str
+    measured_version: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        return f"Python {self.version[0]}.{self.version[1]}"
+
+    @property
+    def measures(self) -> bool:
+        """Whether the interpreter that measures is of the package's version."""
+        return self.measured_version[:2] == self.version
+
+    @property
+    def tag(self) -> str:
+        """What its bytecode has in its name: cpython-313."""
+        return f"cpython-{self.version[0]}{self.version[1]}"
+
+
+def given(command: str) -> Python:
+    """Ask an interpreter, a program or the folder it is installed in. Raises AuditError."""
+    program = _program(command)
+    try:
+        done = run([program, "-I", "-S", "-c", _ASK], limit_s=_LIMIT_S)
+        version, magic, hexversion = json.loads(done.output)
+    except PackageError as exc:
+        raise AuditError(f"{exc}; give --python an interpreter") from exc
+    except ValueError as exc:
+        raise AuditError(
+            f"{program!r} is no Python interpreter that can be asked for its version; give "
+            "--python another one"
+        ) from exc
+    return Python((version[0], version[1]), magic, hexversion, program, tuple(version))
+
+
+def of_package(package: Package, layout: Layout) -> Python:
+    """Return the Python that the package was evidently made for; without evidence this one.
+
+    Which release of a version it will be, nothing in a package tells.
+    """
+    version = layout.python or _voted(package) or sys.version_info[:2]
+    return replace(_at_hand(version), hexversion=None)
+
+
+def _at_hand(version: tuple[int, int]) -> Python:
+    if version == sys.version_info[:2]:
+        return this_one()
+    found = shutil.which(f"python{version[0]}.{version[1]}")
+    try:
+        python = given(found) if found else None
+    except AuditError:
+        python = None
+    if python is not None and python.version == version:
+        return python
+    magic = MAGICS.get(version, 0)
+    return Python(version, magic, None, sys.executable, sys.version_info[:3])
+
+
+def this_one() -> Python:
+    """Return the Python that runs here."""
+    magic = int.from_bytes(MAGIC_NUMBER[:2], "little")
+    version = sys.version_info[:3]
+    return Python(version[:2], magic, sys.hexversion, sys.executable, version)
+
+
+def _program(command: str) -> str:
+    folder = Path(command)
+    if folder.is_dir():
+        programs = (*sorted(folder.glob("bin/python3.[0-9]*[0-9]")), folder / "bin/python3")
+        found = next((path for path in programs if path.is_file()), None)
+        if found is None:
+            raise AuditError(f"{command!r} has no bin/python3; give --python an interpreter")
+        return str(found)
+    name = f"python{command}" if re.fullmatch(r"3\.\d+", command) else command
+    program = shutil.which(name)
+    if program is None:
+        raise AuditError(f"cannot find the interpreter {name!r}; give --python the path of one")
+    return program
+
+
+def _voted(package: Package) -> tuple[int, int] | None:
+    """Return the version that most extension modules are for; without any, most bytecode."""
+    for suffix in (".so", ".pyc"):
+        if votes := Counter(_tags(package, suffix)):
+            return 3, votes.most_common(1)[0][0]
+    return None
+
+
+def _tags(package: Package, suffix: str) -> Iterator[int]:
+    for path in package.entries:
+        if path.endswith(suffix) and (match := _TAG.search(path)):
+            yield int(match[1])

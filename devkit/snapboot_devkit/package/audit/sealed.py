@@ -1,0 +1,125 @@
+"""The module archive: whether the runtime will use it, and whether it is of this package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from snapboot_devkit.package.audit.finding import Finding, error, note, warning
+from snapboot_devkit.package.audit.subject import Subject, counted, listed
+from snapboot_devkit.package.bytecode import magic_bytes
+from snapboot_devkit.package.modules import (
+    NAME,
+    ModuleArchive,
+    ModuleArchiveError,
+    SealedModule,
+    read,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from snapboot_devkit.package.audit.contents import Package
+    from snapboot_devkit.package.audit.layout import Layout
+    from snapboot_devkit.package.audit.pythons import Python
+
+_AGAIN = "package the function again: snapboot package"
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The archive at `path`, or why it is refused; `loaded` are the sources that it replaces."""
+
+    path: str
+    archive: ModuleArchive | None
+    refusal: str | None
+    loaded: frozenset[str]
+
+
+def sealed(package: Package, layout: Layout, python: Python) -> Sealed | None:
+    """Return what is known of the package's module archive, None if it has none."""
+    path = f"{layout.task}{NAME}"
+    if not package.is_file(path):
+        return None
+    content = package.content(path)
+    if content is None:
+        return Sealed(path, None, "it cannot be read", frozenset())
+    try:
+        archive = read(content)
+    except ModuleArchiveError as exc:
+        return Sealed(path, None, str(exc), frozenset())
+    refusal = _refusal(archive, python)
+    loaded = () if refusal else (source_path(one, layout) for one in archive.modules)
+    return Sealed(path, archive, refusal, frozenset(filter(None, loaded)))
+
+
+def source_path(module: SealedModule, layout: Layout) -> str | None:
+    """Return the file of a sealed module in the package, None for one that lies elsewhere."""
+    kind, folder = module.home[:1], module.home[1:]
+    base = {"t": layout.task, "s": layout.stdlib, "r": layout.runtime}.get(kind)
+    if kind == "/":
+        return layout.in_package(f"{module.home}/{module.tail}")
+    return None if base is None else f"{base}{folder}{'/' if folder else ''}{module.tail}"
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Find an archive that is refused, or that is of other modules than the package has."""
+    found = subject.sealed
+    if found is None:
+        return
+    if found.refusal is not None or found.archive is None:
+        yield warning(
+            "archive-refused",
+            found.path,
+            f"the runtime will not use the module archive: {found.refusal}",
+            _AGAIN,
+        )
+        return
+    yield from _changed(subject, found, found.archive)
+    if subject.python.hexversion is None:
+        yield note(
+            "archive-version",
+            found.path,
+            f"the module archive is for Python {found.archive.version}; any other release refuses "
+            "it",
+            "name the interpreter of the target by --python to have it compared",
+        )
+
+
+def _changed(subject: Subject, found: Sealed, archive: ModuleArchive) -> Iterator[Finding]:
+    def source_of(module: SealedModule) -> bytes | None:
+        path = source_path(module, subject.layout)
+        if path is None or path not in subject.package.entries:
+            return None
+        return subject.package.content(path)
+
+    if changed := archive.changed(source_of):
+        yield error(
+            "archive-stale",
+            found.path,
+            f"{counted(len(changed), 'module')} changed after the archive was made, which still "
+            f"runs the old code: {listed(changed)}",
+            _AGAIN,
+        )
+    paths = ((one.name, source_path(one, subject.layout)) for one in archive.modules)
+    gone = [name for name, path in paths if path and path not in subject.package.entries]
+    if gone:
+        yield error(
+            "archive-foreign",
+            found.path,
+            f"{counted(len(gone), 'module')} of the archive are not in the package: {listed(gone)}",
+            _AGAIN,
+        )
+
+
+def _refusal(archive: ModuleArchive, python: Python) -> str | None:
+    own = (magic_bytes(python.magic), python.hexversion or archive.hexversion)
+    version = (archive.hexversion >> 24, archive.hexversion >> 16 & 0xFF)
+    if version != python.version or (python.magic and not archive.suits(*own)):
+        return f"it was made for Python {archive.version}, and the package is for {python}"
+    # Each byte is checked once: modules that share bytes could keep the audit busy for years.
+    if sum(one.length for one in archive.modules) > len(archive.content):
+        return "its modules overlap"
+    if damaged := archive.damaged():
+        return f"the code of {listed(damaged)} in it is damaged"
+    return None
