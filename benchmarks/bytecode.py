@@ -13,21 +13,30 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMPILE_DEADLINE_S = 300
+# The header after its magic number (PEP 552): compare with the source, made at 0 and of no size.
+OF_ANOTHER_TIME = bytes(12)
 # What -v (PYTHONVERBOSE) writes as a module's code is loaded: from its bytecode, or compiled.
 LOADED = "# code object from "
 IMPORTED = "import '"
 
 
-def compile_folder(python: Path, folder: Path) -> None:
-    """Write bytecode for all below `folder` that is used without looking at the sources' times."""
+def compile_folder(python: Path, folder: Path, *, mode: str = "unchecked-hash") -> None:
+    """Write bytecode for all below `folder`, such as is never compared with its source."""
     subprocess.run(
-        [
-            *(python, "-m", "compileall", "-q", "-f"),
-            *("--invalidation-mode", "unchecked-hash", folder),
-        ],
+        [python, "-m", "compileall", "-q", "-f", "--invalidation-mode", mode, folder],
         check=True,
         timeout=COMPILE_DEADLINE_S,
     )
+
+
+def make_stale(folder: Path) -> None:
+    """Make all bytecode below `folder` what it is beside sources whose times were set anew.
+
+    Packagers do that, for archives that come out the same, and leave the bytecode in.
+    """
+    for path in folder.rglob("*.pyc"):
+        content = path.read_bytes()
+        path.write_bytes(content[:4] + OF_ANOTHER_TIME + content[16:])
 
 
 def compiled_at_start(verbose: str) -> tuple[str, ...]:

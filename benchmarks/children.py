@@ -100,6 +100,17 @@ class Child:
         rows = dict(line.split(":", 1) for line in text.splitlines()[1:])
         return Memory(_kilobytes(rows["Rss"]), _kilobytes(rows["Pss"]))
 
+    def storage_bytes(self) -> int | None:
+        """Return how much had to come from storage for it, with what was read ahead.
+
+        None where the system does not tell.
+        """
+        try:
+            text = Path(f"/proc/{self.pid}/io").read_text(encoding="ascii")
+        except OSError:
+            return None
+        return int(text.partition("\nread_bytes: ")[2].partition("\n")[0])
+
     def written(self) -> str:
         """Return what it wrote to standard error so far."""
         return self._stderr.read_text(encoding="utf-8", errors="replace")

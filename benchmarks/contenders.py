@@ -106,6 +106,16 @@ def environment(task_root: Path, handler: str, interpreter: Interpreter) -> dict
 
 
 def _snapboot(interpreter: Interpreter, folder: Path) -> Contender:
+    lay_out_runtime(interpreter, folder)
+    return Contender(
+        name=OURS,
+        version=our_version(),
+        shown="bootstrap",
+        command=(str(folder / "bootstrap"),),
+    )
+
+
+def lay_out_runtime(interpreter: Interpreter, folder: Path) -> None:
     """Lay out /var/runtime: the bootstrap, the package, what it depends on, and bytecode."""
     shutil.copytree(dependencies(interpreter), folder)
     shutil.copytree(RUNTIME, folder, ignore=NO_BYTECODE, dirs_exist_ok=True)
@@ -114,12 +124,6 @@ def _snapboot(interpreter: Interpreter, folder: Path) -> Contender:
     _, _, body = (ROOT / "bootstrap").read_text(encoding="utf-8").partition("\n")
     bootstrap.write_text(f"#!{interpreter.path} -SsP\n{body}", encoding="utf-8")
     bootstrap.chmod(0o755)
-    return Contender(
-        name=OURS,
-        version=_our_version(),
-        shown="bootstrap",
-        command=(str(bootstrap),),
-    )
 
 
 def _awslambdaric(interpreter: Interpreter, folder: Path) -> Contender:
@@ -170,8 +174,8 @@ def _requirements() -> list[str]:
     return list(document["project"]["dependencies"])
 
 
-def _our_version() -> str:
-    """Read the version from the package's source: it runs under the measured interpreter only."""
+def our_version() -> str:
+    """Return our version, read from the source: it runs under the measured interpreter only."""
     text = (RUNTIME / "snapboot" / "__init__.py").read_text(encoding="utf-8")
     return text.partition('__version__ = "')[2].partition('"')[0]
 

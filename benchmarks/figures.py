@@ -7,7 +7,18 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
 from benchmarks.estimates import Estimate, bootstrap, median, overhead_ratio, paired_ratio
-from benchmarks.samples import FootprintSample, HostSample, InitSample, MemorySample, WarmSample
+from benchmarks.page_cache import PageCache
+from benchmarks.samples import (
+    NOTHING,
+    FootprintSample,
+    FunctionInitSample,
+    HostSample,
+    ImageFilesSample,
+    ImageSample,
+    InitSample,
+    MemorySample,
+    WarmSample,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +31,13 @@ MICROSECOND_NS = 1e3
 KILOBYTE = 1e3
 MEGABYTE = 1e6
 WHOLE_FROM = 100
+# What is added to a figure's name.
+PAGE_CACHES = {
+    PageCache.WARM.value: "",
+    PageCache.DROPPED.value: ", page cache cold",
+    PageCache.ADVISED.value: ", page cache cold but for the system's files",
+}
+Start = InitSample | ImageSample | FunctionInitSample
 
 RESIDENT = attrgetter("resident_bytes")
 PROPORTIONAL = attrgetter("proportional_bytes")
@@ -156,12 +174,55 @@ def _host(recording: Recording) -> list[Figure]:
     ]
 
 
+def _image(recording: Recording) -> list[Figure]:
+    return [
+        _figure(recording, f"{name}{told}", unit, _of_image(cache, value))
+        for cache, told in PAGE_CACHES.items()
+        for name, unit, value in (
+            ("spawn to next", "ms", _ready_ms),
+            ("CPU time to next", "ms", _cpu_ms),
+            ("read from storage", "MB", _storage_mb),
+        )
+    ]
+
+
+def _image_files(recording: Recording) -> list[Figure]:
+    return [
+        _figure(recording, "files opened", "", _of_files(lambda sample: len(sample.files))),
+        _figure(recording, "read", "kB", _of_files(lambda one: sum(one.read_bytes) / KILOBYTE)),
+        _figure(recording, "mapped", "kB", _of_files(lambda one: sum(one.mapped_bytes) / KILOBYTE)),
+    ]
+
+
+def _function_init(recording: Recording) -> list[Figure]:
+    rows = [sample for sample in recording.samples if isinstance(sample, FunctionInitSample)]
+    empty = [one for one in rows if one.function == NOTHING]
+    empty_ms = {
+        key: median([one.ready_ns / MILLISECOND_NS for one in empty if _start_of(one) == key])
+        for key in set(map(_start_of, empty))
+    }
+    return [
+        _figure(
+            recording, f"{function}{PAGE_CACHES[cache]}: {name}", "ms", _of(function, cache, value)
+        )
+        for function, cache in dict.fromkeys((one.function, one.page_cache) for one in rows)
+        for name, value in (
+            ("spawn to next", _ready_ms),
+            ("CPU time to next", _cpu_ms),
+            ("beyond a start with nothing", _beyond(empty_ms)),
+        )
+    ]
+
+
 MAKERS: dict[str, Callable[[Recording], list[Figure]]] = {
     "init": _init,
     "warm": _warm,
     "memory": _memory,
     "footprint": _footprint,
     "host": _host,
+    "image": _image,
+    "image_files": _image_files,
+    "function_init": _function_init,
 }
 
 
@@ -185,13 +246,64 @@ def _figure(
 
 
 def _ready_ms(sample: object) -> float | None:
-    return sample.ready_ns / MILLISECOND_NS if isinstance(sample, InitSample) else None
+    return sample.ready_ns / MILLISECOND_NS if isinstance(sample, Start) else None
 
 
 def _cpu_ms(sample: object) -> float | None:
-    if not isinstance(sample, InitSample) or sample.cpu_ns is None:
+    if not isinstance(sample, Start) or sample.cpu_ns is None:
         return None
     return sample.cpu_ns / MILLISECOND_NS
+
+
+def _storage_mb(sample: ImageSample) -> float | None:
+    """Return what storage had to give; what a warm page cache left over says nothing."""
+    if sample.storage_bytes is None or sample.page_cache == PageCache.WARM.value:
+        return None
+    return sample.storage_bytes / MEGABYTE
+
+
+def _of_image(
+    cache: str, value: Callable[[ImageSample], float | None]
+) -> Callable[[object], float | None]:
+    def of(sample: object) -> float | None:
+        if not isinstance(sample, ImageSample) or sample.page_cache != cache:
+            return None
+        return value(sample)
+
+    return of
+
+
+def _of_files(value: Callable[[ImageFilesSample], float]) -> Callable[[object], float | None]:
+    return lambda sample: value(sample) if isinstance(sample, ImageFilesSample) else None
+
+
+def _of(
+    function: str, cache: str, value: Callable[[FunctionInitSample], float | None]
+) -> Callable[[object], float | None]:
+    def of(sample: object) -> float | None:
+        if not isinstance(sample, FunctionInitSample):
+            return None
+        return value(sample) if (sample.function, sample.page_cache) == (function, cache) else None
+
+    return of
+
+
+def _beyond(
+    empty_ms: dict[tuple[str, str], float],
+) -> Callable[[FunctionInitSample], float | None]:
+    """Return what a start took longer than the median one with a function that imports nothing."""
+
+    def beyond(sample: FunctionInitSample) -> float | None:
+        empty = empty_ms.get(_start_of(sample))
+        if empty is None or sample.function == NOTHING:
+            return None
+        return sample.ready_ns / MILLISECOND_NS - empty
+
+    return beyond
+
+
+def _start_of(sample: FunctionInitSample) -> tuple[str, str]:
+    return sample.contender, sample.page_cache
 
 
 def _only(

@@ -6,6 +6,10 @@ These are the rows of the recordings, and nothing is derived in them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+# The function that imports nothing.
+NOTHING: Final = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +81,55 @@ class HostSample:
     round_trips_ns: tuple[int, ...]
 
 
-Sample = InitSample | WarmSample | MemorySample | FootprintSample | HostSample
+@dataclass(frozen=True, slots=True)
+class ImageSample:
+    """One start of an image: from spawn to ready, and what storage had to give for it.
+
+    `page_cache` says what was in memory before: see `PageCache`. `storage_bytes`, with what was
+    read ahead, is None where the system does not tell.
+    """
+
+    round: int
+    contender: str
+    page_cache: str
+    ready_ns: int
+    cpu_ns: int | None
+    storage_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFilesSample:
+    """The files that one start of an image opened; of each, the bytes read and those mapped."""
+
+    round: int
+    contender: str
+    files: tuple[str, ...]
+    read_bytes: tuple[int, ...]
+    mapped_bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionInitSample:
+    """One start with one function: from spawn to ready, and the CPU time that took.
+
+    `contender` says how the function was packaged too, `page_cache` what was in memory before.
+    """
+
+    round: int
+    contender: str
+    function: str
+    page_cache: str
+    ready_ns: int
+    cpu_ns: int | None
+
+
+Sample = (
+    InitSample
+    | WarmSample
+    | MemorySample
+    | FootprintSample
+    | HostSample
+    | ImageSample
+    | ImageFilesSample
+    | FunctionInitSample
+)

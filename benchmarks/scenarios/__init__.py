@@ -7,16 +7,30 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from benchmarks.contenders import OURS, THEIRS, THEIRS_UNPOOLED
+from benchmarks.layouts import SLIM, layouts
+from benchmarks.packages import STALE, packagings
 from benchmarks.platforms import EMULATOR, HOST, platforms
 from benchmarks.samples import (
     FootprintSample,
+    FunctionInitSample,
     HostSample,
+    ImageFilesSample,
+    ImageSample,
     InitSample,
     MemorySample,
     Sample,
     WarmSample,
 )
-from benchmarks.scenarios import footprint, host, init, memory, warm
+from benchmarks.scenarios import (
+    footprint,
+    function_init,
+    host,
+    image,
+    image_files,
+    init,
+    memory,
+    warm,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -61,4 +75,19 @@ SCENARIOS = {
     "memory": Scenario(memory.measure, memory.rounds, MemorySample),
     "footprint": Scenario(footprint.measure, footprint.rounds, FootprintSample),
     "host": Scenario(host.measure, host.rounds, HostSample, platforms, HOST, (EMULATOR,)),
+    "image": Scenario(image.measure, image.rounds, ImageSample, layouts, references=(THEIRS, SLIM)),
+    "image_files": Scenario(
+        image_files.measure,
+        image_files.rounds,
+        ImageFilesSample,
+        layouts,
+        references=(THEIRS, SLIM),
+    ),
+    "function_init": Scenario(
+        function_init.measure,
+        function_init.rounds,
+        FunctionInitSample,
+        packagings,
+        references=(THEIRS, STALE),
+    ),
 }

@@ -65,11 +65,11 @@ def _calls(bench: Bench, contender: Contender) -> list[tuple[str, str]] | None:
         return None
     log = bench.scratch / "strace"
     with bench.start(contender, under=(strace, *TRACE, "-o", str(log))) as running:
-        text = _complete_log(running, log)
+        text = complete_log(running, log)
     return calls_until_ready(text)
 
 
-def _complete_log(running: Running, log: Path) -> str:
+def complete_log(running: Running, log: Path) -> str:
     """Return the log once the call that made the contender ready stands in it.
 
     The contender is ready as the call is made; strace writes the call down a moment after.

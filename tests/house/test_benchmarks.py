@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,16 +17,35 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from benchmarks import bytecode, cautions, contenders, endpoints, estimates, payloads, tables
+from benchmarks import (
+    bytecode,
+    cautions,
+    contenders,
+    endpoints,
+    estimates,
+    packages,
+    payloads,
+    tables,
+)
 from benchmarks.bench import QUICK, Bench
 from benchmarks.contenders import Contender
 from benchmarks.endpoints import REQUEST_ID, ContenderError, FirstByte, RuntimeAPI
 from benchmarks.figures import figures
+from benchmarks.layouts import SLIM
 from benchmarks.machine import interpreter_at
+from benchmarks.page_cache import PageCache, emptied
 from benchmarks.platforms import EMULATOR, HOST, UNFROZEN
 from benchmarks.recording import Recording, RecordingError, load, load_all
-from benchmarks.samples import FootprintSample, InitSample, MemorySample, Sample, WarmSample
-from benchmarks.scenarios import SCENARIOS
+from benchmarks.samples import (
+    FootprintSample,
+    FunctionInitSample,
+    ImageSample,
+    InitSample,
+    MemorySample,
+    Sample,
+    WarmSample,
+)
+from benchmarks.scenarios import SCENARIOS, image_files
 from benchmarks.scenarios.footprint import calls_until_ready
 from oracles import OracleUnavailable, awslambdaric
 
@@ -32,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_DEADLINE_S = 180
+RUN_DEADLINE_S = 480
 JOIN_DEADLINE_S = 10
 
 
@@ -44,7 +65,9 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder that a quick run of everything wrote."""
     try:
         awslambdaric.folder(sys.executable)
-        contenders.dependencies(interpreter_at(Path(sys.executable)))
+        interpreter = interpreter_at(Path(sys.executable))
+        contenders.dependencies(interpreter)
+        packages.installed(interpreter, packages.IMPORT)
     except OracleUnavailable as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("results")
@@ -64,6 +87,20 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+IMAGES = [contenders.OURS, contenders.THEIRS, SLIM]
+# Who is compared, where it is not the contenders as they are.
+ENTRANTS = {
+    "host": [HOST, UNFROZEN, EMULATOR],
+    "image": IMAGES,
+    "image_files": IMAGES,
+    "function_init": [
+        packaging.name
+        for packaging in packages.PACKAGINGS
+        if not packaging.lazy or sys.version_info >= packages.LAZY_FROM
+    ],
+}
+
+
 @pytest.mark.slow
 class TestAQuickRunOfEverything:
     def test_leaves_a_recording_of_each_scenario(self, measured: Path) -> None:
@@ -81,7 +118,7 @@ class TestAQuickRunOfEverything:
         assert document["interpreter"]["version"].startswith("3.")
         assert set(document["commit"]) == {"id", "modified"}
         assert document["flags"]["quick"] is True
-        expected = [HOST, UNFROZEN, EMULATOR] if scenario == "host" else list(contenders.LAYOUTS)
+        expected = ENTRANTS.get(scenario, list(contenders.LAYOUTS))
         assert [row["name"] for row in document["contenders"]] == expected
         assert all(row["version"] and row["command"] for row in document["contenders"])
 
@@ -128,6 +165,52 @@ class TestAQuickRunOfEverything:
 
         assert {row["compiled_at_start"] for row in staged} == {0}
         assert all(row["modules"] for row in rows)
+
+    def test_starts_every_image_with_the_page_cache_warm_and_cold(self, measured: Path) -> None:
+        rows = raw(measured, "image")["samples"]
+        caches = {row["page_cache"] for row in rows}
+
+        assert len(caches & {"dropped", "advised"}) == 1
+        assert {(row["page_cache"], row["contender"]) for row in rows} == {
+            (cache, name) for cache in ("warm", *caches - {"warm"}) for name in IMAGES
+        }
+
+    def test_an_image_of_ours_opens_and_reads_at_most_half_of_a_plain_one(
+        self, measured: Path
+    ) -> None:
+        if not shutil.which("strace"):
+            pytest.skip("strace, which lists the files of a start, is not installed")
+        rows = raw(measured, "image_files")["samples"]
+        (ours,), (plain,) = (
+            {
+                (len(row["files"]), sum(row["read_bytes"]))
+                for row in rows
+                if row["contender"] == name
+            }
+            for name in (contenders.OURS, SLIM)
+        )  # one of each: counts do not waver
+
+        assert ours[0] <= plain[0] / 2
+        assert ours[1] <= plain[1] / 2
+
+    def test_tells_the_files_of_an_image_as_they_lie_in_it(self, measured: Path) -> None:
+        if not shutil.which("strace"):
+            pytest.skip("strace, which lists the files of a start, is not installed")
+        (row, *_) = raw(measured, "image_files")["samples"]
+        inside = [path for path in row["files"] if not path.startswith("/")]
+
+        assert {"task", "python"} < {path.partition("/")[0] for path in inside}
+        assert not [path for path in row["files"] if "/snapboot-benchmarks-" in path]
+
+    def test_starts_every_function_in_every_packaging(self, measured: Path) -> None:
+        rows = raw(measured, "function_init")["samples"]
+        functions = {packages.EMPTY.name, packages.IMPORT.name, packages.CLIENT.name}
+        warm = {(row["function"], row["contender"]) for row in rows if row["page_cache"] == "warm"}
+
+        assert warm == {
+            (name, contender) for name in functions for contender in ENTRANTS["function_init"]
+        }
+        assert {row["function"] for row in rows if row["page_cache"] != "warm"} == functions
 
     def test_renders_a_table_and_plots_of_each_scenario(self, measured: Path) -> None:
         done = run("render", "--output", str(measured))
@@ -479,6 +562,93 @@ def test_bytecode_is_used_whatever_the_time_of_its_source(tmp_path: Path) -> Non
     assert str(source) not in bytecode.compiled_at_start(done.stderr)
 
 
+def test_stale_bytecode_is_read_and_compiled_anew(tmp_path: Path) -> None:
+    source = tmp_path / "app.py"
+    source.write_text("", encoding="utf-8")
+    bytecode.compile_folder(Path(sys.executable), tmp_path)
+    bytecode.make_stale(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-B", "-v", "-c", "import app"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=JOIN_DEADLINE_S,
+    )
+
+    assert str(source) in bytecode.compiled_at_start(done.stderr)
+    assert len(list(tmp_path.rglob("*.pyc"))) == 1
+
+
+# --- the files of a start -----------------------------------------------------------------------
+
+STRACE_OF_FILES = """\
+7 openat(AT_FDCWD</task>, "/python/os.pyc", O_RDONLY|O_CLOEXEC) = 3</python/os.pyc>
+7 read(3</python/os.pyc>, "\\363\\r"..., 90) = 80
+7 read(3</python/os.pyc>, "", 10) = 0
+7 openat(AT_FDCWD</task>, "/python/gone.py", O_RDONLY) = -1 ENOENT (No such file or directory)
+7 openat(AT_FDCWD</task>, "/python", O_RDONLY|O_DIRECTORY) = 4</python>
+7 getdents64(4</python>, 0x55 /* 9 entries */, 32768) = 300
+7 openat(AT_FDCWD</task>, "/lib/libm.so", O_RDONLY|O_CLOEXEC) = 3</lib/libm.so>
+7 pread64(3</lib/libm.so>, "\\6\\0"..., 784, 64) = 784
+7 mmap(NULL, 4096, PROT_READ, MAP_PRIVATE|MAP_DENYWRITE, 3</lib/libm.so>, 0) = 0x7f01
+7 mmap(0x7f00, 8192, PROT_READ, MAP_PRIVATE|MAP_FIXED, 3</lib/libm.so>, 0x1000) = 0x7f02
+7 mmap(NULL, 4096, PROT_READ, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x7f03
+7 openat(AT_FDCWD</task>, "/task/app.pyc", O_RDONLY <unfinished ...>
+8 read(5</python/os.pyc>,  <unfinished ...>
+7 <... openat resumed>) = 6</task/app.pyc>
+8 <... read resumed>"x", 1) = 1
+8 sendto(3<socket:[9]>, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r"..., 99, 0, NULL, 0) = 99
+7 openat(AT_FDCWD</task>, "/python/late.pyc", O_RDONLY|O_CLOEXEC) = 3</python/late.pyc>
+"""
+
+
+def test_a_start_s_files_are_counted_up_to_its_readiness_whichever_thread_opens_them() -> None:
+    found = image_files.touched(STRACE_OF_FILES)
+
+    assert {path: (file.read_bytes, file.mapped_to) for path, file in found.items()} == {
+        "/python/os.pyc": (81, 0),
+        "/lib/libm.so": (784, 0x1000 + 8192),
+        "/task/app.pyc": (0, 0),
+    }
+
+
+# --- the page cache -----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "RWF_NOWAIT"), reason="only Linux tells what is in memory")
+def test_without_the_right_to_empty_it_the_page_cache_loses_the_files_named(tmp_path: Path) -> None:
+    path = tmp_path / "package" / "app.py"
+    path.parent.mkdir()
+    path.write_bytes(bytes(100_000))
+    if not in_memory(path):
+        pytest.skip("this file system does not tell what is in memory")
+
+    assert emptied(path.parent, drop=tmp_path / "nowhere" / "drop_caches") is PageCache.ADVISED
+    if tmpfs(path):
+        pytest.skip("this file system has nothing but memory")
+    assert not in_memory(path)
+
+
+def in_memory(path: Path) -> bool:
+    with path.open("rb") as file:
+        try:
+            return os.preadv(file.fileno(), [bytearray(1)], 0, os.RWF_NOWAIT) == 1
+        except OSError:
+            return False
+
+
+def tmpfs(path: Path) -> bool:
+    listed = subprocess.run(
+        ["stat", "--file-system", "--format=%T", path],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=JOIN_DEADLINE_S,
+    )
+    return listed.stdout.strip() in {"tmpfs", "ramfs"}
+
+
 # --- recordings, tables, plots, warnings --------------------------------------------------------
 
 
@@ -581,6 +751,47 @@ def test_a_block_of_invocations_counts_by_its_median_round_trip() -> None:
 
     assert round_trip.values == {"snapboot": [30]}
     assert cpu.values == {"snapboot": [25]}
+
+
+def test_what_a_function_takes_is_told_whole_and_beyond_a_start_with_nothing() -> None:
+    def start(number: int, function: str, ms: float, cache: str = "warm") -> FunctionInitSample:
+        return FunctionInitSample(number, "snapboot", function, cache, round(ms * 1e6), None)
+
+    found = figures(
+        recording(
+            "function_init",
+            *(start(0, "nothing", 10), start(0, "pandas", 400)),
+            *(start(1, "nothing", 20), start(1, "pandas", 430)),
+            *(start(0, "nothing", 50, "dropped"), start(0, "boto3", 550, "dropped")),
+        )
+    )
+
+    assert {figure.name: figure.values["snapboot"] for figure in found} == {
+        "nothing: spawn to next": [10, 20],
+        "pandas: spawn to next": [400, 430],
+        "pandas: beyond a start with nothing": [385, 415],
+        "nothing, page cache cold: spawn to next": [50],
+        "boto3, page cache cold: spawn to next": [550],
+        "boto3, page cache cold: beyond a start with nothing": [500],
+    }
+
+
+def test_what_storage_gave_is_told_of_a_cold_page_cache_alone() -> None:
+    found = figures(
+        recording(
+            "image",
+            ImageSample(0, "snapboot", "warm", 10_000_000, 9_000_000, 4096),
+            ImageSample(0, "snapboot", "dropped", 50_000_000, 20_000_000, 14_000_000),
+        )
+    )
+
+    assert {figure.name: figure.values["snapboot"] for figure in found} == {
+        "spawn to next": [10],
+        "CPU time to next": [9],
+        "spawn to next, page cache cold": [50],
+        "CPU time to next, page cache cold": [20],
+        "read from storage, page cache cold": [14],
+    }
 
 
 def test_growth_is_what_goes_on_in_the_second_half() -> None:

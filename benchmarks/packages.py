@@ -1,0 +1,227 @@
+"""Functions that import what people import, each packaged in the ways that are compared.
+
+A package lies in a folder of its own for each state of its bytecode; what else is in the folders
+is the same. No start writes bytecode, as on Lambda, where a function's folder is read-only.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.bytecode import COMPILE_DEADLINE_S, compile_folder, make_stale
+from benchmarks.contenders import NO_BYTECODE, OURS, ROOT, THEIRS, environment
+from benchmarks.endpoints import ContenderError
+from benchmarks.samples import NOTHING
+from oracles import cache
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from benchmarks.bench import Bench
+    from benchmarks.contenders import Contender
+    from benchmarks.machine import Interpreter
+
+INSIDE: Final = ROOT / "devkit" / "snapboot_devkit" / "package" / "inside"
+HANDLER: Final = "app.handler"
+LAZY_FROM: Final = (3, 15)
+# What the platform sets: a client looks no further for them.
+VARIABLES: Final = {
+    "AWS_ACCESS_KEY_ID": "example",
+    "AWS_SECRET_ACCESS_KEY": "example",
+    "AWS_SESSION_TOKEN": "example",
+    "POWERTOOLS_SERVICE_NAME": "benchmark",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function: what it does when it is imported, and which packages it needs for that."""
+
+    name: str
+    init: str = ""
+    requirements: tuple[str, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """The text of its `app.py`."""
+        return f"{self.init}\n\ndef handler(event, context):\n    return event\n"
+
+    @property
+    def slug(self) -> str:
+        """A folder's name."""
+        return "".join(letter if letter.isalnum() else "-" for letter in self.name)
+
+
+BOTO3 = ("boto3==1.44.5",)
+EMPTY = Function(NOTHING)
+IMPORT = Function("import boto3", "import boto3", BOTO3)
+CLIENT = Function("an S3 client of boto3", 'import boto3\n\ns3 = boto3.client("s3")', BOTO3)
+POWERTOOLS = Function(
+    "Powertools",
+    "from aws_lambda_powertools import Logger\n"
+    "from aws_lambda_powertools.event_handler import APIGatewayHttpResolver\n\n"
+    "logger = Logger()\napp = APIGatewayHttpResolver()",
+    ("aws-lambda-powertools==3.37.0",),
+)
+FASTAPI = Function(
+    "FastAPI and Mangum",
+    "from fastapi import FastAPI\nfrom mangum import Mangum\n\n"
+    'app = FastAPI()\n\n\n@app.get("/")\ndef root() -> dict[str, str]:\n    return {}\n\n\n'
+    "serve = Mangum(app)",
+    ("fastapi==0.165.0", "mangum==0.22.0"),
+)
+PANDAS = Function("pandas", "import pandas", ("pandas==3.1.1",))
+
+
+class Bytecode(Enum):
+    """What of it a package has."""
+
+    ARCHIVE = "archive"  # `snapboot package`: never to be checked, and in a module archive
+    TRUE = "true"  # never to be checked
+    STALE = "stale"  # of sources of another time: read, and compiled anew
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Packaging:
+    """A way to package a function, and the runtime it is run by."""
+
+    name: str
+    runtime: str
+    bytecode: Bytecode
+    variables: Mapping[str, str] = field(default_factory=dict)
+    lazy: bool = False
+
+
+FILES: Final = f"{OURS}, no archive"
+COLLECTING: Final = f"{OURS}, collector at work"
+LAZY: Final = f"{OURS}, lazy imports"
+STALE: Final = f"{THEIRS}, stale bytecode"
+UNCOMPILED: Final = f"{THEIRS}, no bytecode"
+
+PACKAGINGS: Final = (
+    Packaging(OURS, OURS, Bytecode.ARCHIVE),
+    Packaging(FILES, OURS, Bytecode.TRUE),
+    Packaging(COLLECTING, OURS, Bytecode.ARCHIVE, {"SNAPBOOT_GC": "default"}),
+    Packaging(LAZY, OURS, Bytecode.ARCHIVE, {"SNAPBOOT_LAZY_IMPORTS": "all"}, lazy=True),
+    Packaging(THEIRS, THEIRS, Bytecode.TRUE),
+    Packaging(STALE, THEIRS, Bytecode.STALE),
+    Packaging(UNCOMPILED, THEIRS, Bytecode.NONE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A function, packaged in a folder, and who runs it."""
+
+    function: Function
+    contender: Contender
+    folder: Path
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What is added to what the platform sets."""
+        return {**VARIABLES, "LAMBDA_TASK_ROOT": str(self.folder)}
+
+
+def packagings(bench: Bench) -> tuple[Contender, ...]:
+    """Return the ways that are compared, as contenders: those whose runtime this bench has."""
+    return tuple(
+        replace(
+            contender,
+            name=packaging.name,
+            environment={**contender.environment, **packaging.variables},
+        )
+        for packaging, contender in _paired(bench)
+    )
+
+
+def _paired(bench: Bench) -> Iterator[tuple[Packaging, Contender]]:
+    staged = {contender.name: contender for contender in bench.contenders}
+    version = tuple(map(int, bench.interpreter.feature_version.split(".")))
+    for packaging in PACKAGINGS:
+        if packaging.runtime in staged and (version >= LAZY_FROM or not packaging.lazy):
+            yield packaging, staged[packaging.runtime]
+
+
+def package(bench: Bench, function: Function, contender: Contender) -> Package:
+    """Package a function as a contender has it, unless that is done. Raises `ContenderError`."""
+    bytecode = next(one.bytecode for one in PACKAGINGS if one.name == contender.name)
+    folder = bench.scratch / "packages" / function.slug / bytecode.value
+    if not folder.exists():
+        FILLS[bytecode](bench, function, folder)
+    return Package(function, contender, folder)
+
+
+def _fill_without(bench: Bench, function: Function, folder: Path) -> None:
+    source = installed(bench.interpreter, function)
+    shutil.copytree(source, folder, ignore=NO_BYTECODE, copy_function=_linked)
+    (folder / "app.py").write_text(function.source, encoding="utf-8")
+
+
+def _linked(source: str, target: str) -> str:
+    """Link a file, which nobody writes into, or copy it into another file system."""
+    try:
+        os.link(source, target)
+    except OSError:
+        return shutil.copy2(source, target)
+    return target
+
+
+def _fill_true(bench: Bench, function: Function, folder: Path) -> None:
+    _fill_without(bench, function, folder)
+    compile_folder(bench.interpreter.path, folder)
+
+
+def _fill_stale(bench: Bench, function: Function, folder: Path) -> None:
+    _fill_true(bench, function, folder)
+    make_stale(folder)
+
+
+def _fill_archive(bench: Bench, function: Function, folder: Path) -> None:
+    """Do what `snapboot package` does, with paths as they are here and not as on Lambda."""
+    _fill_true(bench, function, folder)
+    runtime = next(one for one in bench.contenders if one.name == OURS)
+    done = subprocess.run(
+        [
+            *(bench.interpreter.path, "-SsP", INSIDE, "seal", folder, "--handler", HANDLER),
+            *("--runtime", Path(runtime.command[0]).parent, "--as", folder),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=COMPILE_DEADLINE_S,
+        env=environment(folder, HANDLER, bench.interpreter) | VARIABLES,
+    )
+    if done.returncode:
+        raise ContenderError(f"could not be sealed: {done.stdout or done.stderr!r}")
+
+
+FILLS: Final = {
+    Bytecode.ARCHIVE: _fill_archive,
+    Bytecode.TRUE: _fill_true,
+    Bytecode.STALE: _fill_stale,
+    Bytecode.NONE: _fill_without,
+}
+
+
+def installed(interpreter: Interpreter, function: Function) -> Path:
+    """Return a folder of the packages that a function needs, installed once."""
+    named = "-".join(function.requirements).replace("==", "-") or "nothing"
+    install = functools.partial(_install, interpreter, function.requirements)
+    return cache.entry(f"packages-{named}-{interpreter.version}", install)
+
+
+def _install(interpreter: Interpreter, requirements: tuple[str, ...], folder: Path) -> None:
+    if not requirements:
+        return
+    options = ("--quiet", "--no-compile", "--only-binary", ":all:", "--target", str(folder))
+    cache.pip(interpreter.with_pip, ["install", *options, *requirements])

@@ -1,0 +1,111 @@
+"""Function Init: from spawn to the first `GET next` of functions that import what people import.
+
+That is what Lambda reports as Init Duration, and what a caller waits for. What it takes beyond the
+start of a function that imports nothing is told beside it; it flatters a runtime that has
+imported half of what the function needs before it looks for the function.
+"""
+
+from __future__ import annotations
+
+from contextlib import chdir
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from benchmarks.contenders import OURS, THEIRS
+from benchmarks.packages import (
+    CLIENT,
+    COLLECTING,
+    EMPTY,
+    FASTAPI,
+    FILES,
+    HANDLER,
+    IMPORT,
+    LAZY,
+    PANDAS,
+    POWERTOOLS,
+    STALE,
+    UNCOMPILED,
+    package,
+    packagings,
+)
+from benchmarks.page_cache import PageCache, emptied, settle
+from benchmarks.samples import FunctionInitSample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.bench import Bench
+    from benchmarks.packages import Function, Package
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Functions and the packagings that they are compared in, for a share of the rounds.
+
+    `at_least` so many rounds are measured, in a quick run too.
+    """
+
+    functions: tuple[Function, ...]
+    packagings: tuple[str, ...]
+    share: Fraction
+    at_least: int
+    cold: bool = False
+
+    def rounds(self, bench: Bench) -> int:
+        """Return how many rounds it takes."""
+        return max(self.at_least, int(self.share * bench.plan.runs))
+
+
+SUITES: Final = (
+    Suite(
+        (EMPTY, IMPORT, CLIENT),
+        (OURS, FILES, COLLECTING, LAZY, THEIRS, STALE, UNCOMPILED),
+        Fraction(1, 2),
+        at_least=1,
+    ),
+    Suite((EMPTY, IMPORT, CLIENT), (OURS, FILES, THEIRS), Fraction(2, 5), at_least=1, cold=True),
+    Suite((POWERTOOLS, FASTAPI, PANDAS), (OURS, LAZY, THEIRS, STALE), Fraction(1, 5), at_least=0),
+)
+
+
+def rounds(bench: Bench) -> int:
+    """Return how many rounds `measure` will yield."""
+    return sum(suite.rounds(bench) for suite in SUITES)
+
+
+def measure(bench: Bench) -> Iterator[list[FunctionInitSample]]:
+    """Yield the rounds of each suite: every function, in every packaging, once."""
+    for suite in SUITES:
+        if count := suite.rounds(bench):
+            yield from _rounds(bench, suite, count)
+
+
+def _rounds(bench: Bench, suite: Suite, count: int) -> Iterator[list[FunctionInitSample]]:
+    contenders = [one for one in packagings(bench) if one.name in suite.packagings]
+    packages = [package(bench, function, one) for function in suite.functions for one in contenders]
+    if suite.cold:
+        settle()
+    else:  # one round warms the page cache
+        for one in packages:
+            _start(bench, one, 0, cold=False)
+    for number, source in bench.rounds(count):
+        order = source.sample(range(len(packages)), len(packages))
+        taken = {at: _start(bench, packages[at], number, cold=suite.cold) for at in order}
+        yield [taken[at] for at in range(len(packages))]
+
+
+def _start(bench: Bench, one: Package, number: int, *, cold: bool) -> FunctionInitSample:
+    cache = emptied(one.folder, bench.scratch) if cold else PageCache.WARM
+    with (
+        chdir(one.folder),
+        bench.start(one.contender, HANDLER, variables=one.variables) as running,
+    ):
+        return FunctionInitSample(
+            number,
+            one.contender.name,
+            one.function.name,
+            cache.value,
+            running.ready_ns,
+            running.child.cpu_ns(),
+        )
