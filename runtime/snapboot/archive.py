@@ -1,9 +1,9 @@
 """The module archive: the code of a function's modules in one file, found ahead of `sys.path`.
 
-`snapboot package` writes it; the devkit's `package/modules.py` describes it byte by byte. What the
-import system would find in a folder is found here without a look at the folder. Everything else
-about a module is as if it had been: its files are there, and its loader reads them for whoever
-asks for a source or a resource.
+`snapboot package` writes it; the devkit's `package/inside/archive.py` describes it byte by byte.
+What the import system would find in a folder is found here without a look at the folder. Everything
+else about a module is as if it had been: its files are there, and its loader reads them for whoever
+asks for a source or a resource. With the modules come the regular expressions that they compile.
 """
 
 import posix
@@ -18,10 +18,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import CodeType, ModuleType
+    from typing import Any
 
     # Number of its home, file in it, and in the archive: offset, length, check. An extension
     # module has no code here: its length is 0.
     Entry = tuple[int, str, int, int, bytes]
+    Place = tuple[int, int, bytes]
 
 NAME = "snapboot.modules"
 MAGIC = NAME.encode()
@@ -39,7 +41,7 @@ def install(folder: str) -> None:
     Whatever is wrong with it is told in one warning, and the modules come from their files.
     """
     try:
-        sys.meta_path.insert(0, ModuleArchive(folder))  # what is built in or frozen is not in it
+        sys.meta_path.insert(0, ModuleArchive(folder))
     except (ArchiveError, OSError, ValueError) as exc:
         _warn(f"{folder}/{NAME}", exc)
 
@@ -47,7 +49,17 @@ def install(folder: str) -> None:
 class ModuleArchive:
     """A finder on `sys.meta_path`. Raises ArchiveError, OSError and ValueError if unusable."""
 
-    __slots__ = ("_ahead", "_content", "_homes", "_modules", "_path", "_tops", "location")
+    __slots__ = (
+        "_ahead",
+        "_content",
+        "_homes",
+        "_hooks",
+        "_modules",
+        "_path",
+        "_patterns",
+        "_tops",
+        "location",
+    )
 
     def __init__(self, folder: str) -> None:
         folder = _absolute(folder)
@@ -55,12 +67,13 @@ class ModuleArchive:
         if sys.flags.optimize:
             raise ArchiveError("its code is not optimised, and PYTHONOPTIMIZE or -O asks for that")
         self._content = _mapped(self.location)
-        homes, self._modules = _index(self._content)
+        homes, self._modules, self._patterns = _index(self._content)
         roots = {"t": folder, "s": _standard_library(), "r": _own_folder()}
         self._homes: list[str] = [_placed(home, roots) for home in homes]
         # Folders of the path, in its order when the archive was made.
         tops = {entry[0] for name, entry in self._modules.items() if "." not in name}
         self._tops: dict[str, int] = {self._homes[number]: number for number in tops}
+        self._hooks = sys.path_hooks[:]
         self._path: list[str] = []
         self._ahead: dict[str, set[str]] = {}
 
@@ -73,8 +86,10 @@ class ModuleArchive:
         """Return the spec that the search of `path` would end with, if its module is in here."""
         del target
         entry = self._modules.get(name)
-        if entry is None:
-            return None
+        if entry is None or sys.path_hooks != self._hooks:
+            return None  # somebody else reads folders now
+        if not entry[3] and name in sys.builtin_module_names:
+            return None  # another build of the same release has it built in
         home = self._homes[entry[0]]
         if path is None:
             found = self._is_first_on_path(name, home)
@@ -91,18 +106,37 @@ class ModuleArchive:
         entry = self._modules.get(name)
         if entry is None:
             return None
-        _, _, offset, length, check = entry
+        code: CodeType | None = self._loaded(entry[2:], f"the code of {name!r}")
+        if code is not None:
+            _fix_co_filename(code, path)
+        return code
+
+    def remember_patterns(self, re: "ModuleType") -> None:
+        """Have `re` find what it would parse as if it had: `re.compile` looks there first."""
+        if not self._patterns[1]:
+            return
+        from _sre import compile as made  # type: ignore[import-not-found]
+
+        for text, flags, final, code, *groups in (
+            self._loaded(self._patterns, "what stands for the regular expressions") or ()
+        ):
+            numbers = memoryview(code).cast("I").tolist()
+            pattern = made(text, final, numbers, *groups)
+            re._cache[type(text), text, flags] = pattern  # noqa: SLF001 - its own release wrote it
+
+    def _loaded(self, place: "Place", what: str) -> "Any":
+        offset, length, check = place
         body = self._content[offset : offset + length]
         if source_hash(CHECK_KEY, body) != check:
-            self._give_up(f"the code of {name!r} in it is damaged")
+            self._give_up(f"{what} in it is damaged")
             return None
-        code: CodeType = loads(body)  # noqa: S302 - the packager's, and as it was written
-        _fix_co_filename(code, path)
-        return code
+        return loads(body)  # noqa: S302 - the packager's, and as it was written
 
     def _spec(self, name: str, location: str, entry: "Entry") -> ModuleSpec:
         loader: ExtensionFileLoader | SourceFileLoader
-        if entry[3]:
+        if name == "re" and entry[3]:
+            loader = PatternLoader(name, location, self)
+        elif entry[3]:
             loader = ArchiveLoader(name, location, self)
         else:
             loader = ExtensionFileLoader(name, location)
@@ -128,7 +162,10 @@ class ModuleArchive:
         for entry in self._path:
             if not isinstance(entry, str):
                 continue  # as the import system does
-            folder = _absolute(entry)
+            try:
+                folder = _absolute(entry)
+            except OSError:
+                continue  # relative to a current folder that is gone
             number = self._tops.get(folder, -1)
             if folder in self._ahead:
                 pass  # what is found there has been found
@@ -139,9 +176,7 @@ class ModuleArchive:
                 break  # a zip file, say: whatever is behind it may be in it
 
     def _give_up(self, reason: str) -> None:
-        self._modules = {}
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
+        self._modules = {}  # and not out of `sys.meta_path`: another thread may be going through it
         _warn(self.location, ArchiveError(reason))
 
 
@@ -157,6 +192,18 @@ class ArchiveLoader(SourceFileLoader):
         code = self._archive.code(fullname, self.path) if fullname == self.name else None
         return super().get_code(fullname) if code is None else code
 
+    def __reduce__(self) -> "tuple[type, tuple[str, str]]":
+        return SourceFileLoader, (self.name, self.path)
+
+
+class PatternLoader(ArchiveLoader):
+    """Loads `re`, which then knows the patterns that Function Init is going to compile."""
+
+    def exec_module(self, module: "ModuleType") -> None:
+        """Execute the module. Raises what that raises."""
+        super().exec_module(module)
+        self._archive.remember_patterns(module)
+
 
 def _mapped(path: str) -> memoryview:
     # A pipe would be waited for.
@@ -167,7 +214,7 @@ def _mapped(path: str) -> memoryview:
         posix.close(descriptor)
 
 
-def _index(content: memoryview) -> "tuple[tuple[str, ...], dict[str, Entry]]":
+def _index(content: memoryview) -> "tuple[tuple[str, ...], dict[str, Entry], Place]":
     if content[:16] != MAGIC or len(content) < HEAD_BYTES:
         raise ArchiveError("it does not begin as a module archive does")
     if content[16:20] != MAGIC_NUMBER or _number(content, 20, 4) != sys.hexversion:
@@ -230,6 +277,8 @@ def _is_first(name: str, home: str, path: "Iterable[str]") -> bool:
     for folder in path:
         if folder == home:
             return True
+        if not isinstance(folder, str):
+            continue
         offered: set[str] = set()
         if _names(folder, offered) is None or name in offered:
             return False

@@ -113,7 +113,8 @@ def _import_watched(name: str) -> None:
     try:
         __import__(name)
     finally:
-        SourceLoader.source_to_code = original  # type: ignore[method-assign]
+        if SourceLoader.source_to_code is source_to_code:  # and not the function's own by now
+            SourceLoader.source_to_code = original  # type: ignore[method-assign]
     if spent_ns:
         from .logs import log_compilation
 

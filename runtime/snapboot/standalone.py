@@ -23,7 +23,7 @@ def serve(command: "list[str]", own_folder: "str | None") -> "NoReturn":
     if own_folder is not None:
         add_site_packages()
         # The devkit lies in our folder (an image) or beside it (a checkout); orjson may lie there.
-        sys.path[:0] = f"{own_folder}/devkit", f"{own_folder.rpartition('/')[0]}/devkit"
+        sys.path[:0] = f"{own_folder}/.devkit", f"{own_folder.rpartition('/')[0]}/devkit"
         sys.path.append(own_folder)
     try:
         from snapboot_devkit.host import HostError

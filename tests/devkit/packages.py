@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from snapboot_devkit.package import interpreter, managed
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.interpreters import interpreter, managed
 from snapboot_devkit.package.target import Target
 
 DEADLINE_S = 300

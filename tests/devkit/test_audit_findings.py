@@ -1,5 +1,6 @@
 """What else is found in a package: each kind of finding, and the sound package beside it."""
 
+import io
 import os
 import shutil
 import sys
@@ -8,9 +9,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from snapboot_devkit.package.audit import AuditError, audit
-from snapboot_devkit.package.elf import needs
+from snapboot_devkit.package.formats.elf import needs
 from snapboot_devkit.package.inside.archive import Module, archive
 from snapboot_devkit.package.target import MAX_GLIBC
 from tests.devkit.audited import (
@@ -275,6 +277,36 @@ def sealed(folder, *names):
     (folder / "snapboot.modules").write_bytes(archive(modules, ["t"]))
     (folder / "snapboot.modules").chmod(0o644)
     return folder
+
+
+def with_interpreter(tmp_path):
+    """Make a package with what tells of its interpreter: the program and its library."""
+    release = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    prefix = Path(sys.base_prefix)
+    files = [prefix / f"bin/python{release}", *prefix.glob(f"lib/libpython{release}.so.*")]
+    if not files[0].is_file():
+        pytest.skip("this interpreter lies in no bin/")
+    content = {f".snapboot/python/{path.relative_to(prefix)}": path.read_bytes() for path in files}
+    stdlib = {f".snapboot/python/lib/python{release}/os.py": ""}
+    return sound(tmp_path, {**content, **stdlib}), content
+
+
+def test_the_release_is_that_of_the_interpreter_in_the_package(tmp_path):
+    folder, _ = with_interpreter(tmp_path)
+    sealed(folder, "app")
+    assert not {"archive-version", "archive-refused"} & set(codes(audit(folder)))
+
+
+def test_what_only_a_debugger_reads_is_worth_a_note(tmp_path):
+    folder, files = with_interpreter(tmp_path)
+    total = 0
+    for content in files.values():
+        sections = ELFFile(io.BytesIO(content)).iter_sections()
+        total += sum(one["sh_size"] for one in sections if one.name.startswith(".debug_"))
+    told = [one.message for one in audit(folder).findings if one.code == "debug-sections"]
+    assert [one.split(" MB")[0] for one in told] == (
+        [f"{total / 2**20:.1f}"] if total >= 2**20 else []
+    )
 
 
 def test_what_is_in_the_archive_is_not_compiled(tmp_path):

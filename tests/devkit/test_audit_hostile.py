@@ -89,10 +89,11 @@ def test_a_name_cannot_give_the_terminal_commands(folder):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_what_the_auditor_cannot_read_is_told(folder):
     filled(folder, {"closed/module.py": "", "secret.pth": "import x\n"})
+    compile_all(folder)  # measuring would start the interpreter, which may be closed to others
     (folder / "closed").chmod(0)
     (folder / "secret.pth").chmod(0)
-    for parent in folder.parents[:3]:
-        parent.chmod(0o755)
+    for parent in folder.parents[:4]:
+        parent.chmod(parent.stat().st_mode | 0o055)
     # Imported first: the interpreter's own files may be closed to others, too.
     program = """if True:
         import os, sys

@@ -1,10 +1,12 @@
 """What an ELF file needs: read from real ones, and from what is left of them."""
 
+import contextlib
 import io
 import os
 import platform
 import sys
 import sysconfig
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,15 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snapboot_devkit.package.elf import ElfError, Needs, needs, needs_of
+from snapboot_devkit.package.formats.elf import (
+    PYTHON_VERSION,
+    ElfError,
+    Needs,
+    constant_of,
+    debug_bytes_of,
+    needs,
+    needs_of,
+)
 
 MACHINE = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine())
 EXTENSIONS = sorted(
@@ -45,6 +55,26 @@ def test_it_needs_no_newer_glibc_than_the_one_it_runs_with():
     versions = [needs(path).glibc for path in EXTENSIONS]
     assert any(version and version > (2, 1) for version in versions)
     assert all(version <= here for version in versions if version)
+
+
+def test_a_library_that_is_named_with_its_folder_goes_by_its_name(small):
+    other = small.replace(b"\0libc.so.6\0", b"\0../c.so.6\0")
+    if other == small:
+        pytest.skip("this system's C library has another name")
+    assert needs_of(io.BytesIO(other), "other").libraries == tuple(
+        name.replace("libc.so.6", "c.so.6") for name in needs_of(io.BytesIO(small), "").libraries
+    )
+
+
+def test_an_interpreter_tells_its_release_in_a_constant():
+    files = (Path(sys.executable).resolve(), *Path(sys.base_prefix).glob("lib/libpython3*.so.*"))
+    told = [constant_of(io.BytesIO(path.read_bytes()), path.name, PYTHON_VERSION) for path in files]
+    assert sys.hexversion in told
+    assert set(told) <= {sys.hexversion, None}
+
+
+def test_a_file_without_the_constant_does_not_tell_it(small):
+    assert constant_of(io.BytesIO(small), "small", PYTHON_VERSION) is None
 
 
 def test_what_is_linked_with_musl_says_so():
@@ -98,7 +128,6 @@ def test_a_damaged_file_is_read_or_refused_and_nothing_else(data):
         at = data.draw(st.integers(0, len(content) - 1) | st.integers(0, 1_000))
         content[at] = data.draw(st.integers(0, 255))
     end = data.draw(st.just(len(content)) | st.integers(0, len(content)))
-    try:
-        assert isinstance(needs_of(io.BytesIO(content[:end]), "damaged"), Needs)
-    except ElfError:
-        return
+    for read in (needs_of, debug_bytes_of, partial(constant_of, symbol=PYTHON_VERSION)):
+        with contextlib.suppress(ElfError):
+            assert isinstance(read(io.BytesIO(content[:end]), "damaged"), Needs | int | None)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapboot_devkit.package import modules, plain_marshal
+from snapboot_devkit.package.formats import modules, plain_marshal
 from snapboot_devkit.package.inside import archive
 from snapboot_devkit.package.inside.bytecode import marshalled
 
@@ -35,6 +35,16 @@ def content() -> bytes:
         EXTENSION,
     ]
     return archive.archive(written, ["t", "s"])
+
+
+NO_PATTERNS = (0, 0, b"")
+
+
+def test_damaged_patterns_are_those_of_re():
+    pattern = ("q{7}", 0, 32, b"\1\0\0\0", 0, {}, (None,))
+    content = archive.archive([sealed("app", "t", "app.py")], ["t"], (pattern,))
+    assert modules.read(content).damaged() == []
+    assert modules.read(content.replace(b"q{7}", b"q{8}")).damaged() == ["re"]
 
 
 def with_index(content: bytes, index: object, sources: object = None) -> bytes:
@@ -68,7 +78,8 @@ def test_the_header_is_as_it_was_agreed(content):
     hexversion, size, start, length = struct.unpack_from("<IQQQ", content, 20)
     sources = int.from_bytes(content[56:64], "little")
     assert (hexversion, size, sources) == (sys.hexversion, len(content), start + length)
-    homes, entries = marshal.loads(content[start:sources])
+    homes, entries, patterns = marshal.loads(content[start:sources])
+    assert patterns == (0, 0, b"")
     assert homes == ("t", "tpackage", "slib-dynload")
     assert entries["app"][2] == 64
     assert entries["fast"] == (2, EXTENSION.tail, 0, 0, b"")
@@ -115,14 +126,36 @@ def test_the_hash_of_a_source_is_that_of_the_python_it_was_made_for(content):
         (lambda content: content[:48] + b"\0" + content[49:], "index is damaged"),
         (lambda content: content[:36] + b"\xff\xff" + content[38:], "index is damaged"),
         (lambda content: with_index(content, 1), "cannot be read"),
-        (lambda content: with_index(content, (("t",), {"a": (5, "a.py", 0, 0, b"")})), "cannot be"),
-        (lambda content: with_index(content, (("t",), {"a": (0, "a.py", 0)})), "cannot be read"),
-        (lambda content: with_index(content, (("t",), {"a": (0, 1, 0, 0, b"")})), "cannot be read"),
-        (lambda content: with_index(content, (("t",), {"a": (0, "a", -1, 0, b"")})), "cannot be"),
-        (lambda content: with_index(content, ((1,), {"a": (0, "a", 0, 0, b"")})), "cannot be read"),
-        (lambda content: with_index(content, ((), {}), {"a": 1}), "cannot be read"),
-        (lambda content: with_index(content, ((), {}), [1]), "cannot be read"),
-        (lambda content: with_index(content, ((), compile("1", "", "eval"))), "cannot be read"),
+        (lambda content: with_index(content, ((), {})), "cannot be read"),
+        (lambda content: with_index(content, ((), {}, (0, -1, b""))), "cannot be read"),
+        (
+            lambda content: with_index(
+                content, (("t",), {"a": (5, "a.py", 0, 0, b"")}, NO_PATTERNS)
+            ),
+            "cannot be",
+        ),
+        (
+            lambda content: with_index(content, (("t",), {"a": (0, "a.py", 0)}, NO_PATTERNS)),
+            "cannot be read",
+        ),
+        (
+            lambda content: with_index(content, (("t",), {"a": (0, 1, 0, 0, b"")}, NO_PATTERNS)),
+            "cannot be read",
+        ),
+        (
+            lambda content: with_index(content, (("t",), {"a": (0, "a", -1, 0, b"")}, NO_PATTERNS)),
+            "cannot be",
+        ),
+        (
+            lambda content: with_index(content, ((1,), {"a": (0, "a", 0, 0, b"")}, NO_PATTERNS)),
+            "cannot be read",
+        ),
+        (lambda content: with_index(content, ((), {}, NO_PATTERNS), {"a": 1}), "cannot be read"),
+        (lambda content: with_index(content, ((), {}, NO_PATTERNS), [1]), "cannot be read"),
+        (
+            lambda content: with_index(content, ((), compile("1", "", "eval"), NO_PATTERNS)),
+            "cannot be read",
+        ),
     ],
 )
 def test_what_is_no_archive_has_a_reason(content, spoil, words):

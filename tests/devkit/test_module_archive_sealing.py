@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from snapboot_devkit.package import modules
+from snapboot_devkit.package.formats import modules
 from snapboot_devkit.package.inside.discovery import Found
 from snapboot_devkit.package.inside.failure import Failure
 from snapboot_devkit.package.inside.sealing import read_source

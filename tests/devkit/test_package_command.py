@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from snapboot_devkit.package import managed, modules
+from snapboot_devkit.package.audit import audit
+from snapboot_devkit.package.formats import modules
+from snapboot_devkit.package.interpreters import managed
 from tests.devkit.packages import DEADLINE_S, HELLO, filled, own_interpreter, snapboot, wheel
 
 # A full disk is a small one.
@@ -156,12 +158,31 @@ def test_it_runs_by_itself_where_lambda_would_put_it(whole):
         pytest.skip("it takes root and a folder /var/task to mount on")
     done = snapboot(
         "invoke", "app.handler", '{"a": 1}', "--task-root", archive, "--isolate",
-        "--bootstrap", "./bootstrap", "--timeout", "60", "--json",
+        "--timeout", "60", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["result"] == {"hello": {"a": 1}, "core": "seeds"}
-    assert not any("WARNING" in line for line in told["logs"])
+    assert not any("WARNING" in line or "runs on" in line for line in told["logs"])
+
+
+@pytest.mark.slow
+def test_elsewhere_it_runs_on_the_interpreter_at_hand_which_is_told(whole):
+    _, archive, _, _ = whole
+    done = snapboot("invoke", "app.handler", '{"a": 1}', "--task-root", archive, "--timeout", "60")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"hello": {"a": 1}, "core": "seeds"}
+    (told,) = [line for line in done.stderr.splitlines() if "package's own interpreter" in line]
+    assert f"the function runs on {sys.executable!r}" in told
+    assert told.endswith("needs '/var/task', which it gets by --isolate")
+
+
+@pytest.mark.slow
+def test_its_release_is_read_from_its_interpreter(whole):
+    _, archive, _, _ = whole
+    codes = [one.code for one in audit(archive, handler="app.handler").findings]
+    assert "archive-version" not in codes
+    assert "archive-refused" not in codes
 
 
 @pytest.mark.slow
@@ -181,9 +202,35 @@ def test_a_layer_makes_any_function_a_python_function(source, output):
         assert opened.namelist() == [
             "__pycache__/", f"__pycache__/app.{tag}.pyc", "app.py", "snapboot.modules"
         ]  # fmt: skip
+    if os.geteuid() != 0 or not all(Path(place).is_dir() for place in ("/var/task", "/opt")):
+        pytest.skip("it takes root and folders /var/task and /opt to mount on")
+    code, layer = output / "function.zip", output / "layer.zip"
+    for command in ((), ("--bootstrap", "/opt/bootstrap")):
+        done = snapboot(
+            "invoke", "app.handler", "--task-root", code, "--layer", layer, "--isolate",
+            "--timeout", "60", *command,
+        )  # fmt: skip
+        assert json.loads(done.stdout) == {"hello": {}}, done.stderr
+        assert "package's own interpreter" not in done.stderr
 
 
 # --- without one --------------------------------------------------------------------------------
+
+
+def test_what_the_packager_has_told_is_not_told_again_by_the_audit(source, output):
+    other = bytearray(Path(sys.executable).resolve().read_bytes()[:4096])
+    other[18:20] = (243).to_bytes(2, "little")  # EM_RISCV
+    other[32:40] = other[40:48] = bytes(8)  # no tables
+    other[56:64] = bytes(8)
+    filled(source, {"tools/riscv": bytes(other), ".env": "PASSWORD=1"})
+    (source / "tools/riscv").chmod(0o755)
+    done = beside(source, output)
+    if NOBODY_HAS_THEM in done.stderr:
+        pytest.skip(done.stderr.strip())
+    private, machine = done.stderr.splitlines()
+    assert private.startswith("snapboot: warning: .env may hold secrets")
+    assert machine.startswith("snapboot: warning: built for EM_RISCV")
+    assert machine.endswith("tools/riscv")
 
 
 def test_people_are_told_what_was_made_and_what_to_do_next(source, output):

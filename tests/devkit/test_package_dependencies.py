@@ -5,10 +5,10 @@ import tomllib
 
 import pytest
 
-from snapboot_devkit.package import dependencies, runtime
-from snapboot_devkit.package.dependencies import Requirements
+from snapboot_devkit.package.contents import dependencies, runtime
+from snapboot_devkit.package.contents.dependencies import Requirements
+from snapboot_devkit.package.contents.resolver import reason
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.resolver import reason
 from snapboot_devkit.package.target import Architecture, Libc, Target
 from tests.devkit.packages import HELLO, filled, wheel
 from tests.fakes.contenders import ROOT

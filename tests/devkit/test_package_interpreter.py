@@ -5,14 +5,16 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from snapboot_devkit.package import elf, interpreter, portable, runpath
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.formats import elf
+from snapboot_devkit.package.interpreters import interpreter, portable, runpath
+from snapboot_devkit.package.interpreters.trimming import TRIMMED, is_trimmed
 from snapboot_devkit.package.target import Architecture, Target, parse_version
-from snapboot_devkit.package.trimming import TRIMMED, is_trimmed
 from tests.devkit.packages import filled, own_interpreter, target
 
 EM_AARCH64 = (183).to_bytes(2, "little")
@@ -150,6 +152,17 @@ def test_a_copy_that_finds_no_library_of_its_own_cannot_be_moved(own, tmp_path):
     broken = portable.in_folder(own, folder)
     with pytest.raises(PackageError, match="does not start from another folder"):
         portable.copy(broken, tmp_path / "copy", runs_here=True)
+
+
+def test_a_library_of_its_own_may_be_named_with_a_folder(own, tmp_path):
+    program = tmp_path / "bin" / own.program.name
+    named = own.program.read_bytes().replace(b"\0libc.so.6\0", b"\0../c.so.6\0")
+    if named == own.program.read_bytes():
+        pytest.skip("this system's C library has another name")
+    filled(tmp_path, {f"bin/{program.name}": named, "lib/c.so.6": own.program.read_bytes()})
+    stdlib = tmp_path / "lib" / own.stdlib.name
+    prefix = replace(own, prefix=tmp_path, program=program, stdlib=stdlib)
+    assert portable.own_libraries(prefix) == [tmp_path / "lib/c.so.6"]
 
 
 def test_an_absolute_library_folder_becomes_a_relative_one(own, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from snapboot_devkit.package import tree
+from snapboot_devkit.package.contents import tree
 from snapboot_devkit.package.errors import PackageError
 from tests.devkit.packages import HELLO, filled
 
@@ -38,6 +38,15 @@ def source(tmp_path):
 @pytest.fixture
 def task(tmp_path):
     return tmp_path / "task"
+
+
+def test_settings_of_a_developer_stay_at_home_and_are_told(source, task):
+    private = [".env", ".env.production", ".envrc", "part/.env", ".envs/local/database"]
+    filled(source, {**dict.fromkeys(private, "PASSWORD=1"), "environ.py": "", "part/env.py": ""})
+    filled(source, {".env3/pyvenv.cfg": "", ".env3/bin/python": ""})
+    told = copied(source, task).private
+    assert sorted(told) == [".env", ".env.production", ".envrc", ".envs", "part/.env"]
+    assert names(task) == ["app.py", "environ.py", "part", "part/env.py"]
 
 
 def test_code_and_data_come_along_with_their_run_bits(source, task):

@@ -107,6 +107,14 @@ def test_layers_are_seen_at_opt_unless_something_needed_lies_there(tmp_path):
     assert "what is needed lies there" in room.missing[-1]
 
 
+@pytest.mark.skipif(not (LINUX and LAYER_ROOT.is_dir()), reason="this machine has no /opt")
+def test_what_a_layer_is_yet_to_bring_keeps_no_layer_away(tmp_path):
+    room = furnish(tmp_path, tmp_path, tmp_path, [LAYER_ROOT / "not-here/bootstrap"])
+    if not isinstance(room, Room):
+        pytest.skip(room)
+    assert room.layer_root == LAYER_ROOT
+
+
 @pytest.mark.skipif(TASK_ROOT.is_dir(), reason="this machine has a /var/task")
 def test_a_folder_that_this_machine_lacks_is_told_with_the_remedy(tmp_path):
     room = plan(tmp_path, None, tmp_path, [], as_root=True)

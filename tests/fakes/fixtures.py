@@ -11,6 +11,7 @@ import pytest
 
 from tests.fakes.contenders import ROOT
 from tests.fakes.function import TRANSPORTS, Function
+from tests.fakes.sealed import Scene
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +49,12 @@ def function(tmp_path: Path) -> Function:
     root = tmp_path / "task"
     root.mkdir()
     return Function(root)
+
+
+@pytest.fixture
+def scene(function: Function) -> Scene:
+    """Return a function that is to be sealed."""
+    return Scene(function)
 
 
 @pytest.fixture(params=TRANSPORTS)

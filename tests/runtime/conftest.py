@@ -1,5 +1,5 @@
 """What the tests of the runtime start from."""
 
-from tests.fakes.fixtures import bare_python, bytecode, flat, function, over
+from tests.fakes.fixtures import bare_python, bytecode, flat, function, over, scene
 
-__all__ = ["bare_python", "bytecode", "flat", "function", "over"]
+__all__ = ["bare_python", "bytecode", "flat", "function", "over", "scene"]

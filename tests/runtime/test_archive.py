@@ -7,85 +7,20 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
-import json
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fakes.contenders import OURS, ROOT, Contender
-from tests.fakes.function import Function, Run
+from tests.fakes.contenders import ROOT, Contender
+from tests.fakes.function import Run
 from tests.fakes.mounts import LAYERS, TASK_ROOT, mounted
-from tests.fakes.runtime_api import Event
-
-INSIDE = ROOT / "devkit/snapboot_devkit/package/inside"
-ARCHIVE = "snapboot.modules"
-LOADERS = {False: "SourceFileLoader", True: "ArchiveLoader"}
-
-# What a scene looks at is in `app`; around it stands what tells where `app` itself came from.
-SCENE = """
-import app
-
-def handler(event, context):
-    return [type(app.__spec__.loader).__name__, app.look()]
-"""
-
-
-@dataclass
-class Scene:
-    """A function to be written, sealed, and looked at by its `app.look()`."""
-
-    function: Function
-
-    def look(self, source: str) -> None:
-        self.function.write("scene.py", SCENE)
-        self.function.code(source)
-
-    def write(self, name: str, source: str = "") -> Path:
-        return self.function.write(name, source)
-
-    def seal(self, *included: str, **environment: str) -> dict[str, Any]:
-        return seal(self.function.root, "scene.handler", *included, **environment)
-
-    def run(self, contender: Contender = OURS, **environment: str) -> Run:
-        return self.function.run(
-            Event(), handler="scene.handler", contender=contender, environment=environment
-        )
-
-    def same(self, *included: str, contender: Contender = OURS, **environment: str) -> Any:
-        """Return what is seen, which must be the same from the files and from the archive."""
-        files = self.run(contender, **environment)
-        self.seal(*included, **environment)
-        archive = self.run(contender, **environment)
-        assert archive.result[1] == files.result[1]
-        assert archive.stderr == files.stderr
-        assert [files.result[0], archive.result[0]] == list(LOADERS.values())
-        return archive.result[1]
-
-
-def seal(task: Path, handler: str, *included: str, **environment: str) -> dict[str, Any]:
-    command = [sys.executable, "-SsP", str(INSIDE), "seal", str(task), "--handler", handler]
-    command += ["--runtime", str(ROOT / "runtime"), "--as", str(task)]
-    for name in included:
-        command += ["--include", name]
-    done = subprocess.run(
-        command, capture_output=True, check=False, timeout=60, env={**os.environ, **environment}
-    )
-    document = json.loads(done.stdout)
-    assert done.returncode == 0, document
-    return document
-
-
-@pytest.fixture
-def scene(function: Function) -> Scene:
-    return Scene(function)
-
+from tests.fakes.sealed import ARCHIVE, LOADERS, Scene
 
 # --- what a module is ---------------------------------------------------------------------------
 
@@ -807,7 +742,7 @@ def test_damaged_code_of_a_module_ends_the_use_of_the_archive(scene: Scene, plac
 
 
 def _code_of(name: str, path: Path) -> tuple[int, int]:
-    from snapboot_devkit.package.modules import read
+    from snapboot_devkit.package.formats.modules import read
 
     (module,) = [m for m in read(path.read_bytes()).modules if m.name == name]
     return module.offset, module.length

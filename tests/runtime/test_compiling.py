@@ -101,3 +101,20 @@ def test_a_failed_import_reads_as_it_does_where_nobody_counts(function: Function
         line.replace(str(function.root), TASK_ROOT) for line in plain["stackTrace"]
     ]
     assert counted["errorType"] == plain["errorType"]
+
+
+def test_a_compiler_of_the_functions_own_stays(function: Function):
+    function.code("""
+        import _frozen_importlib_external as system
+
+        original = system.SourceLoader.source_to_code
+
+        def mine(self, *arguments, **options):
+            return original(self, *arguments, **options)
+
+        system.SourceLoader.source_to_code = mine
+
+        def handler(event, context):
+            return system.SourceLoader.source_to_code is mine
+    """)
+    assert read_only(function).results == [True]

@@ -201,6 +201,7 @@ def test_the_wheel_has_two_packages_and_nothing_else_at_its_top(installed):
         "snapboot", "snapboot_devkit",
     }  # fmt: skip
     assert "snapboot/py.typed" in names
+    assert {"snapboot/provided/bootstrap", "snapboot/provided/snapshot_restore_py.py"} <= set(names)
     assert not [name for name in names if name.endswith(".pyc")]
 
 
@@ -219,3 +220,46 @@ def test_the_version_of_the_package_is_that_of_the_metadata(installed):
     )
     first, second = run([installed.python, "-c", program]).split()
     assert first == second
+
+
+# --- what it makes ------------------------------------------------------------------------------
+
+# The command, with the packages that the devkit needs from where the tests have them. They come
+# last: snapboot itself is the wheel's.
+COMMAND = """
+import sys
+sys.path += {packages!r}
+from snapboot_devkit.cli import main
+from snapboot_devkit.package.contents import runtime
+assert str(runtime.find().bootstrap) == {bootstrap!r}, runtime.find()
+main()
+"""
+
+
+@pytest.mark.slow
+def test_it_packages_a_function_with_the_runtime_that_it_is(function: Function, installed):
+    function.code(ECHO)
+    bootstrap = installed.packages / "snapboot/provided/bootstrap"
+    packages = [path for path in sys.path if path.endswith("-packages")]
+    program = COMMAND.format(packages=packages, bootstrap=str(bootstrap))
+    output = function.root.parent / "dist"
+    done = subprocess.run(
+        [
+            installed.python, "-c", program, "package", function.root, "--handler", "app.handler",
+            "--as", "layer", "--output", output, "--python", sys.base_prefix,
+            "--allow-newer-glibc",
+        ],
+        check=False, capture_output=True, text=True, timeout=BUILD_DEADLINE_S,
+    )  # fmt: skip
+    if "cannot install what the runtime asks for" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(output / "layer.zip") as layer:
+        names = set(layer.namelist())
+        rest = layer.read("bootstrap").decode().partition("\n")[2]
+    assert rest == (ROOT / "bootstrap").read_text().partition("\n")[2].replace(
+        '"runtime"', '".snapboot/runtime"'
+    )
+    folder = ".snapboot/runtime"
+    assert {f"{folder}/snapboot/__init__.py", f"{folder}/snapshot_restore_py.py"} <= names
+    assert not [name for name in names if "/provided" in name]

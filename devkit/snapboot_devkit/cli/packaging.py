@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from snapboot_devkit.package.audit import Finding
     from snapboot_devkit.package.request import Packaged
 
+# Findings of the packager itself, in its own words: it has refused them, or been told to go on.
+_TOLD: Final = frozenset({"newer-glibc", "wrong-architecture"})
 _OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -132,14 +134,13 @@ def _print(made: Packaged, request: Request, findings: Sequence[Finding], *, as_
 
 
 def _findings(made: Packaged, request: Request) -> list[Finding]:
-    """Return what an audit of everything that was made finds, but for what is worth knowing."""
+    """Return what an audit of everything that was made finds, and what was not told before."""
     found = []
     for each in made.made if request.form is not Form.IMAGE else ():
         handler = None if each.path.name == LAYER_ZIP else request.handler
         report = audit(each.path, handler=handler, architecture=request.architecture)
         found += [one for one in report.findings if one.severity is not Severity.NOTE]
-    # The packager has said that already, and been told to go on.
-    return [one for one in found if one.code != "newer-glibc" or not request.newer_glibc]
+    return [one for one in found if one.code not in _TOLD]
 
 
 def _hint(request: Request) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 N = TypeVar("N", int, float)
 
 LISTEN: Final = "SNAPBOOT_LISTEN"
+ALLOW_HOSTS: Final = "SNAPBOOT_ALLOW_HOSTS"
 
 # Where AWS's emulator listens, but for this machine alone.
 _USUAL_ADDRESS: Final = "127.0.0.1:8080"
@@ -36,16 +37,18 @@ _LAST_LINES_S: Final = 1.0
 def serve(handler: str, *, bootstrap: str | Sequence[str] | None = None) -> None:
     """Serve a function over the Invoke API until SIGINT or SIGTERM, as AWS's emulator does.
 
-    The variable SNAPBOOT_LISTEN says where: `host:port`, 127.0.0.1:8080 without it. The function
-    gets the variables of this process, as an image's function does. Its log goes to standard
-    error; whether anybody reads it makes no difference. Raises AddressInUseError and ConfigError.
+    The variable SNAPBOOT_LISTEN says where: `host:port`, 127.0.0.1:8080 without it;
+    SNAPBOOT_ALLOW_HOSTS, by commas, what other names it may be called by (see `LocalHost`). The
+    function gets the variables of this process, as an image's function does. Its log goes to
+    standard error; whether anybody reads it makes no difference. Raises AddressInUseError and
+    ConfigError.
     """
     replace_missing()
     config = described(handler, os.environ, bootstrap)
     address = listen_address(os.environ)
     log = LogWriter(STDERR)
     try:
-        asyncio.run(_serve(config, address, log))
+        asyncio.run(_serve(config, address, allowed_hosts(os.environ), log))
     finally:
         log.close(_LAST_LINES_S)
 
@@ -59,6 +62,11 @@ def listen_address(environ: Mapping[str, str]) -> tuple[str, int]:
             f"variable {LISTEN}={text!r} must be HOST:PORT, such as {_USUAL_ADDRESS} or [::]:8080"
         )
     return found["ipv6"] or found["host"], int(found["port"])
+
+
+def allowed_hosts(environ: Mapping[str, str]) -> list[str]:
+    """Return the names that a process's variables allow in a `Host`, and as origins of pages."""
+    return [name.strip() for name in environ.get(ALLOW_HOSTS, "").split(",") if name.strip()]
 
 
 def described(
@@ -85,12 +93,18 @@ def _number(kind: Callable[[str], N], environ: Mapping[str, str], name: str, usu
         raise ConfigError(f"variable {name}={text!r} must be a number, or be left out") from None
 
 
-async def _serve(config: FunctionConfig, address: tuple[str, int], log: LogWriter) -> None:
+async def _serve(
+    config: FunctionConfig, address: tuple[str, int], allowed: list[str], log: LogWriter
+) -> None:
     stopped = asyncio.Event()
     on_end(stopped.set)
     host, port = address
     async with LocalHost(
-        config, host=host, port=port, log=lambda line: log.write(f"{line.text}\n")
+        config,
+        host=host,
+        port=port,
+        log=lambda line: log.write(f"{line.text}\n"),
+        allow_hosts=allowed,
     ) as local:
         url = f"http://{local.address}/2015-03-31/functions/function/invocations"
         log.write(f"{config.handler} is served at {url}\n")

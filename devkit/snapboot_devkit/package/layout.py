@@ -8,10 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package.tree import BOOTSTRAP, OWN_FOLDER
+from snapboot_devkit.package.contents.tree import BOOTSTRAP, OWN_FOLDER
 
 if TYPE_CHECKING:
-    from snapboot_devkit.package.interpreter import Interpreter
+    from snapboot_devkit.package.interpreters.interpreter import Interpreter
 
 TASK_ROOT: Final = "/var/task"
 LAYER_ROOT: Final = "/opt"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package import image, zips
+from snapboot_devkit.package.forms import image, zips
 from snapboot_devkit.package.layout import Form
 from snapboot_devkit.package.scratch import scratch
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package import dependencies, fitness, tree
+from snapboot_devkit.package.contents import dependencies, tree
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.judging import fitness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from snapboot_devkit.package.dependencies import Requirements
+    from snapboot_devkit.package.contents.dependencies import Requirements
     from snapboot_devkit.package.request import Request
     from snapboot_devkit.package.target import Target
 
@@ -64,6 +65,12 @@ class Work:
         if copied.replaced:
             names = some(copied.replaced, _MAX_NAMED)
             self.warnings.append(f"files of yours took the place of a dependency's: {names}")
+        if copied.private:
+            names = some(copied.private, _MAX_NAMED)
+            self.warnings.append(
+                f"{names} may hold secrets and was left out; set the function's variables instead, "
+                "or rename what it needs"
+            )
         self._check_handler()
 
     def examine(self, roots: Iterable[Path]) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 from uuid import uuid4
 
 from snapboot_devkit.host.errors import HostError
+from snapboot_devkit.host.execution import packaged
 from snapboot_devkit.host.execution.api import EnvironmentApi
 from snapboot_devkit.host.execution.clock import Clock
 from snapboot_devkit.host.execution.frost import Frost
@@ -156,6 +157,7 @@ class LocalEnvironment:
                 self._note(missing)
             if self._config.isolate:
                 await self._isolate()
+            self._choose_bootstrap()
             if self._managed:
                 self._worker_logs = LogSocket(lambda line: self.printed(None, line))
                 self._shared.watch(self._worker_logs.folder)
@@ -176,6 +178,22 @@ class LocalEnvironment:
         for missing in room.missing:
             self._note(missing)
         self._sandbox.room = room
+
+    def _choose_bootstrap(self) -> None:
+        """Run a package on this machine's interpreter where its own has not its path of Lambda."""
+        config, own = self._config, packaged.bootstrap(self._code)
+        if own is None or not config.handler or config.python is not None:
+            return
+        room = self._sandbox.room
+        if room and own.parent in {room.task_root, room.layer_root}:
+            return
+        if config.bootstrap in (None, [str(own)]):
+            self._config = replace(config, bootstrap=None)
+            remedy = "" if config.isolate else ", which it gets by --isolate"
+            self._note(
+                f"the function runs on {self._config.interpreter!r}: the package's own interpreter "
+                f"needs {str(own.parent)!r}{remedy}"
+            )
 
     def initialise(self) -> None:
         """Begin the init ahead of any request."""

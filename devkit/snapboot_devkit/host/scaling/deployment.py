@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from snapboot_devkit.host import sources
+from snapboot_devkit.host.execution import packaged
 from snapboot_devkit.host.execution.environment import LocalEnvironment
 from snapboot_devkit.host.lifecycle.terms import InitializationType
 from snapboot_devkit.host.scaling.resident import Scale
@@ -76,7 +77,10 @@ class Deployment:
 
 def _settled(config: FunctionConfig, code: Code) -> FunctionConfig:
     """Return the settings with what only the unpacked code tells."""
-    if config.bootstrap is None and not config.handler and code.bootstrap:
+    own = packaged.bootstrap(code) if config.isolate and config.python is None else None
+    if config.bootstrap is None and own:
+        config = replace(config, bootstrap=[str(own)])
+    elif config.bootstrap is None and not config.handler and code.bootstrap:
         config = replace(config, bootstrap=[str(code.bootstrap)])
     return replace(config, task_root=code.task_root)
 

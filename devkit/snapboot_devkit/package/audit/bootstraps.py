@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.audit.finding import Finding, error, note, warning
 from snapboot_devkit.package.audit.layout import LAYER, TASK, Form, Place
-from snapboot_devkit.package.elf import MAGIC
+from snapboot_devkit.package.formats.elf import MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

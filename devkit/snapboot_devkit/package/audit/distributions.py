@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from email.parser import HeaderParser
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package.modules import NAME
+from snapboot_devkit.package.formats.modules import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,7 +13,7 @@ from snapboot_devkit.package.audit.gathering import Terms, gather
 from snapboot_devkit.package.audit.layout import Form
 from snapboot_devkit.package.audit.modules import State, cached, useless
 from snapboot_devkit.package.audit.writing import write
-from snapboot_devkit.package.bytecode import unchecked
+from snapboot_devkit.package.formats.bytecode import unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from snapboot_devkit.package.audit.modules import COMPILED, State, module_name, 
 from snapboot_devkit.package.audit.pythons import given, of_package
 from snapboot_devkit.package.audit.sealed import sealed
 from snapboot_devkit.package.audit.subject import Subject
-from snapboot_devkit.package.modules import NAME
+from snapboot_devkit.package.formats.modules import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

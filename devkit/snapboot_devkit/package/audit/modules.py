@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package.bytecode import (
+from snapboot_devkit.package.formats.bytecode import (
     HEADER_BYTES,
     BytecodeError,
     Header,

@@ -12,7 +12,7 @@ from packaging.tags import parse_tag
 from snapboot_devkit.package.audit.finding import Finding, error, warning
 from snapboot_devkit.package.audit.layout import Place
 from snapboot_devkit.package.audit.subject import Subject, counted, listed
-from snapboot_devkit.package.elf import MAGIC, ElfError, Needs, needs_of
+from snapboot_devkit.package.formats.elf import MAGIC, ElfError, Needs, needs_of
 from snapboot_devkit.package.target import MAX_GLIBC
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.audit import interpreters
 from snapboot_devkit.package.audit.contents import AuditError
-from snapboot_devkit.package.bytecode import MAGICS
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.formats.bytecode import MAGICS
 from snapboot_devkit.package.process import run
 
 if TYPE_CHECKING:
@@ -78,10 +79,10 @@ def given(command: str) -> Python:
 def of_package(package: Package, layout: Layout) -> Python:
     """Return the Python that the package was evidently made for; without evidence this one.
 
-    Which release of a version it will be, nothing in a package tells.
+    Which release of a version it will be, only an interpreter in the package tells.
     """
     version = layout.python or _voted(package) or sys.version_info[:2]
-    return replace(_at_hand(version), hexversion=None)
+    return replace(_at_hand(version), hexversion=interpreters.release(package, layout))
 
 
 def _at_hand(version: tuple[int, int]) -> Python:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from snapboot_devkit.package.audit.finding import Finding, error, note, warning
 from snapboot_devkit.package.audit.subject import Subject, counted, listed
-from snapboot_devkit.package.bytecode import magic_bytes
-from snapboot_devkit.package.modules import (
+from snapboot_devkit.package.formats.bytecode import magic_bytes
+from snapboot_devkit.package.formats.modules import (
     NAME,
     ModuleArchive,
     ModuleArchiveError,

@@ -8,13 +8,15 @@
     48   8  check of the index
     56   8  offset of the sources table, which runs to the end of the file
     64      the modules' code, the bodies of their .pyc, in import order, back to back
-    …       index: marshal, version 4, of (homes, modules)
+    …       patterns: marshal, version 2, of what `patterns` describes; absent if there are none
+    …       index: marshal, version 4, of (homes, modules, place of the patterns)
     …       sources table: marshal, version 4, of {name: importlib.util.source_hash(source)}
 
 Little-endian. A check is `_imp.source_hash` with the key of this format. A module's entry in the
 index is (number of its home, tail, offset, length, check); an extension module has no code: 0, 0,
-b"". See `homes` for homes and tails. The homes of top-level modules come first, in the order of
-`sys.path`: as long as they stand there in this order, none can hide what is sealed of another.
+b"". A place is (offset, length, check), (0, 0, b"") for none. See `homes` for homes and tails. The
+homes of top-level modules come first, in the order of `sys.path`: as long as they stand there in
+this order, none can hide what is sealed of another.
 """
 
 from __future__ import annotations
@@ -25,12 +27,15 @@ import marshal
 import struct
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 NAME = "snapboot.modules"
 LABEL = b"snapboot.modules"
 HEADER = struct.Struct("<16s4sIQQQ8sQ")
 KEY = int.from_bytes(b"snapboot", "little")
 MARSHAL_VERSION = 4
+# Without references, which depend on who else holds a string: the same input gives the same bytes.
+PATTERNS_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +59,12 @@ def check_of(content: bytes) -> bytes:
     return _imp.source_hash(KEY, content)
 
 
-def archive(modules: list[Module], path: list[str]) -> bytes:
+def archive(modules: list[Module], path: list[str], patterns: tuple[Any, ...] = ()) -> bytes:
     """Return the archive of these modules for this very interpreter; `path` is of homes."""
     code = b"".join(module.code for module in modules)
-    index = marshal.dumps(_index(modules, path), MARSHAL_VERSION)
+    parsed = marshal.dumps(patterns, PATTERNS_VERSION) if patterns else b""
+    index = marshal.dumps((*_index(modules, path), _place(code, parsed)), MARSHAL_VERSION)
+    code += parsed
     hashes = {module.name: module.source_hash for module in modules if module.code}
     sources = marshal.dumps(hashes, MARSHAL_VERSION)
     start = HEADER.size + len(code)
@@ -72,6 +79,10 @@ def archive(modules: list[Module], path: list[str]) -> bytes:
         start + len(index),
     )
     return b"".join((head, code, index, sources))
+
+
+def _place(code: bytes, parsed: bytes) -> tuple[int, int, bytes]:
+    return (HEADER.size + len(code), len(parsed), check_of(parsed)) if parsed else (0, 0, b"")
 
 
 def _index(

@@ -41,12 +41,14 @@ class Found:
 class Discovery:
     """The modules in the order of their import, and where they are found.
 
-    `packages` are the interpreter's own package folders, `path` is `sys.path` in the end.
+    `packages` are the interpreter's own package folders, `path` is `sys.path` in the end, and
+    `patterns` are the regular expressions that were compiled (see `patterns`).
     """
 
     modules: tuple[Found, ...]
     packages: tuple[str, ...]
     path: tuple[str, ...]
+    patterns: tuple[Any, ...]
 
 
 def discover(task: str, handler: str, runtime: str, included: list[str]) -> Discovery:
@@ -57,7 +59,7 @@ def discover(task: str, handler: str, runtime: str, included: list[str]) -> Disc
         raise Failure(message, REMEDY, told["traceback"])
     modules = tuple(Found(*described) for described in told["modules"])
     path = tuple(str(Path(task, entry)) for entry in told["path"])
-    return Discovery(modules, tuple(told["packages"]), path)
+    return Discovery(modules, tuple(told["packages"]), path, tuple(told["patterns"]))
 
 
 def _answer(task: str, handler: str, runtime: str, included: list[str]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def seal(order: Order) -> dict[str, object]:
     homes = Homes(order.task, order.runtime, _stdlib(), found.packages)
     modules, left_out = _modules(order, found, homes)
     path = [home for folder in found.path if (home := homes.home(folder))]
-    content = archive(modules, path)
+    content = archive(modules, path, found.patterns)
     try:
         replace(target, content)
     except OSError as exc:
@@ -59,6 +59,7 @@ def seal(order: Order) -> dict[str, object]:
         "archive": str(target),
         "bytes": len(content),
         "modules": len(modules),
+        "patterns": len(found.patterns),
         "extensions": sum(not module.code for module in modules),
         "left_out": left_out,
     }

@@ -56,7 +56,10 @@ def main(runtime: str, included: "list[str]") -> None:
 
 
 def trace(runtime: str, included: "list[str]") -> "dict[str, Any]":
-    """Do Function Init; return {"modules": [Found], "packages": [folder], "path": `sys.path`}."""
+    """Do Function Init; return what there is to seal.
+
+    That is {"modules": [Found], "packages": [folder], "path": `sys.path`, "patterns": [Pattern]}.
+    """
     packages = _lay_out_path(runtime)
     before = set(sys.modules)  # on Lambda, too, these are there before the archive is opened
     order = Order()
@@ -71,7 +74,19 @@ def trace(runtime: str, included: "list[str]") -> "dict[str, Any]":
         if name.endswith(".*"):
             _add_members(name.removesuffix(".*"), found)
     modules = [_described(spec) for spec in found.values()]
-    return {"modules": modules, "packages": packages, "path": list(filter(_is_text, sys.path))}
+    path = list(filter(_is_text, sys.path))
+    return {"modules": modules, "packages": packages, "path": path, "patterns": _patterns()}
+
+
+def _patterns() -> "list[Any]":
+    from importlib.machinery import SourceFileLoader  # noqa: PLC0415 - the modules are listed
+    from importlib.util import module_from_spec, spec_from_loader  # noqa: PLC0415
+
+    name, file = "snapboot_inside_patterns", f"{__file__.rpartition('/')[0]}/patterns.py"
+    spec = spec_from_loader(name, SourceFileLoader(name, file))
+    patterns = module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(patterns)  # type: ignore[union-attr]
+    return patterns.compiled()  # type: ignore[no-any-return]
 
 
 def _lay_out_path(runtime: str) -> "list[str]":

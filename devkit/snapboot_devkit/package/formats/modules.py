@@ -9,8 +9,8 @@ import _imp
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from .inside.archive import HEADER, LABEL, NAME, check_of
-from .plain_marshal import PlainMarshalError, loads
+from snapboot_devkit.package.formats.plain_marshal import PlainMarshalError, loads
+from snapboot_devkit.package.inside.archive import HEADER, LABEL, NAME, check_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,11 +51,15 @@ class SealedModule:
 
 @dataclass(frozen=True, slots=True)
 class ModuleArchive:
-    """What the archive says of itself; `sources` are the hashes of the sources it was made from."""
+    """What the archive says of itself; `sources` are the hashes of the sources it was made from.
+
+    `patterns` is where its regular expressions lie: offset, length in bytes, check.
+    """
 
     magic: bytes
     hexversion: int
     modules: tuple[SealedModule, ...]
+    patterns: tuple[int, int, bytes]
     sources: dict[str, bytes]
     content: bytes = field(repr=False)
 
@@ -69,11 +73,17 @@ class ModuleArchive:
         return (self.magic, self.hexversion) == (magic, hexversion)
 
     def damaged(self) -> list[str]:
-        """Return the names of the modules whose code is not what was written."""
+        """Return the names of the modules whose code is not what was written.
+
+        The regular expressions count as `re`'s, which takes them over.
+        """
+        code = [(m.name, m.offset, m.length, m.check) for m in self.modules if not m.is_extension]
+        if self.patterns[1]:
+            code.append(("re", *self.patterns))
         return [
-            module.name
-            for module in self.modules
-            if not module.is_extension and check_of(self._code(module)) != module.check
+            name
+            for name, offset, length, check in code
+            if check_of(self.content[offset : offset + length]) != check
         ]
 
     def changed(self, source_of: Callable[[SealedModule], bytes | None]) -> list[str]:
@@ -88,9 +98,6 @@ class ModuleArchive:
             and (source := source_of(module)) is not None
             and self._hash(source) != self.sources[module.name]
         ]
-
-    def _code(self, module: SealedModule) -> bytes:
-        return self.content[module.offset : module.offset + module.length]
 
     def _hash(self, source: bytes) -> bytes:
         """Return what `importlib.util.source_hash` of the Python it was made for returns."""
@@ -108,27 +115,28 @@ def read(content: bytes) -> ModuleArchive:
     if check_of(index) != check:
         raise ModuleArchiveError("its index is damaged")
     try:
-        modules = _modules(loads(index))
+        homes, entries, patterns = loads(index)
+        modules = tuple(_module(name, homes, *entry) for name, entry in entries.items())
+        _check_place(*patterns)
         hashes = _hashes(loads(content[sources:]))
     except (PlainMarshalError, TypeError, ValueError, IndexError, AttributeError) as exc:
         raise ModuleArchiveError(f"its index cannot be read: {exc}") from exc
-    return ModuleArchive(magic, hexversion, modules, hashes, content)
-
-
-def _modules(index: Any) -> tuple[SealedModule, ...]:
-    homes, entries = index
-    return tuple(_module(name, homes, *entry) for name, entry in entries.items())
+    return ModuleArchive(magic, hexversion, modules, patterns, hashes, content)
 
 
 def _module(name: Any, homes: Any, number: Any, tail: Any, *code: Any) -> SealedModule:
     offset, length, check = code
     module = SealedModule(name, homes[number], tail, offset, length, check)
-    texts, numbers = (module.name, module.home, tail), (offset, length)
-    if not all(isinstance(text, str) for text in texts) or not isinstance(check, bytes):
+    if not all(isinstance(text, str) for text in (module.name, module.home, tail)):
         raise TypeError(f"{module!r}")
-    if not all(isinstance(place, int) and place >= 0 for place in numbers):
-        raise TypeError(f"{module!r}")
+    _check_place(offset, length, check)
     return module
+
+
+def _check_place(offset: Any, length: Any, check: Any) -> None:
+    numbers = all(isinstance(number, int) and number >= 0 for number in (offset, length))
+    if not numbers or not isinstance(check, bytes):
+        raise TypeError(f"{(offset, length, check)!r} is no place in an archive")
 
 
 def _hashes(table: Any) -> dict[str, bytes]:

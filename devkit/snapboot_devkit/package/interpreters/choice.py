@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snapboot_devkit.package import interpreter, managed
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.interpreter import Interpreter
+from snapboot_devkit.package.interpreters import interpreter, managed
+from snapboot_devkit.package.interpreters.interpreter import Interpreter
 from snapboot_devkit.package.target import Architecture, Target, is_version, parse_version
 
 if TYPE_CHECKING:

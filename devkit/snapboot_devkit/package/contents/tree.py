@@ -23,6 +23,8 @@ LEFT_OUT: Final = frozenset(
         ".aws-sam", "cdk.out", ".terraform", ".serverless",
     }
 )  # fmt: skip
+# Settings of the one who develops it: keys and passwords, as a rule.
+PRIVATE: Final = ".env"
 # What the packager itself puts at the top.
 OWN_FOLDER: Final = ".snapboot"
 ARCHIVE: Final = "snapboot.modules"
@@ -31,9 +33,14 @@ BOOTSTRAP: Final = "bootstrap"
 
 @dataclass(slots=True)
 class Copied:
-    """What came of a source folder: files of it that took the place of a dependency's."""
+    """What came of a source folder.
+
+    `replaced` are files of it that took the place of a dependency's, `private` those left out since
+    they may hold secrets.
+    """
 
     replaced: list[str] = field(default_factory=list)
+    private: list[str] = field(default_factory=list)
 
 
 def copy(source: Path, target: Path, *, max_bytes: int, spare: Path, bootstrap: bool) -> Copied:
@@ -76,11 +83,15 @@ class _Selection:
         """Tell whether a file or folder of the source goes into the package."""
         if entry in {OWN_FOLDER, ARCHIVE} or found.name in LEFT_OUT or self._is_spare(found):
             return False
+        if found.name.startswith(PRIVATE):
+            if not _is_virtual_environment(found):
+                self.copied.private.append(entry)
+            return False
         _check_name(entry, self.source)
         if found.is_symlink():
             self._check_link(entry, found)
         elif found.is_dir():
-            return not Path(found.path, "pyvenv.cfg").is_file()
+            return not _is_virtual_environment(found)
         elif _is_cached(found):
             return False
         if os.path.lexists(self.target / entry):
@@ -98,6 +109,10 @@ class _Selection:
                 f"cannot take {entry!r} of {str(self.source)!r}: it links to "
                 f"{os.readlink(found.path)!r}, which leads nowhere; remove it"  # noqa: PTH115
             )
+
+
+def _is_virtual_environment(found: os.DirEntry[str]) -> bool:
+    return Path(found.path, "pyvenv.cfg").is_file()
 
 
 def _check_name(entry: str, source: Path) -> None:

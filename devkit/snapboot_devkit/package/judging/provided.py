@@ -15,8 +15,8 @@ MAX_CODE_BYTES: Final = MAX_UNPACKED_BYTES
 MAX_IMAGE_BYTES: Final = 10 * 1024 * MIB
 
 # Shared libraries of Amazon Linux 2023's minimal image, on which provided.al2023 is based: those of
-# glibc and gcc, and what its package manager and shell are linked with. Taken from the lists of
-# packages of that image; not looked at on Lambda itself.
+# glibc and gcc, and what its package manager and shell are linked with. Written down from what is
+# known of its packages; compared neither with an image nor with Lambda itself.
 _LIBRARIES: Final = re.compile(
     r"ld-linux-(?:x86-64|aarch64)\.so\.[12]"
     r"|lib(?:c|m|dl|rt|util|pthread|resolv|anl|BrokenLocale|nss_\w+|thread_db)\.so\.\d"

@@ -6,29 +6,23 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package import (
-    choice,
-    layout,
-    managed,
-    portable,
-    provided,
-    runtime,
-    sizes,
-    twin,
-    zipping,
-)
+from snapboot_devkit.package import layout
+from snapboot_devkit.package.contents import runtime
+from snapboot_devkit.package.contents.tree import ARCHIVE
+from snapboot_devkit.package.forms import zipping
+from snapboot_devkit.package.forms.sealing import Order, Sealed, Worker
+from snapboot_devkit.package.interpreters import choice, managed, portable, twin
+from snapboot_devkit.package.judging import provided, sizes
 from snapboot_devkit.package.layout import Form, Placement
 from snapboot_devkit.package.request import Made, Packaged
 from snapboot_devkit.package.scratch import put
-from snapboot_devkit.package.sealing import Order, Sealed, Worker
-from snapboot_devkit.package.tree import ARCHIVE
 from snapboot_devkit.package.work import Work, some
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from snapboot_devkit.package.interpreter import Interpreter
+    from snapboot_devkit.package.interpreters.interpreter import Interpreter
     from snapboot_devkit.package.request import Request
 
 _MAX_NAMED: Final = 5

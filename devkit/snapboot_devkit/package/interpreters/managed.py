@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from snapboot_devkit.package.contents.resolver import reason, uv_run
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.resolver import reason, uv_run
 from snapboot_devkit.package.target import MACHINES, Architecture, Libc, Target
 
 _LIBCS: Final = {Libc.GLIBC: "gnu", Libc.MUSL: "musl"}

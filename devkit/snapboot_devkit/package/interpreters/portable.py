@@ -9,15 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package import elf, runpath
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.formats import elf
+from snapboot_devkit.package.interpreters import runpath
+from snapboot_devkit.package.interpreters.trimming import is_trimmed
 from snapboot_devkit.package.process import run
-from snapboot_devkit.package.trimming import is_trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snapboot_devkit.package.interpreter import Interpreter
+    from snapboot_devkit.package.interpreters.interpreter import Interpreter
 
 _STARTING_S: Final = 30.0
 _LIBRARY_FOLDERS: Final = ("lib", "lib64")

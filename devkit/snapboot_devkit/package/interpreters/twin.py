@@ -11,16 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package import dependencies, elf, managed, modules, portable
+from snapboot_devkit.package.contents import dependencies
+from snapboot_devkit.package.contents.tree import ARCHIVE, OWN_FOLDER
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.formats import elf, modules
+from snapboot_devkit.package.interpreters import managed, portable
 from snapboot_devkit.package.target import MACHINES, Libc, Target
-from snapboot_devkit.package.tree import ARCHIVE, OWN_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from snapboot_devkit.package.dependencies import Requirements
-    from snapboot_devkit.package.interpreter import Interpreter
+    from snapboot_devkit.package.contents.dependencies import Requirements
+    from snapboot_devkit.package.interpreters.interpreter import Interpreter
 
 PLATFORM_DATA: Final = "_sysconfigdata_"
 

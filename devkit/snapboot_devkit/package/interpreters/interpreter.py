@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
-
-from snapboot_devkit.package.elf import ElfError, Needs, needs
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.formats import elf
 from snapboot_devkit.package.process import run
 from snapboot_devkit.package.target import Architecture, Libc, Target
 
@@ -107,10 +104,10 @@ def _version_of(program: Path) -> tuple[int, int]:
     return major, minor
 
 
-def _needs(program: Path) -> Needs:
+def _needs(program: Path) -> elf.Needs:
     try:
-        return needs(program)
-    except (ElfError, OSError) as exc:
+        return elf.needs(program)
+    except (elf.ElfError, OSError) as exc:
         raise PackageError(
             f"{str(program)!r} is no Linux program ({exc}); give an interpreter for Linux"
         ) from exc
@@ -151,18 +148,7 @@ def _read_hexversion(prefix: Path, program: Path) -> int | None:
     """Return `sys.hexversion` as the program or its library has it: the constant `Py_Version`."""
     for file in (program, *sorted(prefix.glob(f"lib*/lib{program.name}*.so.*"))):
         with file.open("rb") as opened:
-            version = _constant(ELFFile(opened))
+            version = elf.constant_of(opened, str(file), elf.PYTHON_VERSION)
         if version is not None:
             return version
     return None
-
-
-def _constant(elf: ELFFile) -> int | None:
-    symbols = elf.get_section_by_name(".dynsym")
-    if not isinstance(symbols, SymbolTableSection):
-        return None
-    found = symbols.get_symbol_by_name("Py_Version")
-    if not found or not found[0]["st_shndx"] or found[0]["st_shndx"] == "SHN_UNDEF":
-        return None
-    elf.stream.seek(next(iter(elf.address_offsets(found[0]["st_value"]))))
-    return int.from_bytes(elf.stream.read(4), "little")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package import dependencies
-from snapboot_devkit.package.dependencies import Requirements
+from snapboot_devkit.package.contents import dependencies
+from snapboot_devkit.package.contents.dependencies import Requirements
 from snapboot_devkit.package.errors import PackageError
 
 if TYPE_CHECKING:

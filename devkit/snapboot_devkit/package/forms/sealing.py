@@ -15,7 +15,7 @@ from snapboot_devkit.package.process import run
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_INSIDE: Final = Path(__file__).with_name("inside")
+_INSIDE: Final = Path(__file__).parents[1] / "inside"
 # A whole standard library and large packages, on a slow machine.
 _COMPILING_S: Final = 600.0
 # `inside` itself gives the handler some 100 s.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # As the Dockerfile of the base image lays it out.
 _RUNTIME: Final = "/var/runtime"
-_INSIDE: Final = f"{_RUNTIME}/devkit/snapboot_devkit/package/inside"
+_INSIDE: Final = f"{_RUNTIME}/.devkit/snapboot_devkit/package/inside"
 _BOOTSTRAP: Final = f"{_RUNTIME}/bootstrap"
 
 _TEXT: Final = """\

@@ -7,9 +7,9 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package import installed
+from snapboot_devkit.package.contents import installed
+from snapboot_devkit.package.contents.resolver import reason, uv_run
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.resolver import reason, uv_run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Downloads over a slow line included.
 _LIMIT_S: Final = 900.0
 _MAX_REASON_CHARACTERS: Final = 700
+# uv breaks what it says at the width of the terminal.
+_COLUMNS: Final = "10000"
 _PLAIN: Final = ("--color", "never", "--no-progress")
 # What uv says of its work, its bullets, and what everybody concludes.
 _NOISE: Final = re.compile(r"^\s*(?:Using |Resolved |Prepared |Downloading |Downloaded |warning: )")
@@ -33,6 +35,7 @@ def uv_run(arguments: Sequence[str], *, cwd: Path | None = None) -> Finished:
         raise PackageError(f"the program uv is missing ({exc}): pip install uv") from exc
     # An active virtual environment is none of uv's business here.
     env = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    env["COLUMNS"] = _COLUMNS
     return run([program, *arguments, *_PLAIN], limit_s=_LIMIT_S, env=env, cwd=cwd)
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import KIB, MIB
-from snapboot_devkit.package import layout, provided
+from snapboot_devkit.package import layout
+from snapboot_devkit.package.contents.tree import ARCHIVE
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.tree import ARCHIVE
+from snapboot_devkit.package.judging import provided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,6 +7,7 @@ sound one.
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -16,6 +17,7 @@ from elftools.construct import ConstructError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
+from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import InterpSegment
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAGIC: Final = b"\x7fELF"
+# Under this name an interpreter, or its library, exports `sys.hexversion` (since Python 3.11).
+PYTHON_VERSION: Final = "Py_Version"
 
 # As AWS names Lambda's two architectures; another machine keeps the name of the ELF standard.
 _MACHINES: Final = {"EM_X86_64": "x86_64", "EM_AARCH64": "arm64"}
@@ -35,10 +39,12 @@ _FEATURES: Final = {"GLIBC_ABI_DT_RELR": (2, 36)}
 _MAX_READ_BYTES: Final = 8 * 1024 * 1024
 _MAX_TABLES: Final = 4_096
 _MAX_ENTRIES: Final = 65_536
+# What `strip --strip-debug` removes.
+_DEBUG_SECTIONS: Final = (".debug_", ".zdebug_", ".gdb_index")
 # What pyelftools raises for tables that do not hold what they promise.
 _DAMAGES: Final = (
     ELFError, ConstructError, AssertionError, AttributeError, KeyError, IndexError, MemoryError,
-    OverflowError, TypeError, UnicodeError, ValueError,
+    OverflowError, StopIteration, TypeError, UnicodeError, ValueError,
 )  # fmt: skip
 
 
@@ -51,8 +57,9 @@ class Needs:
     """The system that a file was built for.
 
     `machine` is `x86_64`, `arm64` or the name of the ELF standard; `libraries` are the names of
-    shared libraries it is linked with; `glibc` is the least version that has all symbols it uses,
-    None when it uses none of glibc; `interpreter` is a program's dynamic linker.
+    shared libraries it is linked with, without the folders that some are named with; `glibc` is the
+    least version that has all symbols it uses, None when it uses none of glibc; `interpreter` is a
+    program's dynamic linker.
     """
 
     machine: str
@@ -94,13 +101,50 @@ def needs(path: Path) -> Needs:
 
 def needs_of(file: BinaryIO, name: str) -> Needs:
     """Return what the ELF file in a seekable stream needs. Raises ElfError, which names it."""
-    try:
+    with _reading(name):
         return _read(ELFFile(_Limited(file)))  # type: ignore[arg-type]
+
+
+def constant_of(file: BinaryIO, name: str, symbol: str) -> int | None:
+    """Return a 32-bit number that the ELF file in a seekable stream exports, None if it does not.
+
+    Raises ElfError, which names the file.
+    """
+    with _reading(name):
+        return _constant(ELFFile(_Limited(file)), symbol)  # type: ignore[arg-type]
+
+
+def debug_bytes_of(file: BinaryIO, name: str) -> int:
+    """Return how much of the ELF file in a seekable stream only a debugger reads.
+
+    Raises ElfError, which names the file.
+    """
+    with _reading(name):
+        elf = ELFFile(_Limited(file))  # type: ignore[arg-type]
+        sections = islice(elf.iter_sections(), _MAX_TABLES)
+        return sum(one["sh_size"] for one in sections if one.name.startswith(_DEBUG_SECTIONS))
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    try:
+        yield
     except _DAMAGES as exc:
         raise ElfError(
             f"cannot read {name!r} as an ELF file: {str(exc) or type(exc).__name__}; build "
             "or download it again"
         ) from exc
+
+
+def _constant(elf: ELFFile, symbol: str) -> int | None:
+    table = elf.get_section_by_name(".dynsym")
+    if not isinstance(table, SymbolTableSection):
+        return None
+    for one in islice(table.iter_symbols(), _MAX_ENTRIES):
+        if one.name == symbol and isinstance(one["st_shndx"], int) and one["st_shndx"]:
+            elf.stream.seek(next(iter(elf.address_offsets(one["st_value"]))))
+            return int.from_bytes(elf.stream.read(4), "little")
+    return None
 
 
 def _read(elf: ELFFile) -> Needs:
@@ -109,7 +153,9 @@ def _read(elf: ELFFile) -> Needs:
     for segment in islice(elf.iter_segments(), _MAX_TABLES):
         if isinstance(segment, DynamicSegment):
             tags = islice(segment.iter_tags(), _MAX_ENTRIES)
-            libraries += [_text(tag, "needed") for tag in tags if tag.entry.d_tag == "DT_NEEDED"]
+            needed = (_text(tag, "needed") for tag in tags if tag.entry.d_tag == "DT_NEEDED")
+            # uv's interpreters name theirs with a folder: $ORIGIN/../lib/libpython3.12.so.1.0.
+            libraries += [name.rpartition("/")[2] for name in needed]
         elif isinstance(segment, InterpSegment):
             interpreter = str(segment.get_interp_name())
     return Needs(_machine(elf), tuple(libraries), max(_glibc(elf), default=None), interpreter)

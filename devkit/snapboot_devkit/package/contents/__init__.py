@@ -1,0 +1,1 @@
+"""What goes in: the function's code, its dependencies, and the runtime."""

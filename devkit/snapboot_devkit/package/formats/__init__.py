@@ -1,0 +1,1 @@
+"""Files that others wrote, read and never trusted: ELF, bytecode, module archives."""

@@ -1,0 +1,1 @@
+"""What a package is made as: zip, layer, image."""

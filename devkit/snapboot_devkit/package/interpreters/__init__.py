@@ -1,0 +1,1 @@
+"""The interpreter that ships, and those that work for it here."""

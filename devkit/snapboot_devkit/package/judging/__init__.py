@@ -1,0 +1,1 @@
+"""Whether it fits: the platform, and its quotas."""
