@@ -52,6 +52,11 @@ def host() -> str:
     return summaries.host(load_all(ROOT / RESULTS)) + "\n"
 
 
+def shipping() -> str:
+    """Return what packaged functions and the image take to start."""
+    return summaries.shipping(load_all(ROOT / RESULTS)) + "\n"
+
+
 def soak() -> str:
     """Return what the last soak came to."""
     return newest(ROOT / RESULTS / "soak") + "\n"
@@ -61,6 +66,7 @@ BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "figures"): figures,
     ("README.md", "options"): options,
     ("README.md", "host"): host,
+    ("README.md", "shipping"): shipping,
     ("README.md", "soak"): soak,
     ("README.md", "differences"): markdown.differences,
     ("docs/faults.md", "faults"): markdown.faults,

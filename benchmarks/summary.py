@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.contenders import FLOOR, OURS, THEIRS, THEIRS_UNPOOLED
 from benchmarks.estimates import median
 from benchmarks.figures import figures, shown
+from benchmarks.layouts import SLIM
+from benchmarks.packages import STALE
 from benchmarks.tables import interval, line, provenance, table
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ CHOSEN: Final = {
     ("footprint", "modules imported"): "modules imported before first `next`",
     ("footprint", "system calls"): "system calls before first `next`",
 }
+_CLIENT: Final = "an S3 client of boto3"
+BEYOND_NOTHING: Final = "boto3 with a client, less each one's start with nothing"
 OVERHEAD: Final = "of it beyond the bare interpreter"
 HEAD: Final = ("", "snapboot", "awslambdaric", "ratio (95 % interval)")
 
@@ -64,9 +68,48 @@ def host(recordings: Sequence[Recording]) -> str:
     return f"{table(recording)}\n{provenance(recording)}\n"
 
 
-def _row(title: str, figure: Figure) -> tuple[str, ...]:
-    cells = (f"{shown(median(figure.values[name]))} {figure.unit}" for name in (OURS, THEIRS))
-    return (title, *(cell.strip() for cell in cells), interval(figure.ratio(OURS, THEIRS)))
+# A scenario's figure, whom ours is compared with, and how the README calls it.
+SHIPPED: Final = (
+    ("image", "spawn to next", THEIRS, "nothing, image layout"),
+    (
+        "image",
+        "spawn to next",
+        SLIM,
+        "nothing, image layout; theirs without the library's bytecode",
+    ),
+    ("function_init", "import boto3: spawn to next", THEIRS, "`import boto3`"),
+    ("function_init", f"{_CLIENT}: spawn to next", THEIRS, "boto3 with a client"),
+    ("function_init", f"{_CLIENT}: spawn to next", STALE, "the same; theirs with stale bytecode"),
+    (
+        "function_init",
+        f"{_CLIENT}, page cache cold: spawn to next",
+        THEIRS,
+        "the same; both with a cold page cache",
+    ),
+    ("function_init", f"{_CLIENT}: beyond a start with nothing", THEIRS, BEYOND_NOTHING),
+    ("function_init", "Powertools: spawn to next", THEIRS, "Powertools"),
+    ("function_init", "FastAPI and Mangum: spawn to next", THEIRS, "FastAPI with Mangum"),
+    ("function_init", "pandas: spawn to next", THEIRS, "pandas"),
+    ("image_files", "files opened", SLIM, "files opened by a start with nothing, image layout"),
+    ("image_files", "read", SLIM, "bytes read from them"),
+)
+
+
+def shipping(recordings: Sequence[Recording]) -> str:
+    """Return the table of packaged functions and the image, and how it was taken."""
+    newest: dict[str, Recording] = {}
+    for recording in recordings:
+        newest.setdefault(recording.scenario, recording)
+    rows: list[tuple[str, ...]] = [HEAD, ("---", "---:", "---:", "---:")]
+    for scenario, name, other, title in SHIPPED:
+        found = {figure.name: figure for figure in figures(newest[scenario])}
+        rows.append(_row(title, found[name], other))
+    return f"{''.join(map(line, rows))}\n{provenance(newest['function_init'])}\n"
+
+
+def _row(title: str, figure: Figure, other: str = THEIRS) -> tuple[str, ...]:
+    cells = (f"{shown(median(figure.values[name]))} {figure.unit}" for name in (OURS, other))
+    return (title, *(cell.strip() for cell in cells), interval(figure.ratio(OURS, other)))
 
 
 def _overhead(figure: Figure) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""What is shipped, as it runs where it is shipped to."""

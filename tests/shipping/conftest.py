@@ -1,0 +1,23 @@
+"""Fixtures for tests of images."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from oracles import OracleUnavailable
+from tests.shipping import images
+
+
+@pytest.fixture(scope="session")
+def image_store(tmp_path_factory):
+    """Return the images of this test run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "images"
+    try:
+        images.images.require()
+    except OracleUnavailable as exc:
+        pytest.skip(str(exc))
+    with images.shared(folder) as opened:
+        yield opened
