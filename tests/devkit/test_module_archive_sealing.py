@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from snapboot_devkit.package.formats import modules
+from snapboot_devkit.package.forms.sealing import Order, Worker
 from snapboot_devkit.package.inside.discovery import Found
 from snapboot_devkit.package.inside.failure import Failure
 from snapboot_devkit.package.inside.sealing import read_source
@@ -217,10 +218,23 @@ def test_the_same_code_gives_the_same_bytes_wherever_and_whenever(task: Task, tm
     shutil.copytree(task.root, tmp_path / "elsewhere")
     other = Task(tmp_path / "elsewhere")
     os.utime(other.root / "one.py", (1, 1))
+    # Under these two seeds the set has different orders.
     task.seal(PYTHONHASHSEED="1")
-    other.seal(PYTHONHASHSEED="2", ELSEWHERE="elsewhere")
+    other.seal(PYTHONHASHSEED="3", ELSEWHERE="elsewhere")
     first, second = ((each.root / modules.NAME).read_bytes() for each in (task, other))
     assert first == second
+
+
+def test_what_lambda_tells_a_function_is_there_while_it_is_sealed(task: Task):
+    names = (
+        "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+        "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_INITIALIZATION_TYPE",
+        "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "TZ", "LANG",
+        "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "_HANDLER",
+    )  # fmt: skip
+    task.app(f"import os\nfor name in {names!r}:\n    assert os.environ[name]")
+    sealed = Worker(Path(sys.executable)).seal(task.root, Order("app.handler", RUNTIME, (), {}))
+    assert sealed.modules == len(task.archive().modules)
 
 
 def test_an_archive_of_before_plays_no_part(task: Task):
@@ -344,8 +358,31 @@ def test_a_handler_that_cannot_be_imported_is_told_in_the_exception_s_words(task
     error = task.refused()
     assert words in error["message"]
     assert "'app.handler'" in error["message"]
-    assert "--env" in error["remedy"]
-    assert "--no-archive" in error["remedy"]
+    if source != "def f(:":
+        assert "--env" in error["remedy"]
+        assert "--no-archive" in error["remedy"]
+
+
+def test_a_process_that_dies_is_told_with_the_last_it_said(task: Task):
+    task.app("import os; os.write(2, b'x' * 9000 + b'no licence \\xe2\\x82\\xac'); os._exit(7)")
+    error = task.refused()
+    assert error["message"].endswith("ended with exit status 7")
+    assert error["detail"].endswith("xx" + "no licence €")
+    assert len(error["detail"]) == 2000
+
+
+def test_a_name_of_a_module_that_is_no_text_is_passed_over(task: Task):
+    task.write("other.py")
+    task.app("import sys; sys.modules[3] = sys; import other")
+    task.seal()
+    assert {"app", "other"} <= set(task.sealed())
+
+
+def test_an_exception_of_the_users_may_be_called_fault(task: Task):
+    task.app("class Fault(Exception): ...\nraise Fault('valve')")
+    error = task.refused()
+    assert "Fault: valve" in error["message"]
+    assert error["detail"].endswith("app.Fault: valve\n")
 
 
 def test_the_traceback_begins_in_the_user_s_code(task: Task):
@@ -358,17 +395,22 @@ def test_the_traceback_begins_in_the_user_s_code(task: Task):
 
 
 @pytest.mark.parametrize(
-    ("handler", "words"),
+    ("handler", "words", "remedy"),
     [
-        ("app.nothing", "Handler 'nothing' missing on module 'app'"),
-        ("nothing.handler", "No module named 'nothing'"),
-        ("handler", "Bad handler 'handler'"),
-        ("sys.exit", "built-in module sys"),
+        ("app.nothing", "Handler 'nothing' missing on module 'app'", "that the module has"),
+        ("nothing.handler", "No module named 'nothing'", "--requirements"),
+        ("handler", "Bad handler 'handler'", "module.function"),
+        ("sys.exit", "built-in module sys", "rename the module"),
+        ("broken.handler", "Syntax error in module 'broken'", "correct it"),
     ],
 )
-def test_a_handler_that_is_not_there_is_told(task: Task, handler, words):
+def test_a_handler_that_is_not_there_is_told_with_what_to_do(task: Task, handler, words, remedy):
     task.app("")
-    assert words in task.refused(handler=handler)["message"]
+    task.write("broken.py", "def f(:")
+    error = task.refused(handler=handler)
+    assert words in error["message"]
+    assert remedy in error["remedy"]
+    assert "snapboot.faults" not in error["detail"]
 
 
 def test_a_module_to_be_included_that_is_not_there_is_told(task: Task):

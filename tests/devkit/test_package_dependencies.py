@@ -7,8 +7,10 @@ import pytest
 
 from snapboot_devkit.package.contents import dependencies, runtime
 from snapboot_devkit.package.contents.dependencies import Requirements
+from snapboot_devkit.package.contents.installed import normalise
 from snapboot_devkit.package.contents.resolver import reason
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.judging import sizes
 from snapboot_devkit.package.target import Architecture, Libc, Target
 from tests.devkit.packages import HELLO, filled, wheel
 from tests.fakes.contenders import ROOT
@@ -162,3 +164,21 @@ def test_the_words_of_the_installer_are_cut_to_the_point():
 def test_the_runtimes_own_packages_are_those_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert list(runtime.DEPENDENCIES) == project["dependencies"]
+
+
+@pytest.mark.parametrize("content", ["project = 3\n", f"project = {'[' * 5000}{']' * 5000}\n"])
+def test_a_project_that_is_no_table_is_told(source, tmp_path, content):
+    filled(source, {"pyproject.toml": content})
+    with pytest.raises(PackageError, match=r"cannot read .*pyproject\.toml.*; correct it"):
+        dependencies.find(source, None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"caf\xe9.py,,\n", b"fruit.py," + b"x" * 200_000 + b",\n"], ids=["latin", "long"]
+)
+def test_a_record_that_cannot_be_read_owns_nothing_and_stays(tmp_path, content):
+    record = "fruit-1.0.dist-info/RECORD"
+    filled(tmp_path, {record: content, "fruit.py": "VERSION = 1\n"})
+    normalise(tmp_path)
+    assert (tmp_path / record).read_bytes() == content
+    assert sizes.by_part(tmp_path) == {"fruit": len(content), sizes.OWN_CODE: 12}

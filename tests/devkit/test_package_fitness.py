@@ -78,6 +78,14 @@ def test_a_glibc_that_is_too_new_is_a_problem_unless_it_is_allowed(tmp_path, lib
     assert "up to 2.39 is needed" in allowed.doubts[0]
 
 
+def test_the_very_glibc_that_lambda_has_is_taken(tmp_path, library):
+    (tmp_path / "fruit.so").write_bytes(with_glibc(library, "2.34"))
+    assert elf.needs(tmp_path / "fruit.so").glibc == (2, 34)
+    assert examined(tmp_path, target(library)).problems == []
+    (tmp_path / "fruit.so").write_bytes(with_glibc(library, "2.35"))
+    assert len(examined(tmp_path, target(library)).problems) == 1
+
+
 def test_a_library_that_lambda_has_not_is_named_with_who_needs_it(tmp_path, library):
     content = library.read_bytes().replace(b"libc.so.6\0", b"libq.so.6\0")
     (tmp_path / "fruit.so").write_bytes(content)

@@ -12,7 +12,7 @@ import pytest
 
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.formats import elf
-from snapboot_devkit.package.interpreters import interpreter, portable, runpath
+from snapboot_devkit.package.interpreters import interpreter, managed, portable, runpath
 from snapboot_devkit.package.interpreters.trimming import TRIMMED, is_trimmed
 from snapboot_devkit.package.target import Architecture, Target, parse_version
 from tests.devkit.packages import filled, own_interpreter, target
@@ -201,3 +201,24 @@ def test_a_system_interpreter_leaves_the_systems_libraries_alone():
     except PackageError as exc:
         pytest.skip(str(exc))
     assert portable.own_libraries(system) == []
+
+
+ADDRESS = "https://downloads.example/python-3.13.tar.gz"
+
+
+@pytest.mark.parametrize(
+    ("causes", "told"),
+    [
+        ([f"error sending request for url ({ADDRESS})", "dns error"], f"{ADDRESS}: dns error"),
+        ([f"404 Not Found for url ({ADDRESS})"], f"404 Not Found for url ({ADDRESS})"),
+    ],
+)
+def test_why_uv_has_no_interpreter_is_told_by_its_cause_and_one_address(causes, told):
+    lines = ["error: Failed to install cpython-3.13", f"  cause: Failed to download `{ADDRESS}`"]
+    assert managed.why("\n".join([*lines, *(f"  cause: {cause}" for cause in causes)])) == told
+
+
+def test_what_uv_says_in_one_line_is_told_without_its_last_stop():
+    assert managed.why("error: No download found for cpython-3.99.") == (
+        "No download found for cpython-3.99"
+    )

@@ -70,6 +70,8 @@ def test_code_and_data_come_along_with_their_run_bits(source, task):
         "snapboot.modules",
         "web/node_modules/left-pad/index.js",
         ".pytest_cache/README.md",
+        ".snapboot-package-k1ll3d/task/leftover.py",
+        "dist/.snapboot-package-k1ll3d/function.zip",
     ],
 )
 def test_what_is_never_a_part_of_a_function_is_left_out(source, task, name):

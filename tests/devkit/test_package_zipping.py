@@ -32,6 +32,15 @@ def test_order_dates_umask_and_folder_make_no_difference(tmp_path):
     assert one.read_bytes() == other.read_bytes() == again.read_bytes()
 
 
+def test_entries_stand_in_the_order_of_their_names(tmp_path):
+    names = ("b.py", "a/z.py", "a/b/c.py", "a.py", "B.py", "a/a.py", "_.py")
+    folder = filled(tmp_path / "folder", dict.fromkeys(names, ""))
+    with zipfile.ZipFile(packed(folder, tmp_path / "a.zip")) as archive:
+        assert archive.namelist() == [
+            "B.py", "_.py", "a/", "a.py", "a/a.py", "a/b/", "a/b/c.py", "a/z.py", "b.py",
+        ]  # fmt: skip
+
+
 def test_other_content_is_another_zip(tmp_path):
     first = filled(tmp_path / "first", FILES)
     one = packed(first, tmp_path / "one.zip").read_bytes()
@@ -48,6 +57,8 @@ def test_modes_are_what_lambdas_user_needs(tmp_path):
     with zipfile.ZipFile(packed(folder, tmp_path / "a.zip")) as archive:
         modes = {entry.filename: entry.external_attr >> 16 for entry in archive.infolist()}
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+        # Unix: of another system Lambda would not take the modes.
+        assert {entry.create_system for entry in archive.infolist()} == {3}
         assert archive.read("link.py") == b"a.py"
     assert modes == {
         "a/": stat.S_IFDIR | 0o755,

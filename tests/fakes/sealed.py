@@ -59,9 +59,12 @@ class Scene:
         return archive.result[1]
 
 
-def seal(task: Path, handler: str, *included: str, **environment: str) -> dict[str, Any]:
+def seal(
+    task: Path, handler: str, *included: str, place: str = "", **environment: str
+) -> dict[str, Any]:
+    """Seal what a handler imports, to lie at `place`, or where it does."""
     command = [sys.executable, "-SsP", str(INSIDE), "seal", str(task), "--handler", handler]
-    command += ["--runtime", str(ROOT / "runtime"), "--as", str(task)]
+    command += ["--runtime", str(ROOT / "runtime"), "--as", place or str(task)]
     for name in included:
         command += ["--include", name]
     done = subprocess.run(

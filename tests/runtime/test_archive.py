@@ -20,7 +20,7 @@ import pytest
 from tests.fakes.contenders import ROOT, Contender
 from tests.fakes.function import Run
 from tests.fakes.mounts import LAYERS, TASK_ROOT, mounted
-from tests.fakes.sealed import ARCHIVE, LOADERS, Scene
+from tests.fakes.sealed import ARCHIVE, LOADERS, Scene, seal
 
 # --- what a module is ---------------------------------------------------------------------------
 
@@ -123,6 +123,21 @@ def test_a_package_that_is_an_extension_module_is_found(scene: Scene):
             return [{name}.__file__, list({name}.__path__), {name}.leaf.value]
     """)
     assert scene.same()[2] == 1
+
+
+def test_a_loader_asked_for_the_code_of_another_module_refuses(scene: Scene):
+    scene.write("tool.py")
+    scene.write("other.py")
+    scene.look("""
+        import other, tool
+
+        def look():
+            try:
+                return tool.__loader__.get_code("other").co_filename
+            except Exception as exc:
+                return [type(exc).__name__, str(exc), getattr(exc, "name", None)]
+    """)
+    assert scene.same()[0] == "ImportError"
 
 
 # --- what the standard library does with modules --------------------------------------------------
@@ -395,6 +410,47 @@ def test_threads_that_import_at_once_get_one_module(scene: Scene):
     assert scene.same("tool") == [8, 1]
 
 
+# --- what is sealed is used -----------------------------------------------------------------------
+
+
+FOUND_ALL_THE_SAME = {
+    "nothing added": "pass",
+    "a folder that is not there": "sys.path.insert(0, '/nowhere/at/all')",
+    "no text": "sys.path.insert(0, 5)",
+    "an empty folder": "sys.path.insert(0, __file__.replace('app.py', 'empty'))",
+    "the code's folder again": "sys.path.insert(0, sys.path[0])",
+}
+
+
+@pytest.mark.parametrize("added", FOUND_ALL_THE_SAME.values(), ids=FOUND_ALL_THE_SAME)
+def test_all_that_is_sealed_comes_out_of_the_archive(scene: Scene, added):
+    scene.write("package/__init__.py")
+    scene.write("package/member.py")
+    (scene.function.root / "empty").mkdir()
+    scene.look(f"""
+        import sys
+        {added}
+        import colorsys, plistlib, package.member
+
+        def look():
+            loaders = {{name: module.__spec__.loader for name, module in sys.modules.items()
+                       if getattr(module, "__spec__", None)}}
+            return [name for name, loader in loaders.items()
+                    if "ArchiveLoader" in [base.__name__ for base in type(loader).__mro__]]
+    """)
+    scene.seal()
+    sealed = _sealed_code(scene.function.root / ARCHIVE)
+    assert {"app", "package.member", "colorsys", "plistlib"} < sealed
+    used = scene.run().result[1]
+    assert (len(used), set(used)) == (len(sealed), sealed)
+
+
+def _sealed_code(path: Path) -> set[str]:
+    from snapboot_devkit.package.formats.modules import read
+
+    return {m.name for m in read(path.read_bytes()).modules if not m.is_extension}
+
+
 # --- the search goes on as it would have ----------------------------------------------------------
 
 
@@ -629,6 +685,26 @@ def test_tracebacks_are_the_same_to_the_letter(scene: Scene):
     assert archive.stderr == files.stderr
     assert "return [1 / x for x in (1, 0)]" in files.stdout
     assert archive.stdout == files.stdout.replace(*LOADERS.values())
+
+
+def test_tracebacks_name_the_files_where_they_are_and_not_where_they_were_to_be(scene: Scene):
+    scene.write("package/__init__.py")
+    scene.write("package/deep.py", "def outer(x):\n    def inner():\n        1 / x\n    inner()\n")
+    scene.look("""
+        import traceback
+        from package import deep
+
+        def look():
+            try:
+                deep.outer(0)
+            except ZeroDivisionError:
+                return traceback.format_exc()
+    """)
+    files = scene.run()
+    seal(scene.function.root, "scene.handler", place=TASK_ROOT)
+    archive = scene.run()
+    assert archive.result == ["ArchiveLoader", files.result[1]]
+    assert archive.result[1].count(f'"{scene.function.root}/package/deep.py"') == 2
 
 
 @pytest.mark.parametrize("late", ["does_not_exist", "broken", "package.nothing", "raises"])

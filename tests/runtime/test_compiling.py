@@ -103,6 +103,26 @@ def test_a_failed_import_reads_as_it_does_where_nobody_counts(function: Function
     assert counted["errorType"] == plain["errorType"]
 
 
+def test_a_traceback_that_the_function_prints_shows_nobody_counting(function: Function):
+    function.code("""
+        import traceback
+
+        try:
+            import outer
+        except SyntaxError:
+            seen = traceback.format_exc()
+
+        def handler(event, context):
+            return seen
+    """)
+    function.write("outer.py", "import broken")
+    function.write("broken.py", "def\n")
+    (counted,) = read_only(function).results
+    (plain,) = function.run(Event(b"1")).results
+    assert counted == plain.replace(str(function.root), TASK_ROOT)
+    assert "outer.py" in counted
+
+
 def test_a_compiler_of_the_functions_own_stays(function: Function):
     function.code("""
         import _frozen_importlib_external as system

@@ -220,6 +220,20 @@ def test_no_bytecode_is_tried_where_the_task_root_is_read_only(function: Functio
     assert run.result is True
 
 
+def test_no_bytecode_is_tried_as_early_as_in_the_import_of_the_handler(function: Function):
+    function.code("""
+        import sys
+
+        tried = not sys.dont_write_bytecode
+
+        def handler(event, context):
+            return tried
+    """)
+    contender = mounted(FROM_CHECKOUT, {TASK_ROOT: function.root})
+    run = function.run(Event(), contender=contender, environment={"PYTHONDONTWRITEBYTECODE": None})
+    assert run.result is False
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_no_bytecode_is_tried_where_permissions_forbid_it(function: Function):
     function.code("import sys\ndef handler(event, context): return sys.dont_write_bytecode")

@@ -66,7 +66,9 @@ def package(  # noqa: PLR0913 - each is something that is typed
     env: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="K=V", help="A variable the handler needs while it is imported; is not shipped."
+            metavar="K=V",
+            help="A variable the handler needs while it is imported; the function does not get it, "
+            "but --as image writes it into the Dockerfile.",
         ),
     ] = None,
     no_archive: Annotated[

@@ -90,9 +90,14 @@ def _file(path: Path) -> Requirements:
 def _names_dependencies(project: Path) -> bool:
     try:
         with project.open("rb") as file:
-            return bool(tomllib.load(file).get("project", {}).get("dependencies"))
-    except (OSError, ValueError) as exc:
+            table = tomllib.load(file).get("project", {})
+    except (OSError, ValueError, RecursionError) as exc:
         raise PackageError(f"cannot read {str(project)!r}: {exc}; correct it") from exc
+    if not isinstance(table, dict):
+        raise PackageError(
+            f"cannot read {str(project)!r}: 'project' is {table!r} and no table; correct it"
+        )
+    return bool(table.get("dependencies"))
 
 
 def _locked(source: Path, scratch: Path) -> Requirements:

@@ -26,7 +26,17 @@ def normalise(folder: Path) -> None:
     for record in sorted(folder.glob("*.dist-info/RECORD")):
         for note in _NOTES:
             (record.parent / note).unlink(missing_ok=True)
-        record.write_text(_kept(record, folder), "utf-8")
+        if (rows := recorded(record)) is not None:
+            record.write_text(_kept(rows, folder), "utf-8")
+
+
+def recorded(record: Path) -> list[list[str]] | None:
+    """Return the rows of a RECORD, each a file's name and more; None if it cannot be read."""
+    try:
+        with record.open(encoding="utf-8", newline="") as file:
+            return [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return None
 
 
 def _remove_scripts(programs: Path) -> None:
@@ -44,12 +54,11 @@ def _is_script(program: Path) -> bool:
         return file.read(2) == b"#!"
 
 
-def _kept(record: Path, folder: Path) -> str:
+def _kept(rows: list[list[str]], folder: Path) -> str:
     """Return the lines of a RECORD whose files are there, in order."""
-    with record.open(encoding="utf-8", newline="") as file:
-        rows = sorted(row for row in csv.reader(file) if row and _exists(folder, row[0]))
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    kept = sorted(row for row in rows if _exists(folder, row[0]))
+    csv.writer(text, lineterminator="\n").writerows(kept)
     return text.getvalue()
 
 

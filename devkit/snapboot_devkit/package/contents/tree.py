@@ -11,6 +11,7 @@ from snapboot_devkit.host.errors import SourceError
 from snapboot_devkit.host.sources import folder as folders
 from snapboot_devkit.host.sources.budget import Budget
 from snapboot_devkit.host.sources.tree import Tree
+from snapboot_devkit.package import scratch
 from snapboot_devkit.package.errors import PackageError
 
 # Names of files and folders that are never a part of a function, wherever they lie.
@@ -82,6 +83,8 @@ class _Selection:
     def takes(self, entry: str, found: os.DirEntry[str]) -> bool:
         """Tell whether a file or folder of the source goes into the package."""
         if entry in {OWN_FOLDER, ARCHIVE} or found.name in LEFT_OUT or self._is_spare(found):
+            return False
+        if found.name.startswith(scratch.PREFIX):  # of a run that was killed
             return False
         if found.name.startswith(PRIVATE):
             if not _is_virtual_environment(found):

@@ -35,6 +35,7 @@ AS_ON_LAMBDA: Final[dict[str, str]] = {
     "AWS_LAMBDA_LOG_STREAM_NAME": "packaging",
     "AWS_REGION": "us-east-1",
     "AWS_SECRET_ACCESS_KEY": "packaging",
+    "AWS_SESSION_TOKEN": "packaging",
     "HOME": "/tmp",  # noqa: S108 - the only folder a function can write to
     "LANG": "en_US.UTF-8",
     "TZ": ":UTC",

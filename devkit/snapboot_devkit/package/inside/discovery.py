@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import marshal
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .failure import Failure
 
@@ -24,6 +25,15 @@ REMEDY = (
     "add what it needs (--requirements), set the variables that it reads while it is imported"
     " (--env NAME=VALUE), or ship without a module archive (--no-archive)"
 )
+# By the types of the platform; for the others, REMEDY.
+REMEDIES = {
+    "Runtime.MalformedHandlerName": "name it module.function, such as app.handler (--handler)",
+    "Runtime.BuiltInModuleConflict": "rename the module, and name it by --handler",
+    "Runtime.UserCodeSyntaxError": "correct it, or choose the Python it is written for (--python)",
+    "Runtime.HandlerNotFound": "name a function that the module has (--handler), or define it",
+}
+# Of what a process said that ended without an answer.
+MAX_TAIL_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +66,7 @@ def discover(task: str, handler: str, runtime: str, included: list[str]) -> Disc
     told = _answer(task, handler, runtime, included)
     if "modules" not in told:
         message = f"cannot import the handler {handler!r}{_and(included)}: {_words(told)}"
-        raise Failure(message, REMEDY, told["traceback"])
+        raise Failure(message, REMEDIES.get(told["kind"], REMEDY), told["traceback"])
     modules = tuple(Found(*described) for described in told["modules"])
     path = tuple(str(Path(task, entry)) for entry in told["path"])
     return Discovery(modules, tuple(told["packages"]), path, tuple(told["patterns"]))
@@ -64,24 +74,40 @@ def discover(task: str, handler: str, runtime: str, included: list[str]) -> Disc
 
 def _answer(task: str, handler: str, runtime: str, included: list[str]) -> dict[str, Any]:
     command = [sys.executable, "-SsP", TRACING, runtime, *included]
-    # A file and no pipe: what the function may have forked would keep that open.
-    with tempfile.TemporaryFile() as answer:
+    # Files and no pipes: what the function may have forked would keep those open.
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             command,
             cwd=task,
             env=_environment(task, handler, runtime),
             stdin=subprocess.DEVNULL,
             stdout=answer,
+            stderr=errors,
             start_new_session=True,
         )
-        ending = _ending(process, handler)
+        try:
+            ending = _ending(process, handler)
+        finally:
+            _pass_on(errors)
         answer.seek(0)
         try:
             told: dict[str, Any] = marshal.load(answer)  # noqa: S302 - of `tracing`, and no code
         except (EOFError, ValueError, TypeError):
             text = f"the process that imported the handler {handler!r} ended {ending}"
-            raise Failure(text, REMEDY) from None
+            raise Failure(text, REMEDY, _tail(errors)) from None
     return told
+
+
+def _pass_on(errors: IO[bytes]) -> None:
+    errors.seek(0)
+    shutil.copyfileobj(errors, sys.stderr.buffer)
+    sys.stderr.flush()
+
+
+def _tail(errors: IO[bytes]) -> str:
+    longest = MAX_TAIL_CHARACTERS * 4  # bytes, in UTF-8
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - longest))
+    return errors.read(longest).decode("utf-8", "replace")[-MAX_TAIL_CHARACTERS:]
 
 
 def _ending(process: subprocess.Popen[bytes], handler: str) -> str:
@@ -110,7 +136,9 @@ def _environment(task: str, handler: str, runtime: str) -> dict[str, str]:
 
 
 def _words(told: dict[str, Any]) -> str:
-    known = told["message"].startswith(("Unable to", "Syntax", "Handler", "Bad handler", "Cannot"))
+    known = told["kind"] or told["message"].startswith(
+        ("Unable to", "Syntax", "Handler", "Bad handler", "Cannot")
+    )
     return told["message"] if known else f"{told['type']}: {told['message']}"
 
 

@@ -67,7 +67,8 @@ def trace(runtime: str, included: "list[str]") -> "dict[str, Any]":
     _load_handler()
     for name in included:
         __import__(name.removesuffix(".*"))
-    loaded = [name for name in {**order.names, **sys.modules} if name in sys.modules]
+    begun = filter(_is_text, {**order.names, **sys.modules})
+    loaded = [name for name in begun if name in sys.modules]
     names = [name for name in loaded if name not in before and not _is_ours(name)]
     found = {spec.name: spec for name in names if (spec := _spec(name))}
     for name in included:
@@ -112,12 +113,13 @@ def _load_handler() -> None:
     codec.settle(setting("SNAPBOOT_JSON"))
 
 
-def _is_ours(name: str) -> bool:
-    return name.partition(".")[0] in OURS
+def _is_ours(name: object) -> bool:
+    return isinstance(name, str) and name.partition(".")[0] in OURS
 
 
 def _is_text(entry: object) -> bool:
-    return isinstance(entry, str)  # what else is on a path is passed over by the import system
+    # What else is on a path, or in `sys.modules`, is passed over by the import system.
+    return isinstance(entry, str)
 
 
 def _spec(name: str) -> "ModuleSpec | None":
@@ -166,16 +168,26 @@ def _described(spec: "ModuleSpec") -> "Found":
 
 
 def _failure(error: BaseException) -> "dict[str, Any]":
-    """Return what happened, in the exception's own words, from the user's first frame on."""
+    """Return what happened, in the exception's own words, from the user's first frame on.
+
+    `kind` is the type that the platform has for it, if it has one.
+    """
+    fault = getattr(sys.modules.get("snapboot.faults"), "Fault", ())
+    kind = error.error_type if isinstance(error, fault) else ""
+    cause = error.__cause__ if kind else error
+    text = "" if cause is None else _traceback(cause, chain=not kind)
+    told = {"type": type(error).__name__, "kind": kind, "message": str(error)}
+    return {**told, "traceback": text}
+
+
+def _traceback(cause: BaseException, *, chain: bool) -> str:
     from traceback import format_exception  # noqa: PLC0415 - the modules have been listed
 
-    cause = error.__cause__ or error if type(error).__name__ == "Fault" else error
     while cause.__traceback__ and _is_ours(
         cause.__traceback__.tb_frame.f_globals.get("__name__", "")
     ):
         cause.__traceback__ = cause.__traceback__.tb_next
-    text = "".join(format_exception(cause, chain=cause is error))
-    return {"type": type(cause).__name__, "message": str(error), "traceback": text}
+    return "".join(format_exception(cause, chain=chain))
 
 
 if __name__ == "__main__":

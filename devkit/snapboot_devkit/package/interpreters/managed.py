@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,8 @@ from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.target import MACHINES, Architecture, Libc, Target
 
 _LIBCS: Final = {Libc.GLIBC: "gnu", Libc.MUSL: "musl"}
+_CAUSE: Final = re.compile(r"^\s*cause: (.+)", re.MULTILINE)
+_URL: Final = re.compile(r"https?://[^\s`)]+")
 
 
 def standalone(target: Target) -> Path:
@@ -28,10 +31,21 @@ def standalone(target: Target) -> Path:
     if done.status or found is None:
         raise PackageError(
             f"cannot get an interpreter for {target} by 'uv python install': "
-            f"{reason(done.errors)} Give the folder of one that can be moved by --python FOLDER, "
+            f"{why(done.errors)}; give the folder of one that can be moved by --python FOLDER, "
             "or leave it out by --no-interpreter"
         )
     return found
+
+
+def why(errors: str) -> str:
+    """Return why uv could get no interpreter: the innermost cause, and of which address."""
+    causes = _CAUSE.findall(errors)
+    if not causes:
+        return reason(errors).rstrip(".")
+    address = _URL.search(errors)
+    if address is None or address[0] in causes[-1]:
+        return str(causes[-1])
+    return f"{address[0]}: {causes[-1]}"
 
 
 def program(version: str) -> Path | None:

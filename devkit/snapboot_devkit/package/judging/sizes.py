@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import Counter
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import KIB, MIB
 from snapboot_devkit.package import layout
+from snapboot_devkit.package.contents import installed
 from snapboot_devkit.package.contents.tree import ARCHIVE
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.judging import provided
@@ -70,8 +70,8 @@ def _owners(root: Path) -> dict[str, str]:
     owners: dict[str, str] = {}
     for record in sorted(root.glob("*.dist-info/RECORD")):
         package = record.parent.name.partition("-")[0]
-        with record.open(encoding="utf-8", newline="") as file:
-            tops = {row[0].partition("/")[0] for row in csv.reader(file) if row} - {".."}
+        rows = installed.recorded(record) or []
+        tops = {row[0].partition("/")[0] for row in rows} - {".."}
         # Of a namespace package the first one is named; all of them would be no clearer.
         owners |= {top: package for top in tops if top not in owners}
     return owners
