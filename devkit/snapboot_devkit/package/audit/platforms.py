@@ -12,7 +12,7 @@ from packaging.tags import parse_tag
 from snapboot_devkit.package.audit.finding import Finding, error, warning
 from snapboot_devkit.package.audit.layout import Place
 from snapboot_devkit.package.audit.subject import Subject, counted, listed
-from snapboot_devkit.package.formats.elf import MAGIC, ElfError, Needs, needs_of
+from snapboot_devkit.package.formats.elf import MAGIC, ElfError, Needs, dotted, needs_of
 from snapboot_devkit.package.target import MAX_GLIBC
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _libraries(subject: Subject, elves: list[tuple[Entry, Needs]]) -> Iterator[F
             yield error(
                 "newer-glibc",
                 entry.path,
-                f"it needs glibc {_dotted(needs.glibc)}, and Lambda has {_dotted(MAX_GLIBC)}",
+                f"it needs glibc {dotted(needs.glibc)}, and Lambda has {dotted(MAX_GLIBC)}",
                 "install a wheel for manylinux_2_34 or older, or build it on Amazon Linux 2023",
             )
 
@@ -217,7 +217,3 @@ def _fits_platform(platform: str, machine: str | None, place: Place) -> bool:
 
 def _version(tag: str) -> str:
     return f"{tag[0]}.{tag[1:]}"
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return f"{version[0]}.{version[1]}"

@@ -93,6 +93,17 @@ class _Limited:
         return content
 
 
+def is_elf(path: Path) -> bool:
+    """Tell whether a file begins as an ELF file does. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def dotted(version: tuple[int, int]) -> str:
+    """Return a version of glibc as people write it: "2.34"."""
+    return f"{version[0]}.{version[1]}"
+
+
 def needs(path: Path) -> Needs:
     """Return what an ELF file needs. Raises ElfError, and OSError when it cannot be read."""
     with path.open("rb") as file:

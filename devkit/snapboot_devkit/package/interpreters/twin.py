@@ -94,9 +94,4 @@ def sealed(archive: Path) -> tuple[modules.SealedModule, ...]:
 
 
 def _compiled(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.is_file() and _is_elf(path)]
-
-
-def _is_elf(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(elf.MAGIC)) == elf.MAGIC
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and elf.is_elf(path)]

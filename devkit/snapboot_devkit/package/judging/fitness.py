@@ -54,17 +54,12 @@ def examine_machines(roots: Iterable[Path], target: Target) -> Fitness:
 def _elf_files(roots: Iterable[Path]) -> Iterator[tuple[str, elf.Needs]]:
     for root in roots:
         for path in sorted(root.rglob("*")):
-            if path.is_symlink() or not path.is_file() or not _is_elf(path):
+            if path.is_symlink() or not path.is_file() or not elf.is_elf(path):
                 continue
             try:
                 yield path.relative_to(root).as_posix(), elf.needs(path)
             except elf.ElfError as exc:
                 raise PackageError(str(exc)) from exc
-
-
-def _is_elf(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(elf.MAGIC)) == elf.MAGIC
 
 
 def _judge_machines(files: dict[str, elf.Needs], target: Target, found: Fitness) -> None:
@@ -85,8 +80,8 @@ def _judge_glibc(files: dict[str, elf.Needs], told: list[str]) -> None:
     if newer := {name: version for name, version in needed.items() if version > MAX_GLIBC}:
         most = max(newer.values())
         told.append(
-            f"Amazon Linux 2023 has glibc {_dotted(MAX_GLIBC)}, which is too old (up to "
-            f"{_dotted(most)} is needed) for {_some(newer)}; take ones built on an older system "
+            f"Amazon Linux 2023 has glibc {elf.dotted(MAX_GLIBC)}, which is too old (up to "
+            f"{elf.dotted(most)} is needed) for {_some(newer)}; take ones built on an older system "
             "(uv's interpreters are), or go on at your own risk by --allow-newer-glibc"
         )
 
@@ -102,10 +97,6 @@ def _judge_libraries(files: dict[str, elf.Needs], told: list[str]) -> None:
         other = provided.other_name(library)
         instead = f" (it has {other}; a build on Amazon Linux asks for that)" if other else ""
         told.append(f"{library} is not in provided.al2023{instead}, but needed by {_some(names)}")
-
-
-def _dotted(version: tuple[int, int]) -> str:
-    return ".".join(map(str, version))
 
 
 def _some(names: Iterable[str]) -> str:
