@@ -12,9 +12,9 @@ import pytest
 
 from snapboot_devkit.host.sources.budget import MAX_ENTRIES, Budget
 from snapboot_devkit.package.audit import AuditError, audit
-from snapboot_devkit.package.audit.contents import Package, opened
-from snapboot_devkit.package.audit.folders import FolderStore
-from snapboot_devkit.package.audit.zips import ZipStore
+from snapboot_devkit.package.checks.contents import Package, opened
+from snapboot_devkit.package.checks.folders import FolderStore
+from snapboot_devkit.package.checks.zips import ZipStore
 from tests.devkit.audited import (
     DEADLINE_S,
     codes,

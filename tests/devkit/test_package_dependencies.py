@@ -5,12 +5,12 @@ import tomllib
 
 import pytest
 
+from snapboot_devkit.package.checks import sizes
 from snapboot_devkit.package.contents import dependencies, runtime
 from snapboot_devkit.package.contents.dependencies import Requirements
 from snapboot_devkit.package.contents.installed import normalise
 from snapboot_devkit.package.contents.resolver import reason
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.judging import sizes
 from snapboot_devkit.package.target import Architecture, Libc, Target
 from tests.devkit.packages import HELLO, filled, wheel
 from tests.fakes.contenders import ROOT

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from snapboot_devkit.package.checks import fitness
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.formats import elf
-from snapboot_devkit.package.judging import fitness
 from snapboot_devkit.package.target import Architecture, Target
 
 EM_AARCH64 = (183).to_bytes(2, "little")

@@ -7,9 +7,9 @@ import pytest
 from snapboot_devkit.cli import handover
 from snapboot_devkit.host.protocol import KIB, MIB
 from snapboot_devkit.package import layout
+from snapboot_devkit.package.checks import provided, sizes
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.forms import dockerfile
-from snapboot_devkit.package.judging import provided, sizes
 from snapboot_devkit.package.layout import Form
 from snapboot_devkit.package.request import Made, Packaged, Request
 from snapboot_devkit.package.target import Architecture, Libc, Target

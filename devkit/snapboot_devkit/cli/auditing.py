@@ -18,7 +18,7 @@ from snapboot_devkit.cli import exits, printing
 from snapboot_devkit.host.protocol import MIB
 from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
 from snapboot_devkit.package.audit import Report, Severity, audit, fix
-from snapboot_devkit.package.audit.layout import Place
+from snapboot_devkit.package.checks.layout import Place
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.target import Architecture
 

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from snapboot_devkit.package import layout
-from snapboot_devkit.package.judging import provided, sizes
+from snapboot_devkit.package.checks import provided, sizes
 from snapboot_devkit.package.layout import Form
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.checks import fitness
 from snapboot_devkit.package.contents import dependencies, tree
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.judging import fitness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -19,18 +19,18 @@ from snapboot_devkit.package.audit import (
     sizes,
     unread,
 )
-from snapboot_devkit.package.audit.contents import AuditError, Package, opened
-from snapboot_devkit.package.audit.folders import FolderStore
 from snapboot_devkit.package.audit.gathering import Terms, gather
-from snapboot_devkit.package.audit.layout import image_parts
 from snapboot_devkit.package.audit.report import Measured, Report
-from snapboot_devkit.package.audit.zips import ZipStore
+from snapboot_devkit.package.checks.contents import AuditError, Package, opened
+from snapboot_devkit.package.checks.folders import FolderStore
+from snapboot_devkit.package.checks.layout import image_parts
+from snapboot_devkit.package.checks.zips import ZipStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from snapboot_devkit.package.audit.finding import Finding
     from snapboot_devkit.package.audit.subject import Subject
+    from snapboot_devkit.package.checks.finding import Finding
 
 CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     compiled_modules.check,

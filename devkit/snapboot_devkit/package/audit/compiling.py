@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from snapboot_devkit.package.audit.contents import AuditError
+from snapboot_devkit.package.checks.contents import AuditError
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.process import run
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from snapboot_devkit.package.audit.contents import Package
-    from snapboot_devkit.package.audit.layout import Layout
+    from snapboot_devkit.package.checks.contents import Package
+    from snapboot_devkit.package.checks.layout import Layout
 
 _PROGRAM: Final = Path(__file__).with_name("compiler.py")
 # All of the largest packages takes less than a minute on a slow machine.

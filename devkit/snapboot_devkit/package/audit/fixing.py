@@ -8,11 +8,11 @@ from snapboot_devkit.package.audit import bootstraps, permissions, sealed
 from snapboot_devkit.package.audit.auditing import package_at
 from snapboot_devkit.package.audit.changes import Act, Change
 from snapboot_devkit.package.audit.compiling import Work, compiled
-from snapboot_devkit.package.audit.contents import AuditError
 from snapboot_devkit.package.audit.gathering import Terms, gather
-from snapboot_devkit.package.audit.layout import Form
 from snapboot_devkit.package.audit.modules import State, cached, useless
 from snapboot_devkit.package.audit.writing import write
+from snapboot_devkit.package.checks.contents import AuditError
+from snapboot_devkit.package.checks.layout import Form
 from snapboot_devkit.package.formats.bytecode import unchecked
 
 if TYPE_CHECKING:

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.audit import platforms
 from snapboot_devkit.package.audit.compiling import Work, compiled
-from snapboot_devkit.package.audit.contents import AuditError
-from snapboot_devkit.package.audit.distributions import distributions, owners
-from snapboot_devkit.package.audit.layout import Form, Layout, Place, layout
 from snapboot_devkit.package.audit.modules import COMPILED, State, module_name, states
 from snapboot_devkit.package.audit.pythons import given, of_package
 from snapboot_devkit.package.audit.sealed import sealed
 from snapboot_devkit.package.audit.subject import Subject
+from snapboot_devkit.package.checks.contents import AuditError
+from snapboot_devkit.package.checks.distributions import distributions, owners
+from snapboot_devkit.package.checks.layout import Form, Layout, Place, layout
 from snapboot_devkit.package.formats.modules import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from snapboot_devkit.package.audit.contents import Package
+    from snapboot_devkit.package.checks.contents import Package
 
 # What a Dockerfile has in it that compiles while the image is built.
 _COMPILES: Final = "compile"

@@ -7,16 +7,16 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import MIB
-from snapboot_devkit.package.audit.finding import Finding, note
 from snapboot_devkit.package.audit.subject import counted, listed
+from snapboot_devkit.package.checks.finding import Finding, note
 from snapboot_devkit.package.formats import elf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snapboot_devkit.package.audit.contents import Entry, Package
-    from snapboot_devkit.package.audit.layout import Layout
     from snapboot_devkit.package.audit.subject import Subject
+    from snapboot_devkit.package.checks.contents import Entry, Package
+    from snapboot_devkit.package.checks.layout import Layout
 
 _PROGRAM: Final = re.compile(r"bin/python3\.\d+|lib(?:64)?/libpython3\.\d+\.so[\d.]*")
 _SHARED: Final = re.compile(r"lib(?:64)?/.*\.so(?:\.[\d.]+)?")

@@ -17,9 +17,9 @@ from snapboot_devkit.package.formats.bytecode import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from snapboot_devkit.package.audit.contents import Entry, Package
-    from snapboot_devkit.package.audit.layout import Layout
     from snapboot_devkit.package.audit.pythons import Python
+    from snapboot_devkit.package.checks.contents import Entry, Package
+    from snapboot_devkit.package.checks.layout import Layout
 
 CACHE: Final = "__pycache__/"
 # Without a zip's or a folder's time there is nothing to compare: no bytecode has this one.

@@ -5,14 +5,14 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package.audit.contents import Kind
-from snapboot_devkit.package.audit.finding import Finding, error
 from snapboot_devkit.package.audit.subject import Subject, counted, listed
+from snapboot_devkit.package.checks.contents import Kind
+from snapboot_devkit.package.checks.finding import Finding, error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snapboot_devkit.package.audit.contents import Entry
+    from snapboot_devkit.package.checks.contents import Entry
 
 _REMEDY: Final = "chmod -R a+rX, or snapboot audit --fix"
 _ENTER: Final = stat.S_IROTH | stat.S_IXOTH

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.tags import parse_tag
 
-from snapboot_devkit.package.audit.finding import Finding, error, warning
-from snapboot_devkit.package.audit.layout import Place
 from snapboot_devkit.package.audit.subject import Subject, counted, listed
+from snapboot_devkit.package.checks.finding import Finding, error, warning
+from snapboot_devkit.package.checks.layout import Place
 from snapboot_devkit.package.formats.elf import MAGIC, ElfError, Needs, dotted, needs_of
 from snapboot_devkit.package.target import MAX_GLIBC
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
-    from snapboot_devkit.package.audit.contents import Entry, Package
     from snapboot_devkit.package.audit.pythons import Python
+    from snapboot_devkit.package.checks.contents import Entry, Package
 
 _LIBRARY: Final = re.compile(r"\.(?:so(?:\.[\d.]+)?|dylib|pyd|dll)$")
 _EXTENSION: Final = re.compile(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package.audit.finding import Finding, note, warning
-from snapboot_devkit.package.audit.layout import Place
+from snapboot_devkit.package.checks.finding import Finding, note, warning
+from snapboot_devkit.package.checks.layout import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snapboot_devkit.package.audit.distributions import Distribution
     from snapboot_devkit.package.audit.subject import Subject
+    from snapboot_devkit.package.checks.distributions import Distribution
 
 # In AWS's managed runtime for Python, with boto3's own dependencies.
 _MANAGED: Final = (

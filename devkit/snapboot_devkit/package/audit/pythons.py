@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.audit import interpreters
-from snapboot_devkit.package.audit.contents import AuditError
+from snapboot_devkit.package.checks.contents import AuditError
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.formats.bytecode import MAGICS
 from snapboot_devkit.package.process import run
@@ -21,8 +21,8 @@ from snapboot_devkit.package.process import run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snapboot_devkit.package.audit.contents import Package
-    from snapboot_devkit.package.audit.layout import Layout
+    from snapboot_devkit.package.checks.contents import Package
+    from snapboot_devkit.package.checks.layout import Layout
 
 _LIMIT_S: Final = 20.0
 _ASK: Final = (

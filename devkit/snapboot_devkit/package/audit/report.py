@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from snapboot_devkit.package.audit.finding import Finding, Severity
+from snapboot_devkit.package.checks.finding import Finding, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from snapboot_devkit.package.audit.finding import Finding, error, note, warning
 from snapboot_devkit.package.audit.subject import Subject, counted, listed
+from snapboot_devkit.package.checks.finding import Finding, error, note, warning
 from snapboot_devkit.package.formats.bytecode import magic_bytes
 from snapboot_devkit.package.formats.modules import (
     NAME,
@@ -19,9 +19,9 @@ from snapboot_devkit.package.formats.modules import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snapboot_devkit.package.audit.contents import Package
-    from snapboot_devkit.package.audit.layout import Layout
     from snapboot_devkit.package.audit.pythons import Python
+    from snapboot_devkit.package.checks.contents import Package
+    from snapboot_devkit.package.checks.layout import Layout
 
 _AGAIN = "package the function again: snapboot package"
 

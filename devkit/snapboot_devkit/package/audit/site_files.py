@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package.audit.finding import Finding, note, warning
+from snapboot_devkit.package.checks.finding import Finding, note, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

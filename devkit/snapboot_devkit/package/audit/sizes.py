@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import MIB
 from snapboot_devkit.host.sources.budget import MAX_UNPACKED_BYTES
-from snapboot_devkit.package.audit.finding import Finding, error, note
-from snapboot_devkit.package.audit.layout import Form, Place
+from snapboot_devkit.package.checks.finding import Finding, error, note
+from snapboot_devkit.package.checks.layout import Form, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

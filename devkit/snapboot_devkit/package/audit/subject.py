@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from snapboot_devkit.package.audit.distributions import owner
+from snapboot_devkit.package.checks.distributions import owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from snapboot_devkit.package.audit.compiling import Compiled
-    from snapboot_devkit.package.audit.contents import Package
-    from snapboot_devkit.package.audit.distributions import Distribution
-    from snapboot_devkit.package.audit.layout import Layout, Place
     from snapboot_devkit.package.audit.modules import State
     from snapboot_devkit.package.audit.pythons import Python
     from snapboot_devkit.package.audit.sealed import Sealed
+    from snapboot_devkit.package.checks.contents import Package
+    from snapboot_devkit.package.checks.distributions import Distribution
+    from snapboot_devkit.package.checks.layout import Layout, Place
 
 
 @dataclass(frozen=True, slots=True)

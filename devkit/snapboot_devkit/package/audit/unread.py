@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snapboot_devkit.package.audit.finding import Finding, error
+from snapboot_devkit.package.checks.finding import Finding, error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.audit.changes import Act, Change
-from snapboot_devkit.package.audit.contents import AuditError
-from snapboot_devkit.package.audit.zips import DAMAGES, ZipStore
+from snapboot_devkit.package.checks.contents import AuditError
+from snapboot_devkit.package.checks.zips import DAMAGES, ZipStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from snapboot_devkit.package.audit.contents import Package
+    from snapboot_devkit.package.checks.contents import Package
 
 # The earliest date that a zip can hold: the same content is the same bytes whenever it is written.
 _DATE: Final = (1980, 1, 1, 0, 0, 0)

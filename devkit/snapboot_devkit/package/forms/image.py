@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package import layout
+from snapboot_devkit.package.checks import provided, sizes
 from snapboot_devkit.package.forms import dockerfile, sealing
 from snapboot_devkit.package.interpreters.choice import version_of
-from snapboot_devkit.package.judging import provided, sizes
 from snapboot_devkit.package.request import Made, Packaged
 from snapboot_devkit.package.scratch import put
 from snapboot_devkit.package.target import Target

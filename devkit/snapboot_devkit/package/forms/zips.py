@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package import layout
+from snapboot_devkit.package.checks import provided, sizes
 from snapboot_devkit.package.contents import runtime
 from snapboot_devkit.package.contents.tree import ARCHIVE
 from snapboot_devkit.package.forms import zipping
 from snapboot_devkit.package.forms.sealing import Order, Sealed, Worker
 from snapboot_devkit.package.interpreters import choice, managed, portable, twin
-from snapboot_devkit.package.judging import provided, sizes
 from snapboot_devkit.package.layout import Form, Placement
 from snapboot_devkit.package.request import Made, Packaged
 from snapboot_devkit.package.scratch import put

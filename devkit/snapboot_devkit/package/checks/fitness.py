@@ -7,9 +7,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.checks import provided
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.formats import elf
-from snapboot_devkit.package.judging import provided
 from snapboot_devkit.package.target import MAX_GLIBC, Target
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from snapboot_devkit.package.audit.finding import Finding
+    from snapboot_devkit.package.checks.finding import Finding
 
 # No sound file of a package is larger; of a zip that promises more nothing is unpacked.
 MAX_FILE_BYTES: Final = 256 * MIB

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from snapboot_devkit.package.audit.contents import Package
+    from snapboot_devkit.package.checks.contents import Package
 
 TASK: Final = "/var/task/"
 LAYER: Final = "/opt/"

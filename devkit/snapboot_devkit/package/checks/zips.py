@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.sources.budget import MAX_ENTRIES
-from snapboot_devkit.package.audit.contents import AuditError, Entry, Kind, kind_of
-from snapboot_devkit.package.audit.finding import Finding, error, warning
+from snapboot_devkit.package.checks.contents import AuditError, Entry, Kind, kind_of
+from snapboot_devkit.package.checks.finding import Finding, error, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import KIB, MIB
 from snapboot_devkit.package import layout
+from snapboot_devkit.package.checks import provided
 from snapboot_devkit.package.contents import installed
 from snapboot_devkit.package.contents.tree import ARCHIVE
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.judging import provided
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

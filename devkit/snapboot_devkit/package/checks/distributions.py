@@ -14,8 +14,8 @@ from snapboot_devkit.package.formats.modules import NAME
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from snapboot_devkit.package.audit.contents import Package
-    from snapboot_devkit.package.audit.layout import Layout
+    from snapboot_devkit.package.checks.contents import Package
+    from snapboot_devkit.package.checks.layout import Layout
 
 _INFO: Final = re.compile(r"(.*/)?([^/]+?)-([^/-]+)\.dist-info")
 _OWN: Final = "the function's own code"

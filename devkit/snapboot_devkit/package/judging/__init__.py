@@ -1,1 +1,0 @@
-"""Whether it fits: the platform, and its quotas."""
