@@ -105,7 +105,8 @@ def test_variables_come_from_a_file_and_from_options_which_win(tmp_path):
     [
         (["echo", '{"a"'], "the event in the argument is not JSON: Expecting ':' delimiter: line 1 column 5"),
         (["echo", "@no-such-file"], "cannot read the event file 'no-such-file': No such file or directory"),
-        (["echo", "--env", "STAGE"], "--env holds 'STAGE'; write it as KEY=VALUE"),
+        (["echo", "--env", "=x"], "--env holds '=x'; write it as KEY=VALUE"),
+        (["echo", "--env", "NO_SUCH"], "'NO_SUCH' is not set; export it, or write NO_SUCH=VALUE"),
         (["echo", "--env-file", "no-such-file"], "cannot read the env file 'no-such-file'"),
         (["echo", "--env", "_HANDLER=x"], "variable '_HANDLER' is reserved"),
         (["echo", "--env", "1=x"], "variable '1' must begin with a letter"),

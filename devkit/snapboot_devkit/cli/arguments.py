@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit import events
 from snapboot_devkit.cli.exits import UsageError
+from snapboot_devkit.host import ConfigError
+from snapboot_devkit.host.sources import env_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,10 +86,12 @@ def _given(argument: str) -> bytes:
     return content
 
 
-def variables(pairs: Iterable[str], env_file: Path | None) -> dict[str, str]:
-    """Return the function's variables; one given as K=V overrides the file's."""
-    lines = _file_pairs(env_file) if env_file else ()
-    return dict(_pair(text, origin) for text, origin in (*lines, *((p, "--env") for p in pairs)))
+def variables(words: Iterable[str], files: Iterable[Path] = ()) -> dict[str, str]:
+    """Return what `--env` and `--env-file` give; a later file wins, and over files `--env`."""
+    try:
+        return {**env_files.read(files), **dict(map(_pair, words))}
+    except ConfigError as exc:
+        raise UsageError(str(exc)) from exc
 
 
 def _content(argument: str) -> bytes:
@@ -94,7 +99,7 @@ def _content(argument: str) -> bytes:
         return sys.stdin.buffer.read()
     if not argument.startswith("@"):
         return argument.encode()
-    return _read(Path(argument[1:]), "event file")
+    return _read(Path(argument[1:]))
 
 
 def _origin(argument: str) -> str:
@@ -103,26 +108,23 @@ def _origin(argument: str) -> str:
     return repr(argument[1:]) if argument.startswith("@") else "the argument"
 
 
-def _file_pairs(path: Path) -> list[tuple[str, str]]:
-    """Return the K=V lines of a file, each with its place; blank lines and # lines do not count."""
-    text = _read(path, "env file").decode("utf-8", "replace")
-    lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
-    return [
-        (line, f"{str(path)!r} line {number}")
-        for number, line in lines
-        if line and not line.startswith("#")
-    ]
+def _pair(word: str) -> tuple[str, str]:
+    """Return a variable typed as K=V, or as the name of one of this process."""
+    key, found, value = word.partition("=")
+    if not key:
+        raise UsageError(f"--env holds {word!r}; write it as KEY=VALUE, or as the name of yours")
+    if found:
+        return key, value
+    if key not in os.environ:
+        raise UsageError(
+            f"--env {key} passes your own variable on, but {key!r} is not set; "
+            f"export it, or write {key}=VALUE"
+        )
+    return key, os.environ[key]
 
 
-def _pair(text: str, origin: str) -> tuple[str, str]:
-    key, found, value = text.partition("=")
-    if not found or not key:
-        raise UsageError(f"{origin} holds {text!r}; write it as KEY=VALUE")
-    return key, value
-
-
-def _read(path: Path, what: str) -> bytes:
+def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as exc:
-        raise UsageError(f"cannot read the {what} {str(path)!r}: {exc.strerror}") from exc
+        raise UsageError(f"cannot read the event file {str(path)!r}: {exc.strerror}") from exc

@@ -46,9 +46,15 @@ class FunctionOptions:
         list[Path] | None, typer.Option(help="A layer: a folder or a zip; may be repeated.")
     ] = None
     env: Annotated[
-        list[str] | None, typer.Option(metavar="K=V", help="A variable; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="K[=V]", help="A variable, or the name of one of yours; may be repeated."
+        ),
     ] = None
-    env_file: Annotated[Path | None, typer.Option(help="A file with one K=V per line.")] = None
+    env_file: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file of variables, read as python-dotenv does; may be repeated."),
+    ] = None
     memory: Annotated[int, typer.Option(help="The memory size in MB.")] = 128
     timeout: Annotated[float, typer.Option(help="The function's timeout in seconds.")] = 3.0
     python: Annotated[
@@ -106,7 +112,8 @@ class FunctionOptions:
             layers=tuple(self.layer or ()),
             timeout_s=self.timeout,
             memory_mb=self.memory,
-            env=arguments.variables(self.env or (), self.env_file),
+            env=arguments.variables(self.env or ()),
+            env_files=tuple(self.env_file or ()),
             python=self.python,
             bootstrap=self.bootstrap,
             initialization=_INITIALIZATIONS[self.initialization_type],

@@ -100,7 +100,7 @@ def package(  # noqa: PLR0913 - each is something that is typed
             libc=libc,
             requirements=requirements,
             included=tuple(include or ()),
-            env=arguments.variables(env or (), None),
+            env=arguments.variables(env or ()),
             with_archive=not no_archive,
             with_interpreter=not no_interpreter,
             newer_glibc=allow_newer_glibc,

@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from snapboot_devkit.host.identity import Identity
 from snapboot_devkit.host.lifecycle.rules import Rules
 from snapboot_devkit.host.lifecycle.terms import InitializationType
 from snapboot_devkit.host.scaling.events import EventRules
+from snapboot_devkit.host.sources import env_files
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[3]
 
@@ -41,8 +42,10 @@ class FunctionConfig:
     Limits: `isolate` shows the processes read-only code and a `/tmp` of their own, `cpu_share`
     grants them the part of a CPU that goes with the memory, each where the machine allows it.
 
-    Variables: `env` holds the function's own. `image_env` holds those that an image brings along:
-    no limits apply to them, and they override the platform's defaults, such as `PATH`.
+    Variables: `env` holds the function's own, which override those in `env_files`; these are read
+    at once, and again by `reread` (`file_env` keeps what they hold). `image_env` holds those that
+    an image brings along: no limits apply to them, and they override the platform's defaults, such
+    as `PATH`.
 
     Scale: at most `concurrency` environments; `provisioned` of them are initialised at the start
     and stay; one that was idle for `idle_s` seconds goes. On managed instances each takes
@@ -58,6 +61,8 @@ class FunctionConfig:
     timeout_s: float = 3.0
     memory_mb: int = 128
     env: Mapping[str, str] = field(default_factory=dict)
+    env_files: Sequence[Path] = ()
+    file_env: Mapping[str, str] | None = None
     image_env: Mapping[str, str] = field(default_factory=dict)
     bootstrap: str | Sequence[str] | None = None
     python: str | None = None
@@ -90,6 +95,9 @@ class FunctionConfig:
         set_once = partial(object.__setattr__, self)
         set_once("task_root", Path(self.task_root).resolve())
         set_once("layers", tuple(Path(layer).resolve() for layer in self.layers))
+        set_once("env_files", tuple(map(Path, self.env_files)))
+        if self.file_env is None:
+            set_once("file_env", env_files.read(self.env_files))
         if self.initialization is InitializationType.MANAGED_INSTANCES:
             # They know no other.
             set_once("log_format", "JSON")
@@ -98,7 +106,7 @@ class FunctionConfig:
         quotas.check_name(self.name)
         quotas.check_code(self.task_root, self.layers)
         quotas.check_limits(self.timeout_s, self.memory_mb)
-        quotas.check_env(self.env)
+        quotas.check_env(self.variables)
         quotas.check_scaling(self)
         quotas.check_managed(self)
         quotas.check_logging(self.log_format, self.log_level, self.system_log_level)
@@ -107,8 +115,21 @@ class FunctionConfig:
     @property
     def identity(self) -> Identity:
         """How callers know the function."""
-        region = self.env.get("AWS_REGION") or self.image_env.get("AWS_REGION") or "us-east-1"
-        return Identity(self.name, region=region)
+        region = self.variables.get("AWS_REGION") or self.image_env.get("AWS_REGION")
+        return Identity(self.name, region=region or "us-east-1")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The function's own variables, from files and settings."""
+        return {**(self.file_env or {}), **self.env}
+
+    def reread(self) -> FunctionConfig:
+        """Return the same settings with what the files of variables hold now. Raises ConfigError.
+
+        What can be read once alone, such as a pipe, is not read again.
+        """
+        again = all(map(Path.is_file, self.env_files))
+        return replace(self, file_env=None if again else self.file_env)
 
     @property
     def rules(self) -> Rules:

@@ -29,6 +29,8 @@ SYSTEM_LOG_LEVELS: Final = ("DEBUG", "INFO", "WARN")
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _KEY: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
+# What no variable can hold, or no JSON document; bytes that are not UTF-8 come as half characters.
+_NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
 
 # The platform sets these and refuses a function's own. Region and credentials are reserved, too,
 # but here they are the developer's to choose.
@@ -91,6 +93,11 @@ def check_env(env: Mapping[str, str]) -> None:
             raise ConfigError(
                 f"variable {key!r} must begin with a letter and go on with letters, digits or _, "
                 "of which it needs one at least"
+            )
+        if _NO_TEXT.search(env[key]):
+            raise ConfigError(
+                f"variable {key!r} holds a null character or bytes that are not UTF-8, which "
+                "Lambda refuses; encode the value, such as by base64"
             )
     size = sum(len(key.encode()) + len(value.encode()) for key, value in env.items())
     if size > MAX_ENVIRONMENT_BYTES:

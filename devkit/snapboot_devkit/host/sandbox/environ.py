@@ -68,7 +68,7 @@ def runtime_environ(
         | ({"TMPDIR": str(around.temporary)} if around.temporary else {})
         | _credentials(config, runtime_api, around.services)
         | dict(config.image_env)
-        | dict(config.env)
+        | config.variables
         | _reserved(config, runtime_api, log_stream)
         | _metadata(runtime_api, around.services)
     )
@@ -146,7 +146,7 @@ def _credentials(
     All or none: a made-up session token would spoil a real key. A snapshot, which outlives its
     credentials, fetches them.
     """
-    if "AWS_ACCESS_KEY_ID" in {**config.image_env, **config.env}:
+    if "AWS_ACCESS_KEY_ID" in {**config.image_env, **config.variables}:
         return {}
     if services and services.credentials:
         return {
