@@ -14,7 +14,9 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import CodeType
+    from typing import NoReturn
 
     from .client_context import Client, ClientContext
     from .codec import set_codec
@@ -81,6 +83,21 @@ def start(arguments: "list[str]") -> None:
     from .main import bootstrap
 
     bootstrap(arguments)
+
+
+def start_in_place_of(script: str, home: str) -> "Callable[[], NoReturn]":
+    """Prepare to serve a function as AWS's `script` on a managed runtime would; return what serves.
+
+    The file `exec` does this; it has put `home`, our folder, on `sys.path`. Up to here nothing of
+    the function has run, so that whatever is raised can be answered by starting AWS's script.
+    """
+    sys.path.remove(home)
+    if not sys.flags.safe_path:  # a second wrapper has left out `-P`: the folder of `exec`
+        del sys.path[0]
+    _load_hot()
+    from .main import prepare_in_place_of
+
+    return prepare_in_place_of(script, home)
 
 
 def _load_hot() -> None:

@@ -20,34 +20,48 @@ if TYPE_CHECKING:
 LAYERS = "/opt/python"
 
 
-def prepare_path(own: str) -> None:
+def prepare_path(own: str, managed: "str | None" = None) -> None:
     """Lay out `sys.path` in the order of AWS's Python runtime, with our own folder last.
 
     The function's code, the layers' folders, what PYTHONPATH names, the interpreter's
     site-packages, the standard library. Layers are left out when the user has set PYTHONPATH;
     else child processes get the PYTHONPATH that AWS's runtime gives them.
+
+    `managed` is the folder with the packages of a managed runtime: before the standard library,
+    but ahead of a PYTHONPATH, since AWS's script is in it; site-packages are then the last.
     """
+    after_library = managed is not None and variable("PYTHONPATH") is not None
     if sys.flags.no_site:
-        add_site_packages()
+        add_site_packages(after_library=after_library)
+    if managed is not None:
+        sys.path.insert(0 if after_library else _standard_library(), managed)
     folders = [task_root()]
     if variable("PYTHONPATH") is None:
         folders += [f"{LAYERS}/lib/{_python()}/site-packages", LAYERS]
         set_variable("PYTHONPATH", variable("LAMBDA_RUNTIME_DIR"))
     sys.path[:0] = folders
     _read_site_files(folders)
-    sys.path.append(own)
+    if own not in sys.path:  # the function's own folder, where pip has put us there
+        sys.path.append(own)
 
 
-def add_site_packages() -> None:
+def add_site_packages(*, after_library: bool = False) -> None:
     """Do for the interpreter what `site` would have done, had it run."""
     vars(builtins).update(exit=sys.exit, quit=sys.exit)
-    archive = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
-    named = 0
-    while named < len(sys.path) and not sys.path[named].endswith(archive):
-        named += 1
+    named = _standard_library()
     folders = _site_packages()
-    sys.path[named:named] = folders
-    _read_site_files(sys.path[: named + len(folders)], customize=True)
+    at = len(sys.path) if after_library else named
+    sys.path[at:at] = folders
+    _read_site_files([*sys.path[:named], *folders], customize=True)
+
+
+def _standard_library() -> int:
+    """Return where on `sys.path` the standard library begins: with a zip that need not exist."""
+    archive = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
+    at = 0
+    while at < len(sys.path) and not sys.path[at].endswith(archive):
+        at += 1
+    return at
 
 
 def load() -> "Callable[[Any, Any], Any]":

@@ -53,20 +53,43 @@ def main(command: "list[str]", arguments: "list[str]", own_folder: "str | None")
         from .standalone import serve
 
         serve(command, own_folder)
+    _run(_prepare(address, own_folder))
+
+
+def prepare_in_place_of(script: str, own_folder: str) -> "Callable[[], NoReturn]":
+    """Do Runtime Init in the place of a managed runtime's `script`; return what does the rest.
+
+    Raises whatever goes wrong; then the variables may have changed, and nothing else.
+    """
+    address = variable("AWS_LAMBDA_RUNTIME_API")
+    if not address:
+        raise RuntimeAPIError("AWS_LAMBDA_RUNTIME_API is not set, so this is not Lambda")
+    set_variable("_SNAPBOOT_REPLACED", None)
+    sys.argv[:] = [script]
+    api = _prepare(address, own_folder, managed=script.rpartition("/")[0])
+    return lambda: _run(api)
+
+
+def _prepare(address: str, own_folder: "str | None", *, managed: "str | None" = None) -> RuntimeAPI:
+    """Do Runtime Init; `managed` is the folder of a managed runtime that we serve in."""
     environment.read()
     set_variable(TRACE_ID, None)
     prepare_output()
     if own_folder is not None:
-        prepare_path(own_folder)
+        prepare_path(own_folder, managed)
     else:  # installed by pip, which keeps our copy of the hook module apart
         sys.path.append(f"{__file__.rpartition('/')[0]}/provided")
+    return RuntimeAPI(_transport(address), _user_agent())
+
+
+def _run(api: RuntimeAPI) -> "NoReturn":
     try:
-        _run(RuntimeAPI(_transport(address), _user_agent()))
+        _serve_all(api)
     except RuntimeAPIError as exc:
         sys.exit(f"snapboot: the process ends, as the Runtime API cannot be used: {exc}")
 
 
-def _run(api: RuntimeAPI) -> "NoReturn":
+def _serve_all(api: RuntimeAPI) -> "NoReturn":
     handler = _initialise(api)
     if variable("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
         from .snapstart import pass_through_snapshot

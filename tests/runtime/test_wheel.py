@@ -190,6 +190,24 @@ def test_awss_own_package_is_the_registry_where_it_is_installed(function: Functi
     assert run.result == str(copy)
 
 
+# --- in a function's folder, on AWS's managed runtime --------------------------------------------
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv pip"])
+def test_installed_beside_a_function_it_is_an_executable_wrapper(
+    function: Function, installed, tmp_path, installer
+):
+    function.code("def handler(event, context): return type(context).__module__")
+    options = ["install", "--quiet", "--no-deps", "--no-index", "--target", function.root]
+    run([sys.executable, "-m", *installer.split(), *options, installed.wheel])
+    (tmp_path / "bootstrap.py").write_text("raise AssertionError('AWS's client was started')")
+    python = Path(installed.python).with_name(f"python3.{sys.version_info.minor}")
+    command = [function.root / "snapboot/exec", python, tmp_path / "bootstrap.py"]
+    contender = Contender("wrapper", lambda handler: list(map(str, command)), dict)
+    done = function.run(Event(), contender=contender)
+    assert (done.result, done.stderr) == ("snapboot.context", "")
+
+
 # --- what is in it ------------------------------------------------------------------------------
 
 
