@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 RUNTIME = Path("/var/runtime")
@@ -39,33 +39,33 @@ def finish(*, keep_pip: bool) -> None:
     shutil.copyfile(MATERIALS / "seal.sh", SEALER)
     SEALER.chmod(EXECUTABLE)
     ballast.remove(keep_pip=keep_pip)
-    _start_with(python)
+    start_with(python)
     for folder in MOUNT_POINTS:
         Path(folder).mkdir(parents=True, exist_ok=True)
-    _make_readable(RUNTIME)
-    failed = dict(_compile(python))
+    make_readable(RUNTIME)
+    failed = dict(compiled(python, sorted(Path("/").iterdir())))
     shutil.rmtree(MATERIALS)
     if failed:
         sys.exit(f"snapboot: this Python cannot compile modules of its own: {failed!r}")
 
 
-def _start_with(python: Path) -> None:
+def start_with(python: Path) -> None:
     """Name the interpreter in the first line of `bootstrap`, which looks it up on the PATH."""
     rest = BOOTSTRAP.read_text("utf-8").partition("\n")[2]
     BOOTSTRAP.write_text(f"#!{python} -SsP\n{rest}", "utf-8")
     BOOTSTRAP.chmod(EXECUTABLE)
 
 
-def _make_readable(root: Path) -> None:
+def make_readable(root: Path) -> None:
     """Let every user read what the build context's modes may have kept from them."""
     for path in (root, *root.rglob("*")):
         path.chmod(path.stat().st_mode | (PASSABLE if path.is_dir() else READABLE))
 
 
-def _compile(python: Path) -> Iterator[tuple[str, str]]:
-    """Compile every module of the image; yield those on the path that failed, with the reason."""
+def compiled(python: Path, folders: Iterable[Path]) -> Iterator[tuple[str, str]]:
+    """Compile every module in folders; yield those on the path that failed, with the reason."""
     own = (str(RUNTIME), sysconfig.get_path("stdlib"))
-    for folder in sorted(Path("/").iterdir()):
+    for folder in folders:
         if not folder.is_dir() or folder.is_symlink() or folder in PASSED_OVER:
             continue
         command = [python, "-BsP", INSIDE, "compile", folder, "--as", folder]

@@ -24,6 +24,7 @@ MOUNT: Final = """
 mount -t tmpfs none /var
 mkdir /var/task /var/runtime
 while [ "$1" != -- ]; do
+    mkdir -p "$1"
     mount --bind -o ro "$2" "$1"
     shift 2
 done

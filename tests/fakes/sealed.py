@@ -8,11 +8,15 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from tests.fakes.contenders import OURS, ROOT, Contender
 from tests.fakes.function import Function, Run
 from tests.fakes.runtime_api import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 INSIDE = ROOT / "devkit/snapboot_devkit/package/inside"
 ARCHIVE = "snapboot.modules"
@@ -60,11 +64,20 @@ class Scene:
 
 
 def seal(
-    task: Path, handler: str, *included: str, place: str = "", **environment: str
+    task: Path,
+    handler: str,
+    *included: str,
+    place: str = "",
+    python: str = sys.executable,
+    runtime: Path = ROOT / "runtime",
+    places: Mapping[Path, str] = MappingProxyType({}),
+    **environment: str,
 ) -> dict[str, Any]:
-    """Seal what a handler imports, to lie at `place`, or where it does."""
-    command = [sys.executable, "-SsP", str(INSIDE), "seal", str(task), "--handler", handler]
-    command += ["--runtime", str(ROOT / "runtime"), "--as", place or str(task)]
+    """Seal what a handler imports, to lie at `place`, or where it does; `places` are others."""
+    command = [python, "-SsPB", str(INSIDE), "seal", str(task), "--handler", handler]
+    command += ["--runtime", str(runtime), "--as", place or str(task)]
+    for folder, there in places.items():
+        command += ["--place", f"{folder}={there}"]
     for name in included:
         command += ["--include", name]
     done = subprocess.run(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 from zipfile import BadZipFile, ZipFile
 
+from snapboot_devkit import runtime
 from snapboot_devkit.host import protocol, quotas
 from snapboot_devkit.host.errors import ConfigError
 from snapboot_devkit.host.execution.bandwidth import Bandwidth
@@ -20,9 +21,6 @@ from snapboot_devkit.host.lifecycle.rules import Rules
 from snapboot_devkit.host.lifecycle.terms import InitializationType
 from snapboot_devkit.host.scaling.events import EventRules
 from snapboot_devkit.host.sources import env_files
-
-_CHECKOUT: Final = Path(__file__).resolve().parents[3]
-
 
 # Many more interpreters would be too much for most machines.
 CONCURRENCY: Final = 10
@@ -149,7 +147,7 @@ class FunctionConfig:
         if self.bootstrap is None:
             if not self.handler:
                 return _code_command(self.task_root, self.layers)
-            return _own_command(self.interpreter, self.handler)
+            return _own_command(self.interpreter)
         if isinstance(self.bootstrap, str):
             return _split_command(self.bootstrap)
         return [str(word) for word in self.bootstrap]
@@ -171,12 +169,12 @@ class FunctionConfig:
         return max(protocol.SNAPSTART_INIT_LIMIT_S, self.timeout_s)
 
 
-def _own_command(python: str, handler: str) -> list[str]:
-    """Return what starts our runtime: a checkout's bootstrap, else the installed package."""
-    bootstrap = _CHECKOUT / "bootstrap"
-    if bootstrap.is_file() and (_CHECKOUT / "runtime" / "snapboot").is_dir():
-        return [python, "-SsP", str(bootstrap)]
-    return [python, "-m", "snapboot", handler]
+def _own_command(python: str) -> list[str]:
+    """Return what starts our runtime, in the one way that there is."""
+    try:
+        return runtime.find().command(python)
+    except runtime.MissingRuntimeError as exc:
+        raise ConfigError(str(exc)) from exc
 
 
 def _split_command(text: str) -> list[str]:

@@ -74,7 +74,7 @@ class _Zips:
             max_bytes=provided.MAX_CODE_BYTES, bootstrap=work.request.with_interpreter
         )
         work.tell("laying out the runtime")
-        runtime.find().lay_out(self.placement.runtime, work.target)
+        runtime.lay_out(self.placement.runtime, work.target)
         if work.request.with_interpreter:
             self._lay_out_interpreter()
         work.examine(self.shipped.values())

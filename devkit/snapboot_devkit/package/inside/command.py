@@ -93,7 +93,7 @@ def _pair(text: str) -> tuple[str, str]:
 def _own_runtime() -> str:
     """Return the folder of `snapboot`, as it lies to this one in an image, a checkout, a wheel."""
     for above in Path(__file__).resolve().parents:
-        for folder in (above, above / "runtime"):
+        for folder in (above / "provided/runtime", above, above / "runtime"):
             if (folder / "snapboot/__init__.py").is_file():
                 return str(folder)
     raise Failure("there is no runtime beside this program", "name its folder by --runtime")

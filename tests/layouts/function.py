@@ -1,0 +1,142 @@
+"""A function in one layout: code to be written, and processes that serve it."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.fakes.contenders import Contender
+from tests.fakes.function import Function, Run
+from tests.fakes.mounts import mounted
+from tests.fakes.runtime_process import RuntimeProcess
+from tests.fakes.sealed import INSIDE, seal
+from tests.layouts.layouts import LAYERS, OWN, RUNTIME, TASK_ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tests.fakes.runtime_api import Call, Event, Reply, RuntimeAPI
+    from tests.layouts.layouts import Layout
+
+COMPILE_DEADLINE_S: Final = 60
+# Of the machine that runs the tests nothing is to be seen.
+NOTHING_OF_OURS: Final = {"HOME": None, "PYTHONDONTWRITEBYTECODE": None}
+
+
+class LaidOut(Function):
+    """A function to write files for, and to run in its layout."""
+
+    def __init__(self, root: Path, layout: Layout) -> None:
+        super().__init__(root)
+        self.layout = layout
+        self._layer: Path | None = None
+
+    def __repr__(self) -> str:
+        """Name layout and folder."""
+        return f"<LaidOut in {self.layout!r}: {self.root}>"
+
+    @property
+    def name(self) -> str:
+        """The layout's name."""
+        return self.layout.name
+
+    def layer(self, name: str, source: str) -> Path:
+        """Write a file of the function's only layer."""
+        self._layer = self.root.parent / "layer"
+        return Function(self._layer).write(name, source)
+
+    def script(self, name: str, source: str, mode: int = 0o755) -> Path:
+        """Write a program beside the function, such as a wrapper; it is seen where it lies."""
+        path = Function(self.root.parent).write(name, source)
+        path.chmod(mode)
+        return path
+
+    def run(
+        self,
+        *events: Event,
+        handler: str = "app.handler",
+        environment: Mapping[str, str | None] | None = None,
+        faults: Mapping[Call, Sequence[Reply]] | None = None,
+        under: Sequence[str] = (),
+        importable: bool = True,
+        **_: Any,
+    ) -> Run:
+        """Serve the events in one process and return what it did.
+
+        `under` is a command that starts the runtime's. What the packager could not import, since
+        it is not `importable`, is run as its files.
+        """
+        contender, variables = self._prepared(handler, environment, under, importable=importable)
+        return super().run(
+            *events, handler=handler, environment=variables, contender=contender, faults=faults
+        )
+
+    def start(
+        self,
+        api: RuntimeAPI,
+        *,
+        handler: str = "app.handler",
+        environment: Mapping[str, str | None] | None = None,
+        under: Sequence[str] = (),
+    ) -> RuntimeProcess:
+        """Return the running process; use it by `with`."""
+        contender, variables = self._prepared(handler, environment, under)
+        return RuntimeProcess(
+            contender, handler, api.address, task_root=self.root, environment=variables
+        )
+
+    def _prepared(
+        self,
+        handler: str,
+        environment: Mapping[str, str | None] | None,
+        under: Sequence[str],
+        *,
+        importable: bool = True,
+    ) -> tuple[Contender, dict[str, str | None]]:
+        layout = self.layout
+        if layout.sealer:
+            self._seal(layout.sealer, handler, environment or {}, importable=importable)
+        places = {TASK_ROOT: self.root, **layout.places}
+        if self._layer:
+            places[LAYERS] = self._layer
+        command = [*under, *layout.command, *([handler] if layout.names_handler else ())]
+        variables: dict[str, str | None] = {
+            **NOTHING_OF_OURS,
+            "LAMBDA_TASK_ROOT": TASK_ROOT,
+            "LAMBDA_RUNTIME_DIR": RUNTIME,
+            **layout.variables,
+            **({"_HANDLER": None} if layout.names_handler else {}),
+            **(environment or {}),
+        }
+        return mounted(command, places), variables
+
+    def _seal(
+        self,
+        python: Path,
+        handler: str,
+        environment: Mapping[str, str | None],
+        *,
+        importable: bool,
+    ) -> None:
+        """Do what `snapboot package` does with the code, beside the interpreter that is there."""
+        own = python.parents[2]
+        given = {name: value for name, value in environment.items() if value is not None}
+        subprocess.run(
+            [str(python), "-SsPB", str(INSIDE), "compile", str(self.root), "--as", TASK_ROOT],
+            check=True,
+            capture_output=True,
+            timeout=COMPILE_DEADLINE_S,
+        )
+        if importable:
+            runtime = own / "runtime"
+            places = {
+                runtime: f"{TASK_ROOT}/{OWN}/runtime",
+                own / "python": f"{TASK_ROOT}/{OWN}/python",
+            }
+            seal(self.root, handler, place=TASK_ROOT, python=str(python), runtime=runtime,
+                 places=places, **given)  # fmt: skip
+        (self.root / OWN).mkdir(exist_ok=True)
+        bootstrap = own.parent / "bootstrap"
+        (self.root / bootstrap.name).write_bytes(bootstrap.read_bytes())
+        (self.root / bootstrap.name).chmod(0o755)
