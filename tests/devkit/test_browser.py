@@ -206,7 +206,10 @@ def test_another_site_s_page_neither_invokes_the_function_nor_reads_its_url(comm
         assert told[f"show {place}"] == "nothing"
         # It was sent, and the host has answered; nothing else would show that it refused.
         assert told[f"send {place}"] == "opaque"
-    assert lines == []
+    # Nothing has been started: all that is told is who may not come in.
+    assert lines
+    assert all(line.text.startswith("snapboot: ") for line in lines)
+    assert all(" is answered 403: " in line.text for line in lines)
 
 
 def test_a_page_from_which_all_may_come_is_let_in(command, tmp_path):

@@ -215,7 +215,9 @@ def test_a_page_of_another_site_invokes_nothing():
     settings = {"log": lines.append}
     answer = requested("echo", settings=settings, Origin="http://elsewhere.example")
     assert (answer[0], json.loads(answer[2])["errorType"]) == (403, "CrossSiteRequest")
-    assert lines == []
+    (line,) = lines
+    assert line.text.startswith("snapboot: POST ")
+    assert line.text.endswith("; allow it: --allow-host elsewhere.example")
 
 
 def test_a_name_that_leads_here_but_is_not_ours_invokes_nothing():

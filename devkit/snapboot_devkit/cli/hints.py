@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from snapboot_devkit.cli import modules
+from snapboot_devkit.cli import handlers, modules
 from snapboot_devkit.host import Status
 from snapboot_devkit.host.quotas import MAX_TIMEOUT_S, MEMORY_MB
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # The memory is looked at now and then: what was killed at the limit may have been seen below it.
 _NEARLY_ALL: Final = 0.9
 _KILLED: Final = "signal: killed"
+_WRAPPER: Final = "AWS_LAMBDA_EXEC_WRAPPER"
 
 
 def hint(result: InvokeResult, config: FunctionConfig) -> str | None:
@@ -71,11 +72,7 @@ def _of_module(config: FunctionConfig, message: str) -> str | None:
     module = config.handler.rpartition(".")[0].replace("/", ".")
     if f"No module named {module!r}" not in message:
         return _of_missing_package(config, message)
-    near = modules.near(config.task_root, module)
-    where = str(config.task_root)
-    if not near:
-        return f"there is no Python file in {where!r}; name the function's code by --task-root"
-    return f"{where!r} has: {', '.join(near)}; another folder is named by --task-root"
+    return handlers.advice(config) or handlers.elsewhere(config, module)
 
 
 def _of_missing_package(config: FunctionConfig, message: str) -> str | None:
@@ -97,12 +94,29 @@ def _of_missing_package(config: FunctionConfig, message: str) -> str | None:
 
 def _of_name(config: FunctionConfig, message: str) -> str | None:
     del message
-    found = modules.callables(config.task_root, config.handler)
-    name = ((found and found[1]) or ["handler"])[0]
-    return f"write the handler as module.function, such as {config.handler}.{name}"
+    return handlers.advice(config)
+
+
+def of_wrapper(config: FunctionConfig) -> str | None:
+    """Return what to do about a wrapper that is not there, or None."""
+    wrapper = config.variables.get(_WRAPPER) or config.image_env.get(_WRAPPER)
+    if wrapper is None:
+        return None
+    if wrapper.startswith("/opt/") and not config.isolate:
+        return (
+            f"layers are at /opt with --isolate alone; add it, or name the file of {_WRAPPER} "
+            "where it lies here"
+        )
+    return f"{wrapper!r} comes from {_WRAPPER}; name an executable file, or leave the variable out"
+
+
+def _of_exit(config: FunctionConfig, message: str) -> str | None:
+    # What a shell reports of a program that is not there, or cannot be run; so do we of a wrapper.
+    return of_wrapper(config) if message.endswith(("status 127", "status 126")) else None
 
 
 _BY_TYPE: Final[dict[str, Callable[[FunctionConfig, str], str | None]]] = {
+    "Runtime.ExitError": _of_exit,
     "Runtime.HandlerNotFound": _of_handler,
     "Runtime.ImportModuleError": _of_module,
     "Runtime.MalformedHandlerName": _of_name,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # As our runtime and awslambdaric log it; the rest of the record follows a carriage return.
 _AS_TEXT: Final = re.compile(r"\[ERROR\] (?P<type>Runtime\.\w+): (?P<message>[^\r\n]*)")
+_NO_WRAPPER: Final = re.compile(r": (does not exist|is not an executable|cannot be executed: .*)$")
 _IN_JSON: Final = '"errorType":"Runtime.'
 
 
@@ -35,7 +36,10 @@ class InitHints:
         config = self._functions.get(line.function)
         if config is None or line.source is not Source.FUNCTION:
             return None
-        text = hints.of_error(config, *_error(line.text))
+        if _NO_WRAPPER.search(line.text):
+            text = hints.of_wrapper(config)
+        else:
+            text = hints.of_error(config, *_error(line.text))
         # A failed init is tried again, and fails again.
         if text is None or self._last.get(line.function) == (line.log_stream, text):
             return None

@@ -8,11 +8,13 @@ import zipfile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 # A zip may say anything of itself.
 _MAX_SOURCE_BYTES: Final = 4 * 1024 * 1024
 _MAX_LISTED: Final = 10
+_MODULES: Final = (".py", ".pyc", ".so")
 _FUNCTION: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -35,6 +37,27 @@ def callables(task_root: Path, module: str) -> tuple[str, list[str]] | None:
 def holds(code: Path, module: str) -> bool:
     """Tell whether a folder or zip has this module at its top."""
     return any(_source(code, file) is not None for file in _files_of(module))
+
+
+def has(code: Path, parts: Sequence[str]) -> bool:
+    """Tell whether a folder or zip has a module or folder at this path, in any form of a module."""
+    *folders, last = parts
+    if code.is_dir():
+        try:
+            names = [entry.name for entry in code.joinpath(*folders).iterdir()]
+        except OSError:
+            return False
+    else:
+        prefix = "".join(f"{folder}/" for folder in folders)
+        names = [
+            name.removeprefix(prefix).partition("/")[0]
+            for name in _packed(code)
+            if name.startswith(prefix)
+        ]
+    return any(
+        name == last or (name.partition(".")[0] == last and name.endswith(_MODULES))
+        for name in names
+    )
 
 
 def near(task_root: Path, module: str) -> list[str]:
@@ -79,17 +102,26 @@ def _names(statement: ast.stmt) -> list[str]:
 
 def _modules(task_root: Path) -> list[str]:
     """Return the modules at the top of the code, and those one folder below."""
-    names = sorted(name.removesuffix(".py") for name in _python_files(task_root))
+    files = [name for name in _python_files(task_root) if not name.startswith(".")]
+    names = sorted(name.removesuffix(".py") for name in files)
     return [name.removesuffix("/__init__").replace("/", ".") for name in names]
 
 
 def _python_files(task_root: Path) -> list[str]:
+    if not task_root.is_dir():
+        names = _packed(task_root)
+        return [name for name in names if name.endswith(".py") and name.count("/") < 2]
     try:
-        if task_root.is_dir():
-            found = [*task_root.glob("*.py"), *task_root.glob("*/*.py")]
-            return [path.relative_to(task_root).as_posix() for path in found]
-        with zipfile.ZipFile(task_root) as archive:
-            names = archive.namelist()
-            return [name for name in names if name.endswith(".py") and name.count("/") < 2]
-    except (OSError, zipfile.BadZipFile):
+        found = [*task_root.glob("*.py"), *task_root.glob("*/*.py")]
+    except OSError:
+        return []
+    return [path.relative_to(task_root).as_posix() for path in found]
+
+
+def _packed(archive: Path) -> list[str]:
+    """Return the names in a zip; none where there is no zip."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            return opened.namelist()
+    except (OSError, ValueError, zipfile.BadZipFile):
         return []

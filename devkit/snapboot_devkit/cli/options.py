@@ -14,6 +14,7 @@ import typer
 from snapboot_devkit.cli import arguments
 from snapboot_devkit.cli.exits import UsageError
 from snapboot_devkit.host import Bandwidth, FunctionConfig, InitializationType
+from snapboot_devkit.host.protocol import MAX_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -100,7 +101,9 @@ class FunctionOptions:
     log_format: Annotated[LogFormat, typer.Option(help="The form of the log.")] = LogFormat.TEXT
     debug: Annotated[
         int | None,
-        typer.Option(metavar="PORT", help="Wait for a debugger (debugpy) at this port."),
+        typer.Option(
+            metavar="PORT", min=0, max=MAX_PORT, help="Wait for a debugger (debugpy) at this port."
+        ),
     ] = None
 
     def config(self, handler: str, **settings: Any) -> FunctionConfig:

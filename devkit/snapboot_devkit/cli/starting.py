@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from snapboot_devkit.cli import arguments, exits, printing
+from snapboot_devkit.cli import arguments, exits, handlers, printing
 from snapboot_devkit.cli.debugger import Debugger
 from snapboot_devkit.cli.greeting import greeting
 from snapboot_devkit.cli.init_errors import InitHints
@@ -19,6 +19,7 @@ from snapboot_devkit.cli.options import FunctionOptions, takes_function_options
 from snapboot_devkit.cli.progress import InitProgress, initialising
 from snapboot_devkit.host import AddressInUseError, FunctionConfig, HostError, LocalHost
 from snapboot_devkit.host.config import CONCURRENCY
+from snapboot_devkit.host.protocol import MAX_PORT
 from snapboot_devkit.host.signals import on_end
 from snapboot_devkit.host.streams import STDERR, LogWriter
 
@@ -37,7 +38,9 @@ def start(  # noqa: PLR0913 - each is something that is typed
         list[str], typer.Argument(metavar="[NAME=]HANDLER…", help="The functions to serve.")
     ],
     *,
-    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.")] = PORT,
+    port: Annotated[
+        int, typer.Option(min=0, max=MAX_PORT, help="The port to listen on; 0 takes a free one.")
+    ] = PORT,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = _LOOPBACK,
     allow_host: Annotated[
         list[str] | None,
@@ -61,16 +64,17 @@ def start(  # noqa: PLR0913 - each is something that is typed
             options.config(handler, name=name, concurrency=concurrency)
             for name, handler in arguments.functions(functions).items()
         )
-        _run(
-            _Service(
-                configs=configs,
-                host=host,
-                port=port,
-                allow_hosts=tuple(allow_host or ()),
-                reload=reload,
-                debug=options.debug,
-            )
+        service = _Service(
+            configs=configs,
+            host=host,
+            port=port,
+            allow_hosts=tuple(allow_host or ()),
+            reload=reload,
+            debug=options.debug,
         )
+        for config in configs:
+            handlers.check(config)
+        _run(service)
     except AddressInUseError as exc:
         printing.complaint(_taken(exc, f"{host}:{port}", port))
         raise typer.Exit(exits.BAD_USAGE) from exc

@@ -86,10 +86,10 @@ class DebugSession:
             self._editors = await asyncio.start_server(
                 self._started(self._serve_editor), _LOOPBACK, self._wanted_port
             )
-        except OSError as exc:
+        except (OSError, OverflowError) as exc:
             raise AddressInUseError(
-                f"cannot listen on {_LOOPBACK}:{self._wanted_port} for a debugger: {exc.strerror}; "
-                "choose another port"
+                f"cannot listen on {_LOOPBACK}:{self._wanted_port} for a debugger: "
+                f"{getattr(exc, 'strerror', exc)}; choose another port"
             ) from exc
         self._reports = await asyncio.start_server(self._started(self._serve_process), _LOOPBACK, 0)
         return self

@@ -13,6 +13,7 @@ from snapboot_devkit.host.execution.shared import Shared
 from snapboot_devkit.host.front.callers import InvokeResult, Program
 from snapboot_devkit.host.front.front_end import FrontEnd
 from snapboot_devkit.host.http.exchange import Body
+from snapboot_devkit.host.http.refusal_line import refusal_line
 from snapboot_devkit.host.http.server import Server, listen
 from snapboot_devkit.host.identity import Tracing
 from snapboot_devkit.host.lifecycle.states import EnvironmentState
@@ -22,6 +23,7 @@ from snapboot_devkit.host.routes.refusals import RefusedError
 from snapboot_devkit.host.sandbox.guard import Guard
 from snapboot_devkit.host.scaling.events import QUEUE_IS_FULL
 from snapboot_devkit.host.scaling.hosted import HostedFunction
+from snapboot_devkit.host.telemetry.logs import LogStream, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.front.callers import Caller
+    from snapboot_devkit.host.http.exchange import Head, Response
     from snapboot_devkit.host.lifecycle.terms import Invocation
     from snapboot_devkit.host.scaling.resident import Environment
     from snapboot_devkit.host.telemetry.logs import LogLine
@@ -220,7 +223,9 @@ class LocalHost:
         host, port = self._listen_on
         if port is not None:
             service = FrontEnd(self, self._tracing, self._gate)
-            self._server = await listen(service, host, port, patience_s=_PATIENCE_S)
+            self._server = await listen(
+                service, host, port, patience_s=_PATIENCE_S, refused=self._refused
+            )
         for hosted in self._hosted.values():
             hosted.pool.provision()
 
@@ -232,6 +237,10 @@ class LocalHost:
                 await self._server.close()
             if self._guard is not None:
                 await asyncio.to_thread(self._guard.close)
+
+    def _refused(self, head: Head | None, response: Response) -> None:
+        """Log a refused request: whoever sent it may not look at what came back."""
+        LogStream(self._log).write(Source.PLATFORM, refusal_line(head, response))
 
     def _environments(self) -> list[Environment]:
         return [one for hosted in self._hosted.values() for one in hosted.pool.environments]

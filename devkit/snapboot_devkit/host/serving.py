@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from snapboot_devkit.host import protocol
 from snapboot_devkit.host.config import FunctionConfig
 from snapboot_devkit.host.errors import ConfigError
 from snapboot_devkit.host.local import LocalHost
@@ -26,7 +27,6 @@ ALLOW_HOSTS: Final = "SNAPBOOT_ALLOW_HOSTS"
 # Where AWS's emulator listens, but for this machine alone.
 _USUAL_ADDRESS: Final = "127.0.0.1:8080"
 _ADDRESS: Final = re.compile(r"(?:\[(?P<ipv6>[^]]+)\]|(?P<host>[^:]+)):(?P<port>\d{1,5})")
-_MAX_PORT: Final = 65_535
 # What AWS's emulator assumes of a function that nobody describes.
 _TIMEOUT_S: Final = 300.0
 _MEMORY_MB: Final = 3008
@@ -57,7 +57,7 @@ def listen_address(environ: Mapping[str, str]) -> tuple[str, int]:
     """Return host and port that a process's variables name. Raises ConfigError."""
     text = environ.get(LISTEN) or _USUAL_ADDRESS
     found = _ADDRESS.fullmatch(text)
-    if found is None or int(found["port"]) > _MAX_PORT:
+    if found is None or int(found["port"]) > protocol.MAX_PORT:
         raise ConfigError(
             f"variable {LISTEN}={text!r} must be HOST:PORT, such as {_USUAL_ADDRESS} or [::]:8080"
         )

@@ -29,6 +29,9 @@ class Answerable(Protocol):
     def answer(self, response: Response) -> None:
         """Answer it."""
 
+    def report(self, response: Response) -> None:
+        """Have a refusal logged that comes too late to be the answer."""
+
 
 class Streamable(Answerable, Protocol):
     """A request that can be answered by a stream, too."""
@@ -125,6 +128,7 @@ class StreamClient:
         if self._stream is None:
             self._exchange.answer(invoke_routes.render_failure(failure))
         else:
+            self._exchange.report(invoke_routes.render_failure(failure))
             self._stream.write(invoke_stream.broken_off(failure))
             self._stream.end()
 
@@ -242,6 +246,7 @@ class UrlClient:
         if self._stream is None:
             self._answer(response)
         else:
+            self._exchange.report(response)
             self._stream.abort()
 
     def _answer(self, response: Response) -> None:

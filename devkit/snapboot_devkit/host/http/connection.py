@@ -10,11 +10,12 @@ import asyncio
 import socket
 import struct
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import h11
 
 from snapboot_devkit.host.http.exchange import Body, Head, Response, error_response
+from snapboot_devkit.host.http.refusal_line import is_refusal
 from snapboot_devkit.host.http.response_stream import Framing, ResponseStream
 from snapboot_devkit.host.protocol import MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES
 
@@ -37,6 +38,15 @@ _JOINED_BYTES: Final = 16 * 1024
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _NOWHERE: Final = memoryview(b"")
 _NO_TRAILERS: Final[Mapping[bytes, bytes]] = {}
+
+
+# Who is told of requests that are refused; what could not be read as one has no head.
+Refused: TypeAlias = "Callable[[Head | None, Response], object]"
+
+
+def unheard(head: Head | None, response: Response) -> None:
+    """Let a refusal go."""
+    del head, response
 
 
 class Service(Protocol):
@@ -83,7 +93,13 @@ class Exchange:
         """Answer, once; to a peer that has gone nothing is sent."""
         if self.response is None and self.stream is None:
             self.response = response
+            self.report(response)
             self._connection.flush(self)
+
+    def report(self, response: Response) -> None:
+        """Have a refusal logged; one that is not answered, since a response has begun, also is."""
+        if is_refusal(response):
+            self._connection.refused(self.head, response)
 
     def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> ResponseStream:
         """Answer, once, by a stream, whose framing is the connection's business.
@@ -121,9 +137,14 @@ class Connection(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, service: Service, open_connections: set[Connection], patience_s: float | None
+        self,
+        service: Service,
+        open_connections: set[Connection],
+        patience_s: float | None,
+        refused: Refused = unheard,
     ) -> None:
         """Serve a connection, which belongs to `open_connections` while it is open."""
+        self.refused = refused
         self._service = service
         self._open = open_connections
         self._patience_s = patience_s
@@ -154,6 +175,7 @@ class Connection(asyncio.BufferedProtocol):
         self._open.add(self)
         self._expect_peer()
         if len(self._open) > MAX_CONNECTIONS:
+            self.refused(None, _TOO_MANY_CONNECTIONS)
             self._write("", _TOO_MANY_CONNECTIONS, lasting=False)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -456,7 +478,10 @@ class Connection(asyncio.BufferedProtocol):
         dropped = self._drop()
         message = f"This is not a request that HTTP/1.1 allows: {reason}"
         refusal = error_response(status, "InvalidRequest", message)
-        self._write("", (dropped and dropped.response) or refusal, lasting=False)
+        answer = dropped and dropped.response
+        if not answer:
+            self.refused(dropped.head if dropped else None, refusal)
+        self._write("", answer or refusal, lasting=False)
 
     def _drop(self) -> Exchange | None:
         exchange, self._exchange = self._exchange, None

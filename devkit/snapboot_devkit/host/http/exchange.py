@@ -45,11 +45,15 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole response; its length is added when it is written."""
+    """A whole response; its length is added when it is written.
+
+    One that is not `of_function` is the host's own: if it is an error, the log says so.
+    """
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes | bytearray = b""
+    of_function: bool = field(default=False, kw_only=True, compare=False)
 
 
 def json_response(

@@ -7,11 +7,20 @@ when it likes, at the earliest on the head.
 from __future__ import annotations
 
 import asyncio
+import errno
 
-from snapboot_devkit.host.errors import AddressInUseError
-from snapboot_devkit.host.http.connection import MAX_CONNECTIONS, Connection, Exchange, Service
+from snapboot_devkit.host.errors import AddressInUseError, ConfigError, HostError
+from snapboot_devkit.host.http.connection import (
+    MAX_CONNECTIONS,
+    Connection,
+    Exchange,
+    Refused,
+    Service,
+    unheard,
+)
+from snapboot_devkit.host.protocol import MAX_PORT
 
-__all__ = ["MAX_CONNECTIONS", "Exchange", "Server", "Service", "listen"]
+__all__ = ["MAX_CONNECTIONS", "Exchange", "Refused", "Server", "Service", "listen"]
 
 
 class Server:
@@ -46,21 +55,42 @@ class Server:
 
 
 async def listen(
-    service: Service, host: str, port: int, *, patience_s: float | None = None
+    service: Service,
+    host: str,
+    port: int,
+    *,
+    patience_s: float | None = None,
+    refused: Refused = unheard,
 ) -> Server:
-    """Serve HTTP on an address; port 0 takes a free one. Raises AddressInUseError.
+    """Serve HTTP on an address; port 0 takes a free one. Raises AddressInUseError and ConfigError.
 
     A peer has `patience_s` seconds to send a request whole, counted from its connection or the
     last response. Without a limit it may idle for ever, as a runtime whose handler works does.
+    `refused` hears of every request that got an error which is not a function's.
     """
     connections: set[Connection] = set()
     try:
         listener = await asyncio.get_running_loop().create_server(
-            lambda: Connection(service, connections, patience_s), host, port
+            lambda: Connection(service, connections, patience_s, refused), host, port
         )
-    except OSError as exc:
-        raise AddressInUseError(
-            f"cannot listen on {host}:{port}: {exc.strerror or exc}; "
-            "stop what listens there or choose another port"
-        ) from exc
+    except (OSError, OverflowError, UnicodeError) as exc:
+        raise _no_address(host, port, exc) from exc
     return Server(listener, connections)
+
+
+def _no_address(host: str, port: int, exc: Exception) -> HostError:
+    """Return the error for an address that cannot be had, with what to do about it."""
+    number = exc.errno if isinstance(exc, OSError) else None
+    reason = (exc.strerror if isinstance(exc, OSError) else None) or exc
+    text = f"cannot listen on {host}:{port}: {reason}"
+    if number == errno.EADDRINUSE:
+        return AddressInUseError(f"{text}; stop what listens there or choose another port")
+    if not 0 <= port <= MAX_PORT:
+        return ConfigError(
+            f"cannot listen on port {port}: ports end at {MAX_PORT}; choose another port"
+        )
+    if number == errno.EACCES:
+        return ConfigError(f"{text}; choose a port above 1023")
+    if number in {errno.EMFILE, errno.ENFILE}:
+        return ConfigError(f"{text}; allow more open files (ulimit -n)")
+    return ConfigError(f"{text}; give an address of this machine, such as 127.0.0.1")

@@ -120,7 +120,8 @@ def _render(result: FunctionResult) -> Response:
     document = _document(result.payload)
     if not isinstance(document, dict) or "statusCode" not in document:
         return Response(200, ((protocol.CONTENT_TYPE, protocol.JSON.encode()),), result.payload)
-    return Response(_status(document), _headers(document, protocol.JSON), _content(document))
+    headers = _headers(document, protocol.JSON)
+    return Response(_status(document), headers, _content(document), of_function=True)
 
 
 def _of_a_stream(payload: bytes) -> Response:
@@ -128,7 +129,7 @@ def _of_a_stream(payload: bytes) -> Response:
     if read is None:
         raise InvalidResultError("the stream ended within its prelude")
     start, content = read
-    return Response(start.status, start.headers, content)
+    return Response(start.status, start.headers, content, of_function=True)
 
 
 def _start(prelude: bytes) -> ResponseStart:

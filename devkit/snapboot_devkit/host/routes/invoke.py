@@ -24,7 +24,6 @@ from snapboot_devkit.host.http.exchange import (
     Head,
     Response,
     json_response,
-    no_such_page,
     text_response,
     wrong_method,
 )
@@ -119,7 +118,11 @@ def page(head: Head, health: Callable[[], Mapping[str, Any]]) -> Response | None
     if head.path == protocol.PING:
         return text_response(200, "pong")
     if _operation(head.path) is None:
-        return no_such_page(head)
+        return text_response(
+            404,
+            f"404 page not found: {head.path}; to invoke, POST "
+            f"{protocol.FUNCTIONS}NAME/invocations, or ask for {protocol.URL_PATH}NAME/\n",
+        )
     return None if head.method == "POST" else wrong_method(head, "POST")
 
 
