@@ -1,18 +1,33 @@
-"""Run the test suite on every CPython from 3.11 up that this machine has, this one first.
+"""Run the test suite on every CPython from 3.11 up, this one first.
 
-Each gets a virtual environment of its own, in `.venvs/`. Arguments go to pytest. The slow part, in
-which the oracles and the clock tell more than the interpreter does, runs on this one alone.
+Each that this machine has gets a virtual environment of its own, in `.venvs/`. The newest versions,
+where it lacks them, run in a root folder of Debian's newest suite: the parts of the suite that
+depend on the interpreter. Arguments go to pytest. The slow part, in which the oracles and the clock
+matter more than the interpreter does, runs on this one alone.
 """
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from oracles import OracleUnavailable, newest  # noqa: E402
+
 OLDEST = (3, 11)
 NEWEST = (3, 15)
+# What the newest versions run: the runtime, the rules of the repository, and the packager.
+PARTS = (
+    "runtime",
+    "house",
+    "devkit/test_*package*",
+    "devkit/test_*audit*",
+    "devkit/test_*archive*",
+)
 # Tells implementation and version, whatever the interpreter; 3.11 itself may not even be one.
 ASK = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
 
@@ -46,34 +61,55 @@ def interpreters() -> dict[tuple[int, int], Path]:
     return chosen
 
 
-def environment_of(version: tuple[int, int], python: Path) -> Path:
-    """Return the interpreter of a virtual environment with the project and its test tools."""
+def environment_of(version: tuple[int, int], python: Path, prefix: Sequence[str] = ()) -> Path:
+    """Return the interpreter of a virtual environment with the project and its test tools.
+
+    `prefix` is what runs a command where `python` is.
+    """
     if python == Path(sys.executable):
         return python
     folder = ROOT / ".venvs" / f"{version[0]}.{version[1]}"
     ready = folder / ".ready"
     inner = folder / "bin" / "python"
     if not ready.exists() or ready.stat().st_mtime < (ROOT / "pyproject.toml").stat().st_mtime:
-        subprocess.run([python, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([*prefix, python, "-m", "venv", "--clear", folder], check=True)
         install = [inner, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "--editable", ".[test]"], cwd=ROOT, check=True)
+        subprocess.run([*prefix, *install, "--editable", ".[test]"], cwd=ROOT, check=True)
         ready.touch()
     return inner
+
+
+def runs() -> Iterator[tuple[tuple[int, int], Path, list[str], list[str]]]:
+    """Give each version with its interpreter, what runs a command there, and what pytest runs."""
+    found = interpreters()
+    for version, python in found.items():
+        yield version, python, [], [] if python == Path(sys.executable) else ["-m", "not slow"]
+    missing = [version for version in newest.VERSIONS if version not in found]
+    if not missing:
+        return
+    try:
+        prefix = newest.entering(ROOT)
+    except OracleUnavailable as exc:
+        names = " and ".join(f"{major}.{minor}" for major, minor in missing)
+        print(f"=== Python {names} not tested: {exc}", flush=True)
+        return
+    parts = [str(path) for part in PARTS for path in sorted((ROOT / "tests").glob(part))]
+    for major, minor in missing:
+        yield (major, minor), Path(f"python{major}.{minor}"), prefix, ["-m", "not slow", *parts]
 
 
 def main() -> int:
     """Return 0 when the suite passed everywhere."""
     failed = []
-    for version, python in interpreters().items():
+    for version, python, prefix, part in runs():
         name = f"Python {version[0]}.{version[1]}"
         print(f"=== {name}: {python}", flush=True)
         try:
-            inner = environment_of(version, python)
+            inner = environment_of(version, python, prefix)
         except subprocess.CalledProcessError as exc:
             print(f"=== {name} is left out: {exc}", flush=True)
             continue
-        part = [] if python == Path(sys.executable) else ["-m", "not slow"]
-        suite = [inner, "-m", "pytest", "-q", "-n", "2", *part, *sys.argv[1:]]
+        suite = [*prefix, inner, "-m", "pytest", "-q", "-n", "2", *part, *sys.argv[1:]]
         if subprocess.run(suite, cwd=ROOT, check=False).returncode:
             failed.append(name)
     print(f"=== failed on: {', '.join(failed) or 'none'}", flush=True)

@@ -67,10 +67,11 @@ def foreign(architecture: str, suite: str = "") -> Path:
 
 
 def _root(name: str, suite: str, packages: Sequence[str]) -> Path:
-    return cache.entry(f"root-{suite}-{name}", functools.partial(_bootstrap, suite, packages))
+    return cache.entry(f"root-{suite}-{name}", functools.partial(bootstrap, suite, packages))
 
 
-def _bootstrap(suite: str, packages: Sequence[str], target: Path) -> None:
+def bootstrap(suite: str, packages: Sequence[str], target: Path) -> None:
+    """Make a root of these packages at `target`. Raises OracleUnavailable."""
     _run([*_DEBOOTSTRAP, _including(packages), suite, str(target), mirror()])
     _tidy(target)
 

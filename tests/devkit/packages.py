@@ -61,9 +61,12 @@ def target():
 
 
 def own_interpreter():
-    """Return the interpreter that the tests run with, without its virtual environment."""
+    """Return the interpreter that the tests run with, without its virtual environment.
+
+    By its program: several versions may share a prefix.
+    """
     try:
-        return interpreter.at(Path(sys.base_prefix), native=target().architecture)
+        return interpreter.at(Path(sys.executable).resolve(), native=target().architecture)
     except PackageError as exc:
         pytest.skip(f"this interpreter cannot be packaged: {exc}")
 

@@ -75,7 +75,7 @@ def output(tmp_path):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A function with a module and data of its own, as a zip with the interpreter inside."""
-    prefix = own_interpreter().prefix
+    prefix = own_interpreter().program
     place = tmp_path_factory.mktemp("whole")
     files = {
         "app.py": "import fruit\n" + HELLO.replace("event}", "event, 'core': fruit.core()}"),
@@ -187,7 +187,7 @@ def test_its_release_is_read_from_its_interpreter(whole):
 
 @pytest.mark.slow
 def test_a_layer_makes_any_function_a_python_function(source, output):
-    prefix = own_interpreter().prefix
+    prefix = own_interpreter().program
     done = packaged(
         source, output, "--python", prefix, "--allow-newer-glibc", "--json", form="layer"
     )

@@ -55,6 +55,8 @@ def function_environment(task_root: Path) -> dict[str, str]:
         "LAMBDA_TASK_ROOT": str(task_root),
         "LAMBDA_RUNTIME_DIR": str(ROOT / "runtime"),
         "PYTHONDONTWRITEBYTECODE": "1",
+        # On 3.15 awslambdaric logs that AWS's managed runtime is a preview.
+        "LAMBDA_DISABLE_PREVIEW_WARN": "1",
     }
 
 
