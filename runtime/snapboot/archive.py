@@ -1,22 +1,32 @@
-"""The module archive: the code of a function's modules in one file, found ahead of `sys.path`.
+"""The module archive: the code of a function's modules in one file, found instead of their folders.
 
 `snapboot package` writes it; the devkit's `package/inside/archive.py` describes it byte by byte.
 What the import system would find in a folder is found here without a look at the folder. Everything
 else about a module is as if it had been: its files are there, and its loader reads them for whoever
 asks for a source or a resource. With the modules come the regular expressions that they compile.
+
+It is no finder on `sys.meta_path`: the path finder walks `sys.path` or a package's `__path__` as
+ever, and where it asks for the finder of a folder that modules were sealed of, it gets one of ours.
+So all that may stand in front of a folder (other finders, path hooks, folders, changed methods of
+the import system's own classes) stands in front of the archive, whenever it was put there.
 """
 
 import posix
 import sys
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import MAGIC_NUMBER, ExtensionFileLoader, SourceFileLoader
+from _frozen_importlib_external import (  # type: ignore[attr-defined]
+    MAGIC_NUMBER,
+    ExtensionFileLoader,
+    FileFinder,
+    SourceFileLoader,
+    _get_supported_file_loaders,
+)
 from _imp import _fix_co_filename, source_hash  # type: ignore[attr-defined]
 from marshal import loads
 from mmap import MAP_PRIVATE, PROT_READ, mmap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from types import CodeType, ModuleType
     from typing import Any
 
@@ -29,6 +39,23 @@ NAME = "snapboot.modules"
 MAGIC = NAME.encode()
 HEAD_BYTES = 64
 CHECK_KEY = int.from_bytes(b"snapboot", "little")
+UNSEALED = -1  # the number of a folder that is no home
+
+# How the import system reads a folder.
+LOADERS = tuple(_get_supported_file_loaders())
+READ_FOLDERS = FileFinder.path_hook().__code__
+
+
+def _own(function: object) -> object:
+    """Return a function of the import system's; None for what has been put in its place."""
+    home = vars(sys.modules["_frozen_importlib_external"])
+    return function if getattr(function, "__globals__", None) is home else None
+
+
+# What finds and loads the modules of a folder. Once it is replaced, the replacement is to do it.
+FIND_SPEC = _own(FileFinder.find_spec)
+GET_CODE = _own(SourceFileLoader.get_code)
+GET_DATA = _own(SourceFileLoader.get_data)
 
 
 class ArchiveError(Exception):
@@ -41,25 +68,20 @@ def install(folder: str) -> None:
     Whatever is wrong with it is told in one warning, and the modules come from their files.
     """
     try:
-        sys.meta_path.insert(0, ModuleArchive(folder))
+        archive = ModuleArchive(folder)
+        sys.path_hooks.insert(_place_of_folders(), archive.finder)
     except (ArchiveError, OSError, ValueError) as exc:
         _warn(f"{folder}/{NAME}", exc)
+        return
+    for path, finder in list(sys.path_importer_cache.items()):
+        if type(finder) is FileFinder and "find_spec" not in vars(finder):
+            del sys.path_importer_cache[path]
 
 
 class ModuleArchive:
-    """A finder on `sys.meta_path`. Raises ArchiveError, OSError and ValueError if unusable."""
+    """What is in an archive. Raises ArchiveError, OSError and ValueError if unusable."""
 
-    __slots__ = (
-        "_ahead",
-        "_content",
-        "_homes",
-        "_hooks",
-        "_modules",
-        "_path",
-        "_patterns",
-        "_tops",
-        "location",
-    )
+    __slots__ = ("_content", "_homes", "_patterns", "location", "modules", "tops")
 
     def __init__(self, folder: str) -> None:
         folder = _absolute(folder)
@@ -67,43 +89,25 @@ class ModuleArchive:
         if sys.flags.optimize:
             raise ArchiveError("its code is not optimised, and PYTHONOPTIMIZE or -O asks for that")
         self._content = _mapped(self.location)
-        homes, self._modules, self._patterns = _index(self._content)
+        homes, self.modules, self._patterns = _index(self._content)
         roots = {"t": folder, "s": _standard_library(), "r": _own_folder()}
-        self._homes: list[str] = [_placed(home, roots) for home in homes]
-        # Folders of the path, in its order when the archive was made.
-        tops = {entry[0] for name, entry in self._modules.items() if "." not in name}
-        self._tops: dict[str, int] = {self._homes[number]: number for number in tops}
-        self._hooks = sys.path_hooks[:]
-        self._path: list[str] = []
-        self._ahead: dict[str, set[str]] = {}
+        self._homes = {_placed(home, roots): number for number, home in enumerate(homes)}
+        # How many of them are folders of the path; they come first, in its order at the sealing.
+        self.tops = len({entry[0] for name, entry in self.modules.items() if "." not in name})
 
     def __repr__(self) -> str:
-        return f"<ModuleArchive {self.location} of {len(self._modules)} modules>"
+        return f"<ModuleArchive {self.location} of {len(self.modules)} modules>"
 
-    def find_spec(
-        self, name: str, path: "Iterable[str] | None" = None, target: "ModuleType | None" = None
-    ) -> "ModuleSpec | None":
-        """Return the spec that the search of `path` would end with, if its module is in here."""
-        del target
-        entry = self._modules.get(name)
-        if entry is None or sys.path_hooks != self._hooks:
-            return None  # somebody else reads folders now
-        if not entry[3] and name in sys.builtin_module_names:
-            return None  # another build of the same release has it built in
-        home = self._homes[entry[0]]
-        if path is None:
-            found = self._is_first_on_path(name, home)
-        else:
-            found = _is_first(name.rpartition(".")[2], home, path)
-        return self._spec(name, f"{home}/{entry[1]}", entry) if found else None
-
-    def invalidate_caches(self) -> None:
-        """Look at `sys.path` anew at the next import (see `importlib.invalidate_caches`)."""
-        self._path = []
+    def finder(self, folder: str) -> "ArchiveFinder":
+        """Return the finder of a folder (a path hook). Raises ImportError for all others."""
+        number = self._homes.get(folder.rstrip("/"), UNSEALED)
+        if number == UNSEALED and not (folder in sys.path and _is_folder(folder)):
+            raise ImportError("nothing is sealed of this, nor is it looked into often", path=folder)
+        return ArchiveFinder(folder, number, self)
 
     def code(self, name: str, path: str) -> "CodeType | None":
         """Return the code of a module whose source is at `path`; None if it cannot be had here."""
-        entry = self._modules.get(name)
+        entry = self.modules.get(name)
         if entry is None:
             return None
         code: CodeType | None = self._loaded(entry[2:], f"the code of {name!r}")
@@ -132,52 +136,75 @@ class ModuleArchive:
             return None
         return loads(body)  # noqa: S302 - the packager's, and as it was written
 
-    def _spec(self, name: str, location: str, entry: "Entry") -> ModuleSpec:
+    def _give_up(self, reason: str) -> None:
+        self.modules = {}  # the finders stay, and look into their folders
+        _warn(self.location, ArchiveError(reason))
+
+
+class ArchiveFinder(FileFinder):
+    """Finds a folder's modules in the archive, and what is not in there in the folder.
+
+    Of a folder on `sys.path` that nothing was sealed of, it says quicker that a sealed module is
+    not in there: each import of the standard library's asks what stands before it.
+    """
+
+    def __init__(self, folder: str, number: int, archive: ModuleArchive) -> None:
+        super().__init__(folder, *LOADERS)
+        self._home = folder.rstrip("/")
+        self._number = number
+        self._archive = archive
+        self._names: set[str] = set()
+        self._names_of = -1.0  # the folder's time of change, when it had these
+
+    def invalidate_caches(self) -> None:
+        """Look into the folder again, as any finder of a folder then does."""
+        super().invalidate_caches()
+        self._names_of = -1.0
+
+    def find_spec(self, fullname: str, target: "ModuleType | None" = None) -> "ModuleSpec | None":
+        """Return the spec that a look at the folder would end with."""
+        archive = self._archive
+        entry = archive.modules.get(fullname)
+        if (
+            entry is not None
+            and FileFinder.find_spec is FIND_SPEC
+            and SourceFileLoader.get_code is GET_CODE
+            and SourceFileLoader.get_data is GET_DATA
+        ):
+            if entry[0] == self._number:
+                return self._spec(fullname, entry)
+            if "." not in fullname and self._lacks(fullname, entry[0]):
+                return None
+        return super().find_spec(fullname, target)
+
+    def _lacks(self, name: str, home: int) -> bool:
+        """Whether a module that is sealed of another folder is certainly not in this one."""
+        if self._number != UNSEALED:
+            return self._number < home < self._archive.tops  # else it had been found in here
+        try:
+            changed = posix.stat(self.path).st_mtime
+            if changed != self._names_of:
+                self._names = {file.partition(".")[0] for file in posix.listdir(self.path)}
+                self._names_of = changed
+        except OSError:
+            return False
+        return name not in self._names
+
+    def _spec(self, name: str, entry: "Entry") -> ModuleSpec:
+        location = f"{self._home}/{entry[1]}"
         loader: ExtensionFileLoader | SourceFileLoader
-        if name == "re" and entry[3]:
-            loader = PatternLoader(name, location, self)
-        elif entry[3]:
-            loader = ArchiveLoader(name, location, self)
-        else:
+        if not entry[3]:
             loader = ExtensionFileLoader(name, location)
+        elif name == "re":
+            loader = PatternLoader(name, location, self._archive)
+        else:
+            loader = ArchiveLoader(name, location, self._archive)
         folder, _, file = location.rpartition("/")
         spec = ModuleSpec(name, loader, origin=location)
         if file.startswith("__init__."):
             spec.submodule_search_locations = [folder]
         spec.has_location = True
         return spec
-
-    def _is_first_on_path(self, name: str, home: str) -> bool:
-        if sys.path != self._path:
-            self._look_at_path()
-        ahead = self._ahead.get(home)
-        return ahead is not None and name not in ahead
-
-    def _look_at_path(self) -> None:
-        """Note what is found ahead of each home, in folders that were not there at the sealing."""
-        self._path = sys.path[:]
-        self._ahead = {}
-        others: set[str] = set()
-        last = -1
-        for entry in self._path:
-            if not isinstance(entry, str):
-                continue  # as the import system does
-            try:
-                folder = _absolute(entry)
-            except OSError:
-                continue  # relative to a current folder that is gone
-            number = self._tops.get(folder, -1)
-            if folder in self._ahead:
-                pass  # what is found there has been found
-            elif number > last:
-                last = number
-                self._ahead[folder] = others.copy()
-            elif _names(folder, others) is None:
-                break  # a zip file, say: whatever is behind it may be in it
-
-    def _give_up(self, reason: str) -> None:
-        self._modules = {}  # and not out of `sys.meta_path`: another thread may be going through it
-        _warn(self.location, ArchiveError(reason))
 
 
 class ArchiveLoader(SourceFileLoader):
@@ -261,28 +288,25 @@ def _absolute(folder: str) -> str:
     return folder.rstrip("/")
 
 
-def _names(folder: str, names: "set[str]") -> "set[str] | None":
-    """Add the names of what a folder offers to import; return None if it is no folder, but is."""
+def _is_folder(path: str) -> bool:
     try:
-        names.update(name.partition(".")[0] for name in posix.listdir(folder))
-    except FileNotFoundError:
-        pass
-    except OSError:
-        return None
-    return names
+        return posix.stat(path).st_mode & 0o170000 == 0o040000
+    except (OSError, ValueError):
+        return False
 
 
-def _is_first(name: str, home: str, path: "Iterable[str]") -> bool:
-    """Whether `home` is the first folder of a package's `__path__` that has a member `name`."""
-    for folder in path:
-        if folder == home:
-            return True
-        if not isinstance(folder, str):
-            continue
-        offered: set[str] = set()
-        if _names(folder, offered) is None or name in offered:
-            return False
-    return False
+def _place_of_folders() -> int:
+    """Return the place of the path hook that reads folders for the import system.
+
+    The one for zip files stands before it, and opens what it is asked for: no folder is one.
+    """
+    for place, hook in enumerate(sys.path_hooks):
+        if getattr(hook, "__code__", None) is READ_FOLDERS:
+            details = [cell.cell_contents for cell in getattr(hook, "__closure__", ())]
+            if details == [FileFinder, LOADERS]:
+                before = sys.path_hooks[place - 1] if place else None
+                return place - (getattr(before, "__name__", "") == "zipimporter")
+    raise ArchiveError("something else than the import system's own path hook reads folders")
 
 
 def _warn(location: str, reason: Exception) -> None:

@@ -12,7 +12,7 @@ from .codec import codec, decoded_event, encoded_result
 from .context import Context, context_of
 from .environment import HANDLER, SETTINGS, TRACE_ID, environment, set_variable, setting, variable
 from .handler import load, prepare_path
-from .output import prepare_output
+from .output import prepare_output, set_up_logging
 from .wire import RuntimeAPIError
 
 TYPE_CHECKING = False
@@ -107,6 +107,7 @@ def _initialise(api: RuntimeAPI) -> "Handler":
         if settings["SNAPBOOT_LAZY_IMPORTS"] == "all":
             sys.set_lazy_imports("all")  # type: ignore[attr-defined]  # CPython 3.15 (PEP 810)
         handler = _load_at_rest() if settings["SNAPBOOT_GC"] == "freeze" else load()
+        set_up_logging()  # in case that it came along a way that is not watched
         environment.read_function()
         codec.settle(settings["SNAPBOOT_JSON"])
     except (SystemExit, KeyboardInterrupt):

@@ -6,10 +6,12 @@ import takes longer than all of Runtime Init.
 
 import posix
 import sys
+from _frozen_importlib_external import PathFinder
 from _io import TextIOWrapper  # from 3.14 on `io` is not loaded at start, nor what it imports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
     from typing import Any
@@ -40,9 +42,9 @@ def prepare_output() -> None:
     if sys.stderr is not None:
         sys.stderr = sys.__stderr__ = _unbuffered(sys.stderr)  # type: ignore[misc]
     if "logging" in sys.modules:
-        _set_up_logging()
+        set_up_logging()
     else:
-        sys.meta_path.insert(0, LoggingWatch())
+        _watch_for_logging()
 
 
 def _fill_closed_streams() -> None:
@@ -60,40 +62,48 @@ def _unbuffered(stream: "Any") -> "Any":
     return unbuffered
 
 
-class LoggingWatch:
-    """A finder that finds nothing but the moment `logging` is imported."""
+def _watch_for_logging() -> None:
+    """Have `logging` set up as soon as it has been executed, whoever imports it.
+
+    It is the path finder that finds it, and that finders ask which want a say in every import: one
+    of ours on `sys.meta_path` would be passed over by those that stand before it.
+    """
+    original = vars(PathFinder)["find_spec"]
+    if not hasattr(original, "__get__"):  # some tracer's callable object
+        original = staticmethod(original)
 
     def find_spec(
-        self, name: str, _path: object = None, target: "ModuleType | None" = None
+        cls: "type[PathFinder]",
+        fullname: str,
+        path: "Sequence[str] | None" = None,
+        target: "ModuleType | None" = None,
     ) -> "ModuleSpec | None":
-        """Return None, or the spec of `logging` with our set-up to follow its execution."""
-        if name != "logging":
-            return None
-        for finder in sys.meta_path:
-            find = None if finder is self else getattr(finder, "find_spec", None)
-            spec: ModuleSpec | None = find(name, None, target) if find else None
-            if spec is not None and spec.loader is not None:
-                self._follow(spec.loader)
-                return spec
-        return None
+        spec: ModuleSpec | None = original.__get__(None, cls)(fullname, path, target)
+        if fullname == "logging" and spec is not None and spec.loader is not None:
+            _follow(spec.loader)
+        return spec
 
-    def _follow(self, loader: "Any") -> None:
+    def _follow(loader: "Any") -> None:
         execute = loader.exec_module
 
         def exec_module(module: "ModuleType") -> None:
-            del loader.exec_module
             execute(module)
-            if self in sys.meta_path:
-                sys.meta_path.remove(self)
-                _set_up_logging()
+            if vars(PathFinder)["find_spec"] is watched:  # and not what others made of it by now
+                PathFinder.find_spec = original  # type: ignore[method-assign]
+            set_up_logging()
 
         loader.exec_module = exec_module
 
+    watched: Any = classmethod(find_spec)
+    PathFinder.find_spec = watched  # type: ignore[method-assign]
 
-def _set_up_logging() -> None:
+
+def set_up_logging() -> None:
+    """Set `logging` up if it is loaded, and has not been set up."""
+    module = sys.modules.get("logging")
     # A function's own module of that name is not what is to be set up.
-    if all(
-        hasattr(sys.modules["logging"], name) for name in ("Formatter", "LogRecord", "getLogger")
+    if f"{__package__}.log_records" not in sys.modules and all(
+        hasattr(module, name) for name in ("Formatter", "LogRecord", "getLogger")
     ):
         from .log_records import set_up
 
