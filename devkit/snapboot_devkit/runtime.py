@@ -33,6 +33,11 @@ class RuntimeFiles:
         """The module of SnapStart hooks that AWS's managed runtime provides."""
         return self.folder / "snapshot_restore_py.py"
 
+    @property
+    def wrapper(self) -> Path:
+        """The script that AWS_LAMBDA_EXEC_WRAPPER names on a managed runtime."""
+        return self.package / "exec"
+
     def command(self, python: str) -> list[str]:
         """Return the command that starts the runtime by an interpreter."""
         return [python, "-SsP", str(self.bootstrap)]

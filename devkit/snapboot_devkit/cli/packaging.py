@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 from rich.console import Console
 
-from snapboot_devkit.cli import arguments, exits, handover, modules, printing
+from snapboot_devkit.cli import (
+    arguments,
+    exits,
+    handover,
+    modules,
+    printing,
+    wrapper_layers,
+)
 from snapboot_devkit.host.streams import STDOUT, write_all
 from snapboot_devkit.package.audit import Severity, audit
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.forms.wrapper_layer import Extra
+from snapboot_devkit.package.forms.wrapper_layer import make as make_wrapper_layer
 from snapboot_devkit.package.layout import LAYER_ZIP, Form
 from snapboot_devkit.package.packaging import package as make
 from snapboot_devkit.package.request import Request
@@ -34,16 +43,21 @@ _OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def package(  # noqa: PLR0913 - each is something that is typed
-    source: Annotated[Path, typer.Argument(help="The folder of the function's code.")],
+    source: Annotated[
+        Path | None, typer.Argument(help="The folder of the function's code (no wrapper layer's).")
+    ] = None,
     *,
-    handler: Annotated[str, typer.Option(help="What Lambda is to call, as module.function.")],
+    handler: Annotated[
+        str | None, typer.Option(help="What Lambda is to call, as module.function.")
+    ] = None,
     form: Annotated[Form, typer.Option("--as", help="What to make.")],
     output: Annotated[Path, typer.Option(help="The folder to put it in.")],
     python: Annotated[
         str,
         typer.Option(
             metavar="VERSION|FOLDER",
-            help="Of which uv gets an interpreter, or the folder of one that can be moved.",
+            help="Of which uv gets an interpreter, or the folder of one that can be moved; for a "
+            "wrapper layer any number of them, separated by commas.",
         ),
     ] = _OWN_VERSION,
     arch: Annotated[
@@ -82,6 +96,10 @@ def package(  # noqa: PLR0913 - each is something that is typed
         bool,
         typer.Option("--allow-newer-glibc", help="Take files that Amazon Linux is too old for."),
     ] = False,
+    extra: Annotated[
+        list[Extra] | None,
+        typer.Option("--with", help="A package for the wrapper layer; may be repeated."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make what is deployed: code, dependencies, bytecode, module archive, interpreter.
@@ -90,6 +108,13 @@ def package(  # noqa: PLR0913 - each is something that is typed
     be made, and with 130 when a signal ends it; then nothing is left of it.
     """
     try:
+        if form is Form.WRAPPER_LAYER:
+            wrapper_layers.refuse_function(source, handler)
+            with _interruptible(), _telling() as tell:
+                layer = make_wrapper_layer(output, tell, python.split(","), extra or ())
+            wrapper_layers.show(layer, as_json=as_json)
+            return
+        source, handler = wrapper_layers.required(form, source, handler, extra)
         request = Request(
             source=source,
             handler=handler,

@@ -36,6 +36,7 @@ class Form(StrEnum):
     ZIP = "zip"
     LAYER = "layer"
     IMAGE = "image"
+    WRAPPER_LAYER = "wrapper-layer"
 
 
 @dataclass(frozen=True, slots=True)

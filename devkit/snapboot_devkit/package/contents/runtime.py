@@ -23,9 +23,14 @@ REQUIREMENTS: Final = Requirements(DEPENDENCIES, "the runtime")
 
 def lay_out(folder: Path, target: Target) -> None:
     """Fill a folder with the runtime and its packages for a target. Raises PackageError."""
-    files = find()
     dependencies.install(REQUIREMENTS, target, folder)
-    ignored = shutil.ignore_patterns("__pycache__")
+    copy(folder)
+
+
+def copy(folder: Path) -> None:
+    """Put the runtime alone into a folder. Raises PackageError."""
+    files = find()
+    ignored = shutil.ignore_patterns("__pycache__", files.wrapper.name)
     shutil.copytree(files.package, folder / files.package.name, ignore=ignored)
     shutil.copyfile(files.hook_module, folder / files.hook_module.name)
 

@@ -1,0 +1,89 @@
+"""What `snapboot package --as wrapper-layer` prints."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from snapboot_devkit.cli import printing
+from snapboot_devkit.cli.exits import UsageError
+from snapboot_devkit.host.streams import STDOUT, write_all
+from snapboot_devkit.package.forms.wrapper_layer import VARIABLE
+from snapboot_devkit.package.layout import Form
+from snapboot_devkit.package.target import Architecture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from snapboot_devkit.package.forms.wrapper_layer import Extra, WrapperLayer
+
+
+def refuse_function(source: Path | None, handler: str | None) -> None:
+    """Raise UsageError for a function: the layer is the same for all of them."""
+    for name, value in (("the folder", source), ("--handler", handler)):
+        if value is not None:
+            raise UsageError(
+                f"the wrapper layer is for any function; leave out {name} {str(value)!r}"
+            )
+
+
+def required(
+    form: Form, source: Path | None, handler: str | None, extra: list[Extra] | None
+) -> tuple[Path, str]:
+    """Return folder and handler, which every other form takes. Raises UsageError without them."""
+    if source is None or handler is None:
+        raise UsageError(f"--as {form} takes the folder of a function and its --handler")
+    if extra:
+        raise UsageError(f"--with {extra[0]} is for --as {Form.WRAPPER_LAYER}; leave it out")
+    return source, handler
+
+
+def show(layer: WrapperLayer, *, as_json: bool) -> None:
+    """Print what was made, and what to do next."""
+    if as_json:
+        printing.document(json.dumps(_document(layer)).encode())
+        return
+    for text in layer.warnings:
+        printing.complaint(f"warning: {text}")
+    text = "".join(f"{line}\n" for line in _lines(layer))
+    write_all(STDOUT, text.encode("utf-8", "backslashreplace"))
+
+
+def _document(layer: WrapperLayer) -> dict[str, Any]:
+    """Return the report for machines; `compiledBy` has null where there is no bytecode."""
+    return {
+        "form": "wrapper-layer",
+        "files": [{"path": str(layer.path), "zipBytes": layer.packed, "sizeBytes": layer.unpacked}],
+        "compiledBy": dict(layer.compiled_by),
+        "variable": VARIABLE,
+        "warnings": list(layer.warnings),
+        "next": list(_next(layer)),
+    }
+
+
+def _lines(layer: WrapperLayer) -> Iterator[str]:
+    kilobytes = [f"{size / 1000:,.0f} kB" for size in (layer.packed, layer.unpacked)]
+    yield f"{layer.path}: {kilobytes[0]}, {kilobytes[1]} unpacked"
+    for words, has_bytecode in (("bytecode for", True), ("source only for", False)):
+        versions = [
+            version for version, by in layer.compiled_by.items() if (by is not None) is has_bytecode
+        ]
+        if versions:
+            yield f"{words} CPython {', '.join(versions)}"
+    yield "next:"
+    yield from (f"  {line}" for line in _next(layer))
+
+
+def _next(layer: WrapperLayer) -> Iterator[str]:
+    runtimes = " ".join(f"python{version}" for version in layer.compiled_by)
+    yield (
+        f"aws lambda publish-layer-version --layer-name snapboot --zip-file "
+        f"{shlex.quote(f'fileb://{layer.path}')} --compatible-runtimes {runtimes} "
+        f"--compatible-architectures {' '.join(Architecture)}"
+    )
+    yield (
+        "aws lambda update-function-configuration --function-name NAME --layers LAYER_VERSION_ARN "
+        f"--environment 'Variables={{{VARIABLE}}}'"
+    )
