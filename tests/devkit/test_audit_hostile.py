@@ -10,11 +10,12 @@ import zipfile
 
 import pytest
 
-from snapboot_devkit.host.sources.budget import MAX_ENTRIES, Budget
+from snapboot_devkit.host.sources.budget import MAX_ENTRIES
 from snapboot_devkit.package.audit import AuditError, audit
 from snapboot_devkit.package.checks.contents import Package, opened
 from snapboot_devkit.package.checks.folders import FolderStore
 from snapboot_devkit.package.checks.zips import ZipStore
+from snapboot_devkit.package.formats.limits import Steps
 from tests.devkit.audited import (
     DEADLINE_S,
     codes,
@@ -118,9 +119,14 @@ def test_a_file_that_is_replaced_by_a_pipe_meanwhile_is_not_waited_for(folder):
 def test_more_than_may_be_read_is_not(folder):
     store = FolderStore(folder)
     entries = {one.path: one for one in store.entries()}
-    package = Package(store, entries, _budget=Budget(max_bytes=10))
-    assert package.content("app.py") is None
-    assert "10 bytes" in package.unread["app.py"]
+    package = Package(store, entries, bytes_read=Steps(60))
+    assert package.content("app.py") is not None
+    assert package.head("app.py", 100) is not None  # it was kept
+    (folder / "other.py").write_bytes(bytes(20))
+    package = Package(store, {one.path: one for one in store.entries()}, bytes_read=Steps(60))
+    assert package.content("app.py") is not None
+    assert package.content("other.py") is None
+    assert "more than 60 bytes" in package.unread["other.py"]
 
 
 # ---- zips ------------------------------------------------------------------------------------
@@ -199,7 +205,7 @@ def test_too_many_entries_are_refused(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(MAX_ENTRIES + 1):
             archive.writestr(str(number), b"")
-    with pytest.raises(AuditError, match=f"promises {MAX_ENTRIES + 1} files"):
+    with pytest.raises(AuditError, match=f"lists more than {MAX_ENTRIES} files"):
         audit(path)
 
 

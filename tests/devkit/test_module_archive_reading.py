@@ -182,10 +182,12 @@ def test_one_wrong_byte_is_an_archive_with_a_flaw_or_none_at_all(data):
 # --- marshal, as far as data is plain --------------------------------------------------------------
 
 PLAIN = st.recursive(
-    st.integers() | st.text(st.characters(codec=None), max_size=300) | st.binary(max_size=300),
+    st.integers(-(1 << 75) + 1, (1 << 75) - 1)
+    | st.text(st.characters(codec=None), max_size=300)
+    | st.binary(max_size=300),
     lambda inner: (
         st.lists(inner, max_size=4).map(tuple)
-        | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=4)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=4)
     ),
     max_leaves=8,
 )
@@ -228,6 +230,9 @@ def test_any_bytes_are_plain_data_or_an_error(content):
         marshal.dumps(1.5, 4),
         marshal.dumps([1], 4),
         marshal.dumps({(1,): {2}}, 4),
+        marshal.dumps({1: 2}, 4),
+        marshal.dumps(1 << 75, 4),
+        b"l" + struct.pack("<i", 300_000) + b"\xff\x7f" * 300_000,
     ],
 )
 def test_lengths_and_types_that_cannot_be_are_an_error(content):

@@ -6,6 +6,7 @@ import tomllib
 import pytest
 
 from snapboot_devkit.package.checks import sizes
+from snapboot_devkit.package.checks.distributions import OWN_CODE
 from snapboot_devkit.package.contents import dependencies, runtime
 from snapboot_devkit.package.contents.dependencies import Requirements
 from snapboot_devkit.package.contents.installed import normalise
@@ -181,4 +182,4 @@ def test_a_record_that_cannot_be_read_owns_nothing_and_stays(tmp_path, content):
     filled(tmp_path, {record: content, "fruit.py": "VERSION = 1\n"})
     normalise(tmp_path)
     assert (tmp_path / record).read_bytes() == content
-    assert sizes.by_part(tmp_path) == {"fruit": len(content), sizes.OWN_CODE: 12}
+    assert sizes.by_part(tmp_path) == {"fruit": len(content), OWN_CODE: 12}

@@ -135,7 +135,7 @@ def _rows(packaged: Packaged) -> Iterator[str]:
         yield f"interpreter  {packaged.interpreter}"
     if packaged.modules is not None:
         yield f"archive      {packaged.modules} modules"
-    yield f"largest      {sizes.told(packaged.parts)}"
+    yield f"largest      {sizes.largest(packaged.parts)}"
 
 
 def _finding(one: Finding) -> dict[str, Any]:

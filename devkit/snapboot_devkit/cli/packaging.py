@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -21,6 +21,7 @@ from snapboot_devkit.cli import (
 )
 from snapboot_devkit.host.streams import STDOUT, write_all
 from snapboot_devkit.package.audit import Severity, audit
+from snapboot_devkit.package.checks import binaries
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.forms.wrapper_layer import Extra
 from snapboot_devkit.package.forms.wrapper_layer import make as make_wrapper_layer
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from snapboot_devkit.package.audit import Finding
     from snapboot_devkit.package.request import Packaged
 
-# Findings of the packager itself, in its own words: it has refused them, or been told to go on.
-_TOLD: Final = frozenset({"newer-glibc", "wrong-architecture"})
 _OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -167,7 +166,9 @@ def _findings(made: Packaged, request: Request) -> list[Finding]:
         handler = None if each.path.name == LAYER_ZIP else request.handler
         report = audit(each.path, handler=handler, architecture=request.architecture)
         found += [one for one in report.findings if one.severity is not Severity.NOTE]
-    return [one for one in found if one.code not in _TOLD]
+    return [
+        one for one in found if one.code not in binaries.CODES
+    ]  # which packaging itself reports
 
 
 def _hint(request: Request) -> str:

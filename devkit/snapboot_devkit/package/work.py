@@ -6,13 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package.checks import fitness
+from snapboot_devkit.package.checks import binaries
+from snapboot_devkit.package.checks.contents import opened
+from snapboot_devkit.package.checks.distributions import distributions
+from snapboot_devkit.package.checks.finding import Severity
+from snapboot_devkit.package.checks.folders import FolderStore
+from snapboot_devkit.package.checks.layout import Place, layout
 from snapboot_devkit.package.contents import dependencies, tree
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.layout import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
+    from snapboot_devkit.package.checks.finding import Finding
     from snapboot_devkit.package.contents.dependencies import Requirements
     from snapboot_devkit.package.request import Request
     from snapboot_devkit.package.target import Target
@@ -73,18 +80,30 @@ class Work:
             )
         self._check_handler()
 
-    def examine(self, roots: Iterable[Path]) -> None:
+    def examine(self, *roots: Path) -> None:
         """Look at the compiled files. Raises PackageError for those that cannot work."""
         self.tell("looking at compiled files")
-        found = fitness.examine(roots, self.target, newer_glibc=self.request.newer_glibc)
-        found.check()
-        self.warnings += found.doubts
+        place = Place.IMAGE if self.request.form is Form.IMAGE else Place.PROVIDED
+        found = list(self._binaries(roots, place))
+        if errors := [f"{one}" for one in found if one.severity is Severity.ERROR]:
+            raise PackageError("\n".join(errors))
+        self.warnings += [str(one) for one in found if one.severity is Severity.WARNING]
 
-    def examine_machines(self) -> None:
-        """Look at the compiled files' architecture alone: an image has the libraries it has."""
-        found = fitness.examine_machines([self.task], self.target)
-        found.check()
-        self.warnings += found.doubts
+    def _binaries(self, roots: Iterable[Path], place: Place) -> Iterator[Finding]:
+        read = []
+        for root in roots:
+            package = opened(FolderStore(root))
+            places = layout(package, image=False)
+            read.append(binaries.read(package, distributions(package, places)))
+        beside = frozenset().union(*(each.names for each in read))
+        for each in read:
+            yield from binaries.check(
+                each,
+                place,
+                self.target.architecture,
+                beside=beside,
+                newer_glibc=self.request.newer_glibc,
+            )
 
     def _check_handler(self) -> None:
         module = self.request.handler.rpartition(".")[0].replace("/", ".")

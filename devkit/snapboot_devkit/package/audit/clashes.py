@@ -6,9 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from snapboot_devkit.package.audit.modules import CACHE
-from snapboot_devkit.package.audit.subject import listed
 from snapboot_devkit.package.checks.contents import Kind
-from snapboot_devkit.package.checks.finding import Finding, warning
+from snapboot_devkit.package.checks.finding import Finding, listed, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.audit.modules import State, useless
-from snapboot_devkit.package.audit.subject import Subject, counted, listed
-from snapboot_devkit.package.checks.finding import Finding, Severity, error, note
+from snapboot_devkit.package.audit.subject import Subject
+from snapboot_devkit.package.checks.finding import Finding, Severity, counted, error, listed, note
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

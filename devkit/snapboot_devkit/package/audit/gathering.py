@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package.audit import platforms
 from snapboot_devkit.package.audit.compiling import Work, compiled
 from snapboot_devkit.package.audit.modules import COMPILED, State, module_name, states
 from snapboot_devkit.package.audit.pythons import given, of_package
 from snapboot_devkit.package.audit.sealed import sealed
 from snapboot_devkit.package.audit.subject import Subject
+from snapboot_devkit.package.checks import binaries
 from snapboot_devkit.package.checks.contents import AuditError
-from snapboot_devkit.package.checks.distributions import distributions, owners
+from snapboot_devkit.package.checks.distributions import Owners, distributions
 from snapboot_devkit.package.checks.layout import Form, Layout, Place, layout
 from snapboot_devkit.package.formats.modules import NAME
 
@@ -53,17 +53,19 @@ def gather(package: Package, terms: Terms, *, image: bool) -> Subject:
     by_source = states(package, places, python)
     archive = sealed(package, places, python)
     due = _due(package, places, by_source) - (archive.loaded if archive else frozenset())
-    found = distributions(package)
-    owned = owners(found)
-    start = _start(terms.handler, by_source, places, owned)
+    found = distributions(package, places)
+    owners = Owners(found, places)
+    compiled_files = binaries.read(package, found)
+    start = _start(terms.handler, by_source, places, owners.files)
     return Subject(
         package,
         places,
         terms.place(package, places),
         python,
-        terms.architecture or platforms.architecture(package),
+        terms.architecture or compiled_files.architecture,
         found,
-        owned,
+        owners,
+        compiled_files,
         by_source,
         archive,
         compiled(package, places, python.measured_by, Work(by_source, due, start)),

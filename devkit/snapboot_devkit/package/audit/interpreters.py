@@ -7,8 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import MIB
-from snapboot_devkit.package.audit.subject import counted, listed
-from snapboot_devkit.package.checks.finding import Finding, note
+from snapboot_devkit.package.checks.finding import Finding, counted, listed, note
 from snapboot_devkit.package.formats import elf
 
 if TYPE_CHECKING:
@@ -31,7 +30,9 @@ def release(package: Package, layout: Layout) -> int | None:
             continue
         content = package.content(entry.path) or b""
         try:
-            version = elf.constant_of(io.BytesIO(content), entry.path, elf.PYTHON_VERSION)
+            version = elf.constant_of(
+                io.BytesIO(content), entry.path, elf.PYTHON_VERSION, package.steps
+            )
         except elf.ElfError:
             continue  # it is told of where binaries are looked at
         if version is not None:
@@ -59,7 +60,7 @@ def _debugged(subject: Subject) -> Iterator[tuple[str, int]]:
             continue
         content = subject.package.content(entry.path) or b""
         try:
-            size = elf.debug_bytes_of(io.BytesIO(content), entry.path)
+            size = elf.debug_bytes_of(io.BytesIO(content), entry.path, subject.package.steps)
         except elf.ElfError:
             continue
         if size:

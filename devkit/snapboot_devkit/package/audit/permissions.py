@@ -5,9 +5,9 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package.audit.subject import Subject, counted, listed
+from snapboot_devkit.package.audit.subject import Subject
 from snapboot_devkit.package.checks.contents import Kind
-from snapboot_devkit.package.checks.finding import Finding, error
+from snapboot_devkit.package.checks.finding import Finding, counted, error, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

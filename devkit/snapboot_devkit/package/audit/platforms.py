@@ -1,33 +1,27 @@
-"""Binaries and wheels for another machine, C library or Python than the package's."""
+"""What of a package is for another machine, C library, system or Python than it runs on."""
 
 from __future__ import annotations
 
-import io
 import re
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from packaging.tags import parse_tag
+from packaging.tags import Tag, compatible_tags, cpython_tags
 
-from snapboot_devkit.package.audit.subject import Subject, counted, listed
-from snapboot_devkit.package.checks.finding import Finding, error, warning
+from snapboot_devkit.package.checks import binaries
+from snapboot_devkit.package.checks.binaries import HEAD_BYTES, LIBRARY, REMEDY
+from snapboot_devkit.package.checks.finding import Finding, counted, error, listed, note
 from snapboot_devkit.package.checks.layout import Place
-from snapboot_devkit.package.formats.elf import MAGIC, ElfError, Needs, dotted, needs_of
-from snapboot_devkit.package.target import MAX_GLIBC
+from snapboot_devkit.package.target import MACHINES, MAX_GLIBC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from packaging.tags import Tag
+    from snapboot_devkit.package.audit.subject import Subject
+    from snapboot_devkit.package.checks.contents import Package
 
-    from snapboot_devkit.package.audit.pythons import Python
-    from snapboot_devkit.package.checks.contents import Entry, Package
-
-_LIBRARY: Final = re.compile(r"\.(?:so(?:\.[\d.]+)?|dylib|pyd|dll)$")
 _EXTENSION: Final = re.compile(
     r"^(.+?)\.(?:cpython-(\d{2,4})[\w-]*\.so|cp(\d{2,4})-win[\w-]*\.pyd)$"
 )
-_RUNS: Final = 0o111
 _OTHER_SYSTEMS: Final = {
     b"MZ": "Windows",
     b"\xcf\xfa\xed\xfe": "macOS",
@@ -35,109 +29,33 @@ _OTHER_SYSTEMS: Final = {
     b"\xca\xfe\xba\xbe": "macOS",
     b"\xca\xfe\xba\xbf": "macOS",
 }
-_HEAD_BYTES: Final = 4
-_ABI3: Final = re.compile(r"cp3(\d{1,2})")
-_MACHINES: Final = {"x86_64": "x86_64", "arm64": "aarch64"}
-_MANYLINUX: Final = re.compile(r"manylinux_(\d+)_(\d+)_(\w+)")
-_REMEDY: Final = "install it for the target: snapboot package, or uv pip install --python-platform"
-
-
-def architecture(package: Package) -> str | None:
-    """Return the machine that most ELF files are for, None without any."""
-    votes = Counter(needs.machine for _, needs in _elves(package, []))
-    return votes.most_common(1)[0][0] if votes else None
+# What an image may have; its glibc and its musl are newer than these only in some years.
+_NEWEST_GLIBC_MINOR: Final = 99
+_NEWEST_MUSL_MINOR: Final = 9
+# The first glibc that `manylinux_2_N` is named after, and the older names.
+_OLDEST_GLIBC: Final = 5
+_OLDER_NAMES: Final = ("manylinux2014", "manylinux2010", "manylinux1", "linux")
 
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Find files and distributions that the target cannot load."""
-    damaged: list[Finding] = []
-    elves = list(_elves(subject.package, damaged))
-    yield from damaged
-    yield from _machines(subject, elves)
-    yield from _libraries(subject, elves)
+    yield from binaries.check(subject.binaries, subject.place, subject.architecture)
     yield from _other_systems(subject)
     yield from _versions(subject)
     yield from _wheels(subject)
 
 
-def _elves(package: Package, damaged: list[Finding]) -> Iterator[tuple[Entry, Needs]]:
-    for entry in _binaries(package):
-        if package.head(entry.path, _HEAD_BYTES) != MAGIC:
-            continue
-        content = package.content(entry.path)
-        try:
-            if content is not None:
-                yield entry, needs_of(io.BytesIO(content), entry.path)
-        except ElfError as exc:
-            damaged.append(error("elf-damaged", entry.path, str(exc), _REMEDY))
-
-
-def _binaries(package: Package) -> Iterator[Entry]:
-    for entry in package.files:
-        runs = entry.mode is not None and entry.mode & _RUNS and "." not in entry.name
-        if runs or _LIBRARY.search(entry.name):
-            yield entry
-
-
-def _machines(subject: Subject, elves: list[tuple[Entry, Needs]]) -> Iterator[Finding]:
-    others: dict[str, list[str]] = {}
-    for entry, needs in elves:
-        if needs.machine != subject.architecture:
-            others.setdefault(needs.machine, []).append(entry.path)
-    for machine, paths in others.items():
-        yield error(
-            "wrong-architecture",
-            paths[0] if len(paths) == 1 else "",
-            f"{counted(len(paths), 'file')} are for {machine}, and the package is for "
-            f"{subject.architecture}: {listed(paths)}",
-            _REMEDY,
-        )
-
-
-def _libraries(subject: Subject, elves: list[tuple[Entry, Needs]]) -> Iterator[Finding]:
-    """Find what needs another C library; that of an image is the image's own matter."""
-    if subject.place is Place.IMAGE:
-        yield from _mixed(elves)
-        return
-    for entry, needs in elves:
-        if needs.musl:
-            yield error("wrong-libc", entry.path, "it is built for musl, not for glibc", _REMEDY)
-        elif needs.glibc is not None and needs.glibc > MAX_GLIBC:
-            yield error(
-                "newer-glibc",
-                entry.path,
-                f"it needs glibc {dotted(needs.glibc)}, and Lambda has {dotted(MAX_GLIBC)}",
-                "install a wheel for manylinux_2_34 or older, or build it on Amazon Linux 2023",
-            )
-
-
-def _mixed(elves: list[tuple[Entry, Needs]]) -> Iterator[Finding]:
-    musl = [entry.path for entry, needs in elves if needs.musl]
-    glibc = [entry.path for entry, needs in elves if needs.glibc is not None and not needs.musl]
-    if musl and glibc:
-        few, many = sorted((musl, glibc), key=len)
-        name = "musl" if few is musl else "glibc"
-        yield error(
-            "wrong-libc",
-            few[0] if len(few) == 1 else "",
-            f"{counted(len(few), 'file')} are built for {name}, and {len(many)} are not: "
-            f"{listed(few)}",
-            _REMEDY,
-        )
-
-
 def _other_systems(subject: Subject) -> Iterator[Finding]:
-    for entry in _binaries(subject.package):
-        head = subject.package.head(entry.path, _HEAD_BYTES) or b""
+    """Find libraries of other systems. One that Linux never loads by its name is there for them."""
+    for entry in binaries.candidates(subject.package):
+        if not LIBRARY.search(entry.name):
+            continue
+        head = subject.package.head(entry.path, HEAD_BYTES) or b""
         for magic, system in _OTHER_SYSTEMS.items():
-            if head.startswith(magic) and _LIBRARY.search(entry.name):
-                yield _foreign(entry, system)
-
-
-def _foreign(entry: Entry, system: str) -> Finding:
-    # A package for every system carries them on purpose; an extension module is loaded, or missed.
-    tell = error if entry.name.endswith((".so", ".dylib")) else warning
-    return tell("other-system", entry.path, f"it is a library for {system}, not Linux", _REMEDY)
+            if head.startswith(magic):
+                report = error if entry.name.endswith(".so") else note
+                text = f"it is a library for {system}, not Linux"
+                yield report("other-system", entry.path, text, REMEDY)
 
 
 def _versions(subject: Subject) -> Iterator[Finding]:
@@ -160,7 +78,7 @@ def _versions(subject: Subject) -> Iterator[Finding]:
             f"{owner}: {counted(len(modules), 'extension module')} for Python "
             f"{', '.join(map(_version, tags))} cannot be imported by {subject.python}: "
             f"{listed(modules)}",
-            _REMEDY,
+            REMEDY,
         )
 
 
@@ -169,50 +87,35 @@ def _plain(package: Package, module: str) -> bool:
 
 
 def _wheels(subject: Subject) -> Iterator[Finding]:
+    fitting = _fitting(subject)
     for one in subject.distributions:
-        tags = [tag for text in one.tags for tag in _parsed(text)]
-        if tags and not any(
-            _fits(tag, subject.python, subject.architecture, subject.place) for tag in tags
-        ):
+        if one.tags and not fitting.intersection(one.tags):
             yield error(
                 "wrong-wheel",
                 one.info,
-                f"{one} was installed for {', '.join(one.tags)}, and the package is for "
+                f"{one} was installed for {', '.join(map(str, one.tags))}, and the package is for "
                 f"{subject.python} on {subject.architecture or 'Linux'}",
-                _REMEDY,
+                REMEDY,
             )
 
 
-def _parsed(text: str) -> list[Tag]:
-    try:
-        return sorted(parse_tag(text), key=str)
-    except ValueError:
-        return []
+def _fitting(subject: Subject) -> frozenset[Tag]:
+    """Return the tags of the wheels that the target takes."""
+    version = subject.python.version
+    platforms = list(_platforms(subject.architecture, subject.place))
+    own = cpython_tags(version, [f"cp{version[0]}{version[1]}"], platforms)
+    return frozenset((*own, *compatible_tags(version, f"cp{version[0]}{version[1]}", platforms)))
 
 
-def _fits(tag: Tag, python: Python, machine: str | None, place: Place) -> bool:
-    return _fits_python(tag, python.version) and _fits_platform(tag.platform, machine, place)
-
-
-def _fits_python(tag: Tag, version: tuple[int, int]) -> bool:
-    own = f"cp{version[0]}{version[1]}"
-    if tag.interpreter == own or tag.interpreter in {"py3", f"py3{version[1]}"}:
-        return True
-    older = _ABI3.fullmatch(tag.interpreter.replace("py", "cp"))
-    return older is not None and tag.abi in {"abi3", "none"} and int(older[1]) <= version[1]
-
-
-def _fits_platform(platform: str, machine: str | None, place: Place) -> bool:
-    if platform == "any":
-        return True
-    name = _MACHINES.get(machine or "", machine or "")
-    if not platform.startswith(("linux_", "manylinux", "musllinux")) or not platform.endswith(name):
-        return False
-    if place is Place.IMAGE:
-        return True
-    match = _MANYLINUX.fullmatch(platform)
-    newer = match is not None and (int(match[1]), int(match[2])) > MAX_GLIBC
-    return not newer and not platform.startswith("musllinux")
+def _platforms(architecture: str | None, place: Place) -> Iterator[str]:
+    known = {name.value: machine for name, machine in MACHINES.items()}
+    image = place is Place.IMAGE
+    for machine in known.values() if architecture is None else (known.get(architecture),):
+        newest = _NEWEST_GLIBC_MINOR if image else MAX_GLIBC[1]
+        yield from (f"manylinux_2_{n}_{machine}" for n in range(newest, _OLDEST_GLIBC - 1, -1))
+        yield from (f"{name}_{machine}" for name in _OLDER_NAMES)
+        if image:
+            yield from (f"musllinux_1_{n}_{machine}" for n in range(_NEWEST_MUSL_MINOR, -1, -1))
 
 
 def _version(tag: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from snapboot_devkit.package.audit.subject import Subject, counted, listed
-from snapboot_devkit.package.checks.finding import Finding, error, note, warning
+from snapboot_devkit.package.audit.subject import Subject
+from snapboot_devkit.package.checks.finding import Finding, counted, error, listed, note, warning
 from snapboot_devkit.package.formats.bytecode import magic_bytes
 from snapboot_devkit.package.formats.modules import (
     NAME,
@@ -117,9 +117,6 @@ def _refusal(archive: ModuleArchive, python: Python) -> str | None:
     version = (archive.hexversion >> 24, archive.hexversion >> 16 & 0xFF)
     if version != python.version or (python.magic and not archive.suits(*own)):
         return f"it was made for Python {archive.version}, and the package is for {python}"
-    # Each byte is checked once: modules that share bytes could keep the audit busy for years.
-    if sum(one.length for one in archive.modules) > len(archive.content):
-        return "its modules overlap"
     if damaged := archive.damaged():
         return f"the code of {listed(damaged)} in it is damaged"
     return None

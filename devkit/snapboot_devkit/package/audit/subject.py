@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from snapboot_devkit.package.checks.distributions import owner
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -14,8 +12,9 @@ if TYPE_CHECKING:
     from snapboot_devkit.package.audit.modules import State
     from snapboot_devkit.package.audit.pythons import Python
     from snapboot_devkit.package.audit.sealed import Sealed
+    from snapboot_devkit.package.checks.binaries import Binaries
     from snapboot_devkit.package.checks.contents import Package
-    from snapboot_devkit.package.checks.distributions import Distribution
+    from snapboot_devkit.package.checks.distributions import Distribution, Owners
     from snapboot_devkit.package.checks.layout import Layout, Place
 
 
@@ -23,8 +22,8 @@ if TYPE_CHECKING:
 class Subject:
     """A package, and what has been found out about it before the checks.
 
-    `states` are those of the bytecode by the source's path; `owned` names the distribution of each
-    recorded file; `architecture` is the one asked for, or else that of most ELF files.
+    `states` are those of the bytecode by the source's path; `architecture` is the one asked for,
+    or else that of the interpreter or of most compiled files.
     """
 
     package: Package
@@ -33,14 +32,20 @@ class Subject:
     python: Python
     architecture: str | None
     distributions: tuple[Distribution, ...]
-    owned: Mapping[str, str]
+    owners: Owners
+    binaries: Binaries
     states: Mapping[str, State]
     sealed: Sealed | None
     compiled: Compiled
 
+    @property
+    def owned(self) -> Mapping[str, str]:
+        """The distribution of each recorded file."""
+        return self.owners.files
+
     def owner(self, path: str) -> str:
         """Return the name that a file goes under in reports."""
-        return owner(path, self.owned, self.layout)
+        return self.owners.of(path)
 
     def grouped(self, paths: Iterable[str]) -> dict[str, list[str]]:
         """Return the paths by their owners."""
@@ -48,15 +53,3 @@ class Subject:
         for path in paths:
             groups.setdefault(self.owner(path), []).append(path)
         return groups
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number and its noun, which gets an s for more than one."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def listed(names: Iterable[str], most: int = 4) -> str:
-    """Return the first names, and how many there are besides."""
-    every = list(names)
-    shown = ", ".join(map(repr, every[:most]))
-    return shown if len(every) <= most else f"{shown} and {len(every) - most} more"

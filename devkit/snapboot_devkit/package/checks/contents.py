@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
-from snapboot_devkit.host.errors import SourceError
-from snapboot_devkit.host.protocol import MIB
-from snapboot_devkit.host.sources.budget import Budget
+from snapboot_devkit.host.protocol import KIB, MIB
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.formats.limits import Steps, TooMuchWorkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,10 +22,16 @@ if TYPE_CHECKING:
 
 # No sound file of a package is larger; of a zip that promises more nothing is unpacked.
 MAX_FILE_BYTES: Final = 256 * MIB
-# All that an audit reads, each file counted once: four times what Lambda takes unpacked.
-MAX_READ_BYTES: Final = 1_024 * MIB
-# Of what the checks read once: larger ones are read again when asked for again.
+# All that is read of a package, each time counted: eight times what Lambda takes unpacked.
+MAX_READ_BYTES: Final = 2_000 * MIB
+# A text that somebody writes by hand, or an installer: a path, a tag, a command to a line.
+MAX_TEXT_BYTES: Final = 256 * KIB
+# Text is gone through line by line, at worst of a character each.
+_CHARACTERS_A_STEP: Final = 16
+# What has been read is kept, up to a file of this size and so much of all: the rest is read again
+# when it is asked for again.
 _KEPT_BYTES: Final = 4 * MIB
+_ALL_KEPT_BYTES: Final = 128 * MIB
 
 
 class AuditError(PackageError):
@@ -89,14 +94,18 @@ class Store(Protocol):
 
 @dataclass(slots=True)
 class Package:
-    """The entries by path, and their content. `unread` says why a file could not be read."""
+    """The entries by path, and their content. `unread` says why a file could not be read.
+
+    `steps` and `bytes_read` count the work of all who read in it, and end what would be too much.
+    """
 
     store: Store
     entries: Mapping[str, Entry]
     unread: dict[str, str] = field(default_factory=dict)
-    _budget: Budget = field(default_factory=lambda: Budget(MAX_READ_BYTES))
+    steps: Steps = field(default_factory=Steps)
+    bytes_read: Steps = field(default_factory=lambda: Steps(MAX_READ_BYTES))
     _kept: dict[str, bytes] = field(default_factory=dict)
-    _counted: set[str] = field(default_factory=set)
+    _kept_bytes: int = 0
 
     def __repr__(self) -> str:
         return f"<Package {str(self.store.path)!r} of {len(self.entries)} entries>"
@@ -126,7 +135,7 @@ class Package:
             return None
         content = self._read(path, entry.size)
         if content is not None and len(content) <= _KEPT_BYTES:
-            self._kept[path] = content
+            self._keep(path, content)
         return content
 
     def head(self, path: str, size: int) -> bytes | None:
@@ -134,26 +143,41 @@ class Package:
         kept = self._kept.get(path)
         return kept[:size] if kept is not None else self._read(path, size)
 
-    def text(self, path: str) -> str:
-        """Return a file as text, with what is not UTF-8 replaced; "" if it cannot be read."""
+    def text(self, path: str, most: int = MAX_TEXT_BYTES) -> str:
+        """Return a file as text, with what is not UTF-8 replaced; "" if it cannot be read.
+
+        It is not read if it has more than `most` bytes: then it is something else.
+        """
+        if self.entries[path].size > most:
+            self.unread[path] = f"its {self.entries[path].size} bytes are more than {most}"
+            return ""
+        try:
+            self.steps.take(self.entries[path].size // _CHARACTERS_A_STEP)
+        except TooMuchWorkError as exc:
+            self.unread[path] = str(exc)
+            return ""
         return (self.content(path) or b"").decode("utf-8", "replace")
+
+    def _keep(self, path: str, content: bytes) -> None:
+        if self._kept_bytes + len(content) <= _ALL_KEPT_BYTES:
+            self._kept_bytes += len(content)
+            self._kept[path] = content
 
     def _read(self, path: str, size: int) -> bytes | None:
         if path in self.unread or self.entries[path].kind is not Kind.FILE:
             return None
         try:
-            self._count(path, size)
+            self.bytes_read.take(size)
             return self.store.read(path, size)
         except OSError as exc:
             self.unread[path] = exc.strerror or str(exc)
-        except (SourceError, ValueError) as exc:
+        except TooMuchWorkError:
+            self.unread[path] = (
+                f"more than {self.bytes_read.most} bytes would be read of the package"
+            )
+        except ValueError as exc:
             self.unread[path] = str(exc)
         return None
-
-    def _count(self, path: str, size: int) -> None:
-        if path not in self._counted:
-            self._counted.add(path)
-            self._budget.take_bytes(size, self.store.path, path)
 
 
 def opened(store: Store) -> Package:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Severity(StrEnum):
@@ -34,6 +38,13 @@ class Finding:
     remedy: str
     cost_s: float | None = None
 
+    def __str__(self) -> str:
+        return (
+            f"{self.path}: {self.message}; {self.remedy}"
+            if self.path
+            else f"{self.message}; {self.remedy}"
+        )
+
     @property
     def order(self) -> tuple[float, ...]:
         """The order in reports: the worst first, then the most expensive."""
@@ -53,3 +64,15 @@ def warning(code: str, path: str, message: str, remedy: str) -> Finding:
 def error(code: str, path: str, message: str, remedy: str) -> Finding:
     """Return what makes the function, or a part of it, fail."""
     return Finding(code, Severity.ERROR, path, message, remedy)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number and its noun, which gets an s for more than one."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(names: Iterable[str], most: int = 4) -> str:
+    """Return the first names, and how many there are besides."""
+    every = list(names)
+    shown = ", ".join(map(repr, every[:most]))
+    return shown if len(every) <= most else f"{shown} and {len(every) - most} more"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.sources.budget import MAX_ENTRIES
@@ -34,13 +35,7 @@ class FolderStore:
 
     def entries(self) -> Iterator[Entry]:
         """Return what there is, sorted. Raises AuditError."""
-        for count, entry in enumerate(self._walk()):
-            if count >= MAX_ENTRIES:
-                raise AuditError(
-                    f"cannot audit {str(self.path)!r}: it holds more than {MAX_ENTRIES} files; "
-                    "give the folder that is packaged"
-                )
-            yield entry
+        yield from self._walk()
 
     def read(self, path: str, size: int) -> bytes:
         """Return at most `size` bytes of a file, which may have become something else meanwhile."""
@@ -71,8 +66,14 @@ class FolderStore:
 
     def _walk(self) -> Iterator[Entry]:
         self._closed.clear()
-        for part in self._parts:
-            yield from self._below(part)
+        below = (entry for part in self._parts for entry in self._below(part))
+        for count, entry in enumerate(below):
+            if count >= MAX_ENTRIES:
+                raise AuditError(
+                    f"cannot audit {str(self.path)!r}: it holds more than {MAX_ENTRIES} files; "
+                    "give the folder that is packaged"
+                )
+            yield entry
 
     def _below(self, start: str) -> Iterator[Entry]:
         waiting = [start]
@@ -87,7 +88,7 @@ class FolderStore:
     def _listing(self, prefix: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(self.path / prefix) as entries:
-                return sorted(entries, key=lambda entry: entry.name)
+                return sorted(islice(entries, MAX_ENTRIES + 1), key=lambda entry: entry.name)
         except OSError as exc:
             if not prefix:
                 raise AuditError(

@@ -23,6 +23,9 @@ _IMAGE_PARTS: Final = ("var/task/", "var/runtime/", "opt/")
 _PYTHONS: Final = ("var/lang/lib", "usr/local/lib", "usr/lib", "usr/lib64")
 _STDLIB: Final = re.compile(r"(?:.*/)?lib(?:64)?/python3\.(\d{1,2})/os\.py")
 _PACKAGES: Final = re.compile(r"(?:.*/)?(?:site|dist)-packages/")
+# Of the folders named site-packages or dist-packages those nearest to the top are taken: more than
+# two are not on the path of an interpreter, and each module is looked for in each of them.
+_MAX_PACKAGE_FOLDERS: Final = 16
 _RUNTIMES: Final = (".snapboot/runtime/", "var/runtime/")
 
 
@@ -89,7 +92,7 @@ def layout(package: Package, *, image: bool) -> Layout:
     task = {Form.IMAGE: _IMAGE_TASK, Form.CONTEXT: _CONTEXT_TASK}.get(form, "")
     stdlib, python = _standard_library(package)
     runtime = next((f for f in _RUNTIMES if f"{f}snapboot/__init__.py" in package.entries), None)
-    roots = [task, *_layer_roots(package, form, python), *sorted(_site_packages(package))]
+    roots = [task, *_layer_roots(package, form, python), *_site_packages(package)]
     roots += [stdlib] if stdlib else []
     roots += [runtime] if runtime else []
     return Layout(form, task, tuple(dict.fromkeys(roots)), stdlib, python, runtime)
@@ -114,14 +117,16 @@ def _layer_roots(package: Package, form: Form, python: tuple[int, int] | None) -
         return
     version = f"{python[0]}.{python[1]}" if python else r"3\.\d+"
     below = re.compile(rf"{base}python/lib/python{version}/site-packages")
-    yield from sorted(f"{path}/" for path in package.entries if below.fullmatch(path))
+    found = sorted(f"{path}/" for path in package.entries if below.fullmatch(path))
+    yield from found[:_MAX_PACKAGE_FOLDERS]
     yield f"{base}python/"
 
 
-def _site_packages(package: Package) -> set[str]:
+def _site_packages(package: Package) -> list[str]:
     """Return the interpreter's own package folders."""
     folders = (_PACKAGES.match(path) for path in package.entries if "-packages/" in path)
-    return {match[0] for match in folders if match and match[0].count("-packages/") == 1}
+    found = {match[0] for match in folders if match and match[0].count("-packages/") == 1}
+    return sorted(sorted(found, key=lambda path: path.count("/"))[:_MAX_PACKAGE_FOLDERS])
 
 
 def _standard_library(package: Package) -> tuple[str | None, tuple[int, int] | None]:

@@ -2,86 +2,74 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import KIB, MIB
-from snapboot_devkit.package import layout
 from snapboot_devkit.package.checks import provided
-from snapboot_devkit.package.contents import installed
-from snapboot_devkit.package.contents.tree import ARCHIVE
+from snapboot_devkit.package.checks.contents import Package, opened
+from snapboot_devkit.package.checks.distributions import Owners, distributions
+from snapboot_devkit.package.checks.finding import Finding, error
+from snapboot_devkit.package.checks.folders import FolderStore
+from snapboot_devkit.package.checks.layout import layout
 from snapboot_devkit.package.errors import PackageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
+    from pathlib import Path
 
 LARGEST: Final = 5
-OWN_CODE: Final = "your code"
-_PARTS: Final = {
-    layout.INTERPRETER: "the interpreter",
-    layout.RUNTIME: "the runtime",
-    ARCHIVE: "the module archive",
-}
-_METADATA: Final = (".dist-info", ".egg-info", ".data")
+# Where it is too large, more of them: what is to go may be small.
+_LARGEST_OF_TOO_MUCH: Final = 12
+
+
+def by_owner(package: Package, owners: Owners) -> dict[str, int]:
+    """Return the unpacked bytes of each distribution, folder at the top or part; largest first."""
+    sizes: Counter[str] = Counter()
+    for entry in package.files:
+        sizes[owners.of(entry.path)] += entry.size
+    return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
 
 
 def by_part(*roots: Path) -> dict[str, int]:
-    """Return the bytes of each package, and of the rest by other names; the largest one first."""
+    """Return the same of several folders together. Raises PackageError."""
     sizes: Counter[str] = Counter()
     for root in roots:
-        owners = _owners(root)
-        for name, size in _files(root):
-            sizes[_part(name, owners)] += size
-    return dict(sizes.most_common())
+        package = opened(FolderStore(root))
+        places = layout(package, image=False)
+        sizes.update(by_owner(package, Owners(distributions(package, places), places)))
+    return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
 
 
-def check(parts: Mapping[str, int], most: int, what: str) -> None:
-    """Raise PackageError, which names the largest parts, if there is more than `most` bytes."""
+def excess(parts: Mapping[str, int], *, image: bool) -> Finding | None:
+    """Find that it is more than Lambda takes, and say by what."""
+    limit = provided.MAX_IMAGE_BYTES if image else provided.MAX_CODE_BYTES
     total = sum(parts.values())
-    if total > most:
-        raise PackageError(
-            f"{what} would take {megabytes(total)}, and Lambda allows {megabytes(most)}. The "
-            f"largest parts: {told(parts)}. Leave out what the function does not need"
-            + (", or ship an image: --as image" if most == provided.MAX_CODE_BYTES else "")
-        )
+    if total <= limit:
+        return None
+    more = len(parts) - _LARGEST_OF_TOO_MUCH
+    return error(
+        "too-large",
+        "",
+        f"it takes {megabytes(total)} unpacked, and Lambda takes {megabytes(limit)}, layers "
+        f"included; the largest: {largest(parts, _LARGEST_OF_TOO_MUCH)}"
+        + (f" and {more} more" if more > 0 else ""),
+        "leave out what the function does not need"
+        + ("" if image else ", try snapboot package --strip, or make an image: --as image"),
+    )
 
 
-def told(parts: Mapping[str, int]) -> str:
+def check(parts: Mapping[str, int], *, image: bool) -> None:
+    """Raise PackageError for more than Lambda takes."""
+    if found := excess(parts, image=image):
+        raise PackageError(f"the function is too large: {found.message}; {found.remedy}")
+
+
+def largest(parts: Mapping[str, int], most: int = LARGEST) -> str:
     """Return the largest parts with their sizes, for people."""
-    return ", ".join(f"{name} {megabytes(parts[name])}" for name in list(parts)[:LARGEST])
+    return ", ".join(f"{name} {megabytes(parts[name])}" for name in list(parts)[:most])
 
 
 def megabytes(size: int) -> str:
     """Return a size as Lambda's quotas count: 50 MB are 50 · 1024² bytes."""
-    return f"{size / MIB:.1f} MB" if size >= MIB / 10 else f"{size / KIB:.1f} KB"
-
-
-def _files(root: Path) -> Iterator[tuple[str, int]]:
-    for parent, _, names in os.walk(root):
-        for name in names:
-            path = Path(parent, name)
-            yield path.relative_to(root).as_posix(), path.lstat().st_size
-
-
-def _owners(root: Path) -> dict[str, str]:
-    """Return which package each name at the top of a folder belongs to."""
-    owners: dict[str, str] = {}
-    for record in sorted(root.glob("*.dist-info/RECORD")):
-        package = record.parent.name.partition("-")[0]
-        rows = installed.recorded(record) or []
-        tops = {row[0].partition("/")[0] for row in rows} - {".."}
-        # Of a namespace package the first one is named; all of them would be no clearer.
-        owners |= {top: package for top in tops if top not in owners}
-    return owners
-
-
-def _part(name: str, owners: Mapping[str, str]) -> str:
-    for start, part in _PARTS.items():
-        if name == start or name.startswith(f"{start}/"):
-            return part
-    top = name.partition("/")[0]
-    if top.endswith(_METADATA):
-        return owners.get(top, top.partition("-")[0])
-    return owners.get(top, OWN_CODE)
+    return f"{size / MIB:,.1f} MB" if size >= MIB / 10 else f"{size / KIB:.1f} KB"

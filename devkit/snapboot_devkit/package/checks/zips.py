@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import calendar
 import contextlib
+import io
 import stat
+import struct
 import zipfile
 import zlib
 from collections import Counter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.host.protocol import MIB
 from snapboot_devkit.host.sources.budget import MAX_ENTRIES
-from snapboot_devkit.package.checks.contents import AuditError, Entry, Kind, kind_of
+from snapboot_devkit.package.checks.contents import (
+    MAX_READ_BYTES,
+    AuditError,
+    Entry,
+    Kind,
+    kind_of,
+)
 from snapboot_devkit.package.checks.finding import Finding, error, warning
 
 if TYPE_CHECKING:
@@ -32,8 +41,54 @@ _PERMISSIONS: Final = 0o777
 _TIMES_FIELD: Final = 0x5455
 _HAS_MTIME: Final = 0x1
 _FIELD_HEAD_BYTES: Final = 4
-# The longest path that Linux takes, in bytes.
+# The longest path that Linux takes, in bytes, and more folders in each other than anybody makes.
 _MAX_PATH: Final = 4096
+_MAX_DEPTH: Final = 100
+# The zip's own directory, which is read whole: 100,000 entries of usual names take 15 MB.
+MAX_DIRECTORY_BYTES: Final = 64 * MIB
+# Of one entry, all its extra fields; usual are 28 bytes, and `zipfile` copies them for each field.
+MAX_EXTRA_BYTES: Final = 1_024
+# Of the zip itself, each read counted: entries may share the same bytes.
+MAX_PACKED_READ_BYTES: Final = MAX_READ_BYTES
+_ENTRY_HEAD: Final = struct.Struct("<4s24xHHH12x")
+_ENTRY_MARK: Final = b"PK\x01\x02"
+
+
+class _CountedFile(io.BufferedReader):
+    """A zip file that ends in an error once too much was read of it."""
+
+    left = MAX_PACKED_READ_BYTES
+    opening = True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return bytes. Raises ValueError."""
+        if self.opening and size is not None and size > MAX_DIRECTORY_BYTES:
+            raise ValueError(f"its directory takes more than {MAX_DIRECTORY_BYTES} bytes")
+        content = super().read(size)
+        self.left -= len(content)
+        if self.left < 0:
+            raise ValueError(f"more than {MAX_PACKED_READ_BYTES} bytes of the zip would be read")
+        if self.opening and content.startswith(_ENTRY_MARK):
+            _check_directory(content)
+        return content
+
+
+def _check_directory(content: bytes) -> None:
+    """Raise ValueError for a directory that would keep `zipfile` busy."""
+    at = 0
+    for _ in range(MAX_ENTRIES):
+        if at + _ENTRY_HEAD.size > len(content):
+            return
+        mark, name, extra, comment = _ENTRY_HEAD.unpack_from(content, at)
+        if mark != _ENTRY_MARK:
+            return  # which `zipfile` refuses
+        if extra > MAX_EXTRA_BYTES:
+            raise ValueError(f"an entry has {extra} bytes of extra fields")
+        at += _ENTRY_HEAD.size + name + extra + comment
+    if at < len(content):
+        raise ValueError(
+            f"it lists more than {MAX_ENTRIES} files; leave out what the function does not need"
+        )
 
 
 class ZipStore:
@@ -44,13 +99,17 @@ class ZipStore:
         self.path = path
         try:
             self.packed_bytes: int | None = path.stat().st_size
-            self._zip = zipfile.ZipFile(path)
-        except DAMAGES as exc:
+            self._file = _CountedFile(io.FileIO(path))
+        except OSError as exc:
+            raise AuditError(f"cannot read {str(path)!r}: {exc.strerror or exc}") from exc
+        try:
+            self._zip = zipfile.ZipFile(self._file)
+        except (*DAMAGES, OSError) as exc:
+            self._file.close()
             raise AuditError(
                 f"cannot read {str(path)!r} as a zip file: {exc}; pack it again"
             ) from exc
-        except OSError as exc:
-            raise AuditError(f"cannot read {str(path)!r}: {exc.strerror or exc}") from exc
+        self._file.opening = False
         self.infos = [info for info in self._zip.infolist() if info.filename.strip("./")]
         self.by_path = {_path(info): info for info in self.infos}
 
@@ -64,16 +123,18 @@ class ZipStore:
     def __exit__(self, *failure: object) -> None:
         """Close the file."""
         self._zip.close()
+        self._file.close()
 
     def entries(self) -> Iterator[Entry]:
         """Return what Lambda unpacks; of two entries of one name the last. Raises AuditError."""
-        if len(self.infos) > MAX_ENTRIES:
-            raise AuditError(
-                f"cannot audit {str(self.path)!r}: it promises {len(self.infos)} files, more than "
-                f"{MAX_ENTRIES}; leave out what the function does not need"
-            )
         found = {path: _entry(info) for path, info in self.by_path.items() if not _leaves(info)}
-        yield from _folders(found)
+        for count, folder in enumerate(_folders(found)):
+            if count >= MAX_ENTRIES:
+                raise AuditError(
+                    f"cannot audit {str(self.path)!r}: its files are in more than {MAX_ENTRIES} "
+                    "folders; leave out what the function does not need"
+                )
+            yield Entry(folder, Kind.FOLDER, None, 0, ())
         yield from found.values()
 
     def read(self, path: str, size: int) -> bytes:
@@ -111,7 +172,9 @@ class ZipStore:
 
 def _refusal(info: zipfile.ZipInfo) -> str | None:
     if _leaves(info):
-        return "its name leads out of the package, or is longer than Linux takes"
+        return (
+            "its name leads out of the package, or is longer or deeper than Linux or any tool takes"
+        )
     if info.flag_bits & _ENCRYPTED:
         return "it is encrypted, which Lambda cannot unpack"
     if info.compress_type not in _COMPRESSIONS:
@@ -127,7 +190,7 @@ def _leaves(info: zipfile.ZipInfo) -> bool:
     if len(info.filename) > _MAX_PATH:
         return True
     name = PurePosixPath(info.filename)
-    return name.is_absolute() or ".." in name.parts
+    return name.is_absolute() or ".." in name.parts or len(name.parts) > _MAX_DEPTH
 
 
 def _path(info: zipfile.ZipInfo) -> str:
@@ -149,13 +212,16 @@ def _entry(info: zipfile.ZipInfo) -> Entry:
     return Entry(_path(info), kind, permissions, size, tuple(_times(info)))
 
 
-def _folders(found: dict[str, Entry]) -> Iterator[Entry]:
+def _folders(found: dict[str, Entry]) -> Iterator[str]:
     """Return the folders that have no entry of their own: they get usual permissions."""
     named: set[str] = set()
     for path in found:
-        named.update(str(parent) for parent in PurePosixPath(path).parents)
-    for path in sorted(named - found.keys() - {"."}):
-        yield Entry(path, Kind.FOLDER, None, 0, ())
+        folder = path.rpartition("/")[0]
+        while folder and folder not in named:
+            named.add(folder)
+            if folder not in found:
+                yield folder
+            folder = folder.rpartition("/")[0]
 
 
 def _times(info: zipfile.ZipInfo) -> Iterator[int]:
@@ -163,10 +229,11 @@ def _times(info: zipfile.ZipInfo) -> Iterator[int]:
 
     Which one it is on Lambda, where the time zone is UTC, AWS does not say.
     """
-    extra = info.extra
-    while len(extra) > _FIELD_HEAD_BYTES:
-        kind, size = (int.from_bytes(extra[at : at + 2], "little") for at in (0, 2))
-        field, extra = extra[4 : 4 + size], extra[4 + size :]
+    at, extra = 0, info.extra[:MAX_EXTRA_BYTES]
+    while at + _FIELD_HEAD_BYTES < len(extra):
+        kind, size = (int.from_bytes(extra[at + skip : at + skip + 2], "little") for skip in (0, 2))
+        at += _FIELD_HEAD_BYTES + size
+        field = extra[at - size : at]
         if kind == _TIMES_FIELD and len(field) > _FIELD_HEAD_BYTES and field[0] & _HAS_MTIME:
             yield int.from_bytes(field[1:5], "little")
     with contextlib.suppress(ValueError):  # a month 0, say

@@ -20,6 +20,8 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import InterpSegment
 
+from snapboot_devkit.package.formats.limits import Steps
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -34,9 +36,11 @@ _BITS: Final = {32: "EM_X86_64"}
 _GLIBC: Final = re.compile(r"GLIBC_(\d{1,4})\.(\d{1,4})(?:\.\d+)?")
 # Versions that stand for a feature of the dynamic linker, and the glibc that has it first.
 _FEATURES: Final = {"GLIBC_ABI_DT_RELR": (2, 36)}
-# Far more than the tables of any library take. How long they are is the file's own word: entries
-# without end, and names of many megabytes, could be promised in some hundred bytes.
+# Far more than the tables of any library take (LLVM's: 6 MB in 470,000 reads). How long they are is
+# the file's own word: entries without end, and names of many megabytes, could be promised in some
+# hundred bytes.
 _MAX_READ_BYTES: Final = 8 * 1024 * 1024
+_MAX_READS: Final = 1_000_000
 _MAX_TABLES: Final = 4_096
 _MAX_ENTRIES: Final = 65_536
 # What `strip --strip-debug` removes.
@@ -78,14 +82,19 @@ class Needs:
 
 
 class _Limited:
-    """A stream that ends in an error once too much was read from it."""
+    """A stream that ends in an error once too much was read from it, or too often."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, steps: Steps | None) -> None:
         self._file = file
         self._left = _MAX_READ_BYTES
+        self._reads = Steps(_MAX_READS)
+        self._steps = steps or self._reads
         self.seek, self.tell = file.seek, file.tell
 
     def read(self, size: int = -1) -> bytes:
+        self._reads.take()
+        if self._steps is not self._reads:
+            self._steps.take()
         content = self._file.read(self._left + 1 if size < 0 else min(size, self._left + 1))
         self._left -= len(content)
         if self._left < 0:
@@ -110,36 +119,38 @@ def needs(path: Path) -> Needs:
         return needs_of(file, str(path))
 
 
-def needs_of(file: BinaryIO, name: str) -> Needs:
-    """Return what the ELF file in a seekable stream needs. Raises ElfError, which names it."""
-    with _reading(name):
-        return _read(ELFFile(_Limited(file)))  # type: ignore[arg-type]
+def needs_of(file: BinaryIO, name: str, steps: Steps | None = None) -> Needs:
+    """Return what the ELF file in a seekable stream needs. Raises ElfError, which names it.
+
+    Each read counts as one of `steps`, here and below.
+    """
+    with _reading(file, name, steps) as elf:
+        return _read(elf)
 
 
-def constant_of(file: BinaryIO, name: str, symbol: str) -> int | None:
+def constant_of(file: BinaryIO, name: str, symbol: str, steps: Steps | None = None) -> int | None:
     """Return a 32-bit number that the ELF file in a seekable stream exports, None if it does not.
 
     Raises ElfError, which names the file.
     """
-    with _reading(name):
-        return _constant(ELFFile(_Limited(file)), symbol)  # type: ignore[arg-type]
+    with _reading(file, name, steps) as elf:
+        return _constant(elf, symbol)
 
 
-def debug_bytes_of(file: BinaryIO, name: str) -> int:
+def debug_bytes_of(file: BinaryIO, name: str, steps: Steps | None = None) -> int:
     """Return how much of the ELF file in a seekable stream only a debugger reads.
 
     Raises ElfError, which names the file.
     """
-    with _reading(name):
-        elf = ELFFile(_Limited(file))  # type: ignore[arg-type]
+    with _reading(file, name, steps) as elf:
         sections = islice(elf.iter_sections(), _MAX_TABLES)
         return sum(one["sh_size"] for one in sections if one.name.startswith(_DEBUG_SECTIONS))
 
 
 @contextmanager
-def _reading(name: str) -> Iterator[None]:
+def _reading(file: BinaryIO, name: str, steps: Steps | None) -> Iterator[ELFFile]:
     try:
-        yield
+        yield ELFFile(_Limited(file, steps))  # type: ignore[arg-type]
     except _DAMAGES as exc:
         raise ElfError(
             f"cannot read {name!r} as an ELF file: {str(exc) or type(exc).__name__}; build "

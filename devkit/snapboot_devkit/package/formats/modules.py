@@ -1,4 +1,4 @@
-"""A module archive as somebody else wrote it: what it holds, and what is wrong with it.
+"""A module archive as others wrote it: what it holds, and what is wrong with it.
 
 `inside/archive.py` describes the format and writes it, the runtime's `archive.py` loads from it.
 """
@@ -90,17 +90,24 @@ class ModuleArchive:
         """Return the names of the modules whose source is another one now.
 
         `source_of` returns the source of a module as it is, None for one that is not to be judged.
+        It is asked once for each file, however many modules claim to be in it.
         """
+        hashes: dict[tuple[str, str], bytes | None] = {}
+        for module in self.modules:
+            file = module.home, module.tail
+            if module.name in self.sources and file not in hashes:
+                hashes[file] = self._hash(source_of(module))
         return [
             module.name
             for module in self.modules
-            if module.name in self.sources
-            and (source := source_of(module)) is not None
-            and self._hash(source) != self.sources[module.name]
+            if (found := hashes.get((module.home, module.tail))) is not None
+            and found != self.sources.get(module.name, found)
         ]
 
-    def _hash(self, source: bytes) -> bytes:
+    def _hash(self, source: bytes | None) -> bytes | None:
         """Return what `importlib.util.source_hash` of the Python it was made for returns."""
+        if source is None:
+            return None
         return _imp.source_hash(int.from_bytes(self.magic, "little"), source)
 
 
@@ -118,17 +125,32 @@ def read(content: bytes) -> ModuleArchive:
         homes, entries, patterns = loads(index)
         modules = tuple(_module(name, homes, *entry) for name, entry in entries.items())
         _check_place(*patterns)
-        hashes = _hashes(loads(content[sources:]))
-    except (PlainMarshalError, TypeError, ValueError, IndexError, AttributeError) as exc:
+        hashes = _hashes(loads(memoryview(content)[sources:]))
+    except (PlainMarshalError, TypeError, ValueError, LookupError, AttributeError) as exc:
         raise ModuleArchiveError(f"its index cannot be read: {exc}") from exc
+    _check_apart([(one.offset, one.length) for one in modules] + [patterns[:2]], start)
     return ModuleArchive(magic, hexversion, modules, patterns, hashes, content)
+
+
+def _check_apart(places: list[tuple[int, int]], end: int) -> None:
+    """Raise ModuleArchiveError unless each byte is of one module at most.
+
+    Then all of them are hashed in the time that the file takes, once.
+    """
+    at = HEADER.size
+    for offset, length in sorted(place for place in places if place[1]):
+        if offset < at:
+            raise ModuleArchiveError("its modules overlap")
+        at = offset + length
+    if at > end:
+        raise ModuleArchiveError("its modules run into its index")
 
 
 def _module(name: Any, homes: Any, number: Any, tail: Any, *code: Any) -> SealedModule:
     offset, length, check = code
     module = SealedModule(name, homes[number], tail, offset, length, check)
     if not all(isinstance(text, str) for text in (module.name, module.home, tail)):
-        raise TypeError(f"{module!r}")
+        raise TypeError("a module's name, home or tail is not text")
     _check_place(offset, length, check)
     return module
 
@@ -136,11 +158,11 @@ def _module(name: Any, homes: Any, number: Any, tail: Any, *code: Any) -> Sealed
 def _check_place(offset: Any, length: Any, check: Any) -> None:
     numbers = all(isinstance(number, int) and number >= 0 for number in (offset, length))
     if not numbers or not isinstance(check, bytes):
-        raise TypeError(f"{(offset, length, check)!r} is no place in an archive")
+        raise TypeError("a place is not an offset, a length and a check")
 
 
 def _hashes(table: Any) -> dict[str, bytes]:
     for name, value in table.items():
         if not isinstance(name, str) or not isinstance(value, bytes):
-            raise TypeError(f"{name!r}: {value!r} is no hash of a source")
+            raise TypeError("the sources table is not of names and hashes")
     return dict(table)

@@ -31,9 +31,9 @@ def make(request: Request, scratch: Path, tell: Callable[[str], object]) -> Pack
     work = Work(request, scratch / layout.IMAGE_FOLDER, tell, target)
     work.scratch.mkdir()
     work.lay_out_code(max_bytes=provided.MAX_IMAGE_BYTES, bootstrap=False)
-    work.examine_machines()
+    work.examine(work.task)
     parts = sizes.by_part(work.task)
-    sizes.check(parts, provided.MAX_IMAGE_BYTES, "the function")
+    sizes.check(parts, image=True)
     env = {**sealing.AS_ON_LAMBDA, **request.env} if request.with_archive else None
     text = dockerfile.dockerfile(target, request.handler, request.included, env)
     (work.scratch / _DOCKERFILE).write_text(text, "utf-8")

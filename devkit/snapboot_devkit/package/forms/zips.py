@@ -77,7 +77,7 @@ class _Zips:
         runtime.lay_out(self.placement.runtime, work.target)
         if work.request.with_interpreter:
             self._lay_out_interpreter()
-        work.examine(self.shipped.values())
+        work.examine(*self.shipped.values())
         self._check_size()
 
     def compile(self) -> None:
@@ -149,7 +149,7 @@ class _Zips:
 
     def _check_size(self) -> dict[str, int]:
         parts = sizes.by_part(*self.shipped.values())
-        sizes.check(parts, provided.MAX_CODE_BYTES, "the function, unpacked,")
+        sizes.check(parts, image=False)
         return parts
 
     def _worker(self) -> Interpreter:
