@@ -27,7 +27,7 @@ from snapboot_devkit.package.forms.wrapper_layer import Extra
 from snapboot_devkit.package.forms.wrapper_layer import make as make_wrapper_layer
 from snapboot_devkit.package.layout import LAYER_ZIP, Form
 from snapboot_devkit.package.packaging import package as make
-from snapboot_devkit.package.request import Request
+from snapboot_devkit.package.request import IMPORT_LIMIT_S, Request
 from snapboot_devkit.package.target import Architecture, Libc
 from snapboot_devkit.package.work import MissingHandlerError
 
@@ -84,8 +84,29 @@ def package(  # noqa: PLR0913 - each is something that is typed
             "but --as image writes it into the Dockerfile.",
         ),
     ] = None,
+    env_file: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file with such variables, as of `snapboot invoke`; may be repeated."),
+    ] = None,
+    layer: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A layer of the function's, a folder or a zip, at /opt while it is imported; "
+            "may be repeated. It is not put into the package."
+        ),
+    ] = None,
+    import_timeout: Annotated[
+        float, typer.Option(help="How many seconds the handler's import may take.")
+    ] = IMPORT_LIMIT_S,
     no_archive: Annotated[
         bool, typer.Option("--no-archive", help="Make no module archive; import nothing here.")
+    ] = False,
+    require_archive: Annotated[
+        bool,
+        typer.Option(
+            "--require-archive",
+            help="Fail if the handler cannot be imported here; else it is packaged without archive.",
+        ),
     ] = False,
     no_interpreter: Annotated[
         bool,
@@ -124,8 +145,11 @@ def package(  # noqa: PLR0913 - each is something that is typed
             libc=libc,
             requirements=requirements,
             included=tuple(include or ()),
-            env=arguments.variables(env or ()),
+            env=arguments.variables(env or (), env_file or ()),
+            layers=tuple(layer or ()),
+            import_limit_s=import_timeout,
             with_archive=not no_archive,
+            archive_required=require_archive,
             with_interpreter=not no_interpreter,
             newer_glibc=allow_newer_glibc,
         )

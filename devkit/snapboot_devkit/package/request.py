@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.layout import Form
@@ -13,14 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+# Ten times what Lambda gives to an init on demand: this machine may have compiled nothing yet.
+IMPORT_LIMIT_S: Final = 100.0
+MAX_IMPORT_LIMIT_S: Final = 900.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A package that is wanted. `python` is a version, or an interpreter's folder or program.
 
-    `env` are variables that the handler reads while it is imported. Without `with_archive` there
-    is no module archive; without `with_interpreter` a zip has neither interpreter nor runtime.
-    With `newer_glibc` files are taken that need more than Amazon Linux has.
+    `env` are variables that the handler reads while it is imported, `layers` folders and zips that
+    it finds at /opt then, and its import may take `import_limit_s`. Without `with_archive` there is
+    no module archive; with `archive_required` a function without one is an error. Without
+    `with_interpreter` a zip has neither interpreter nor runtime. With `newer_glibc` files are taken
+    that need more than Amazon Linux has.
     """
 
     source: Path
@@ -33,7 +39,10 @@ class Request:
     requirements: Path | None = None
     included: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[Path, ...] = ()
+    import_limit_s: float = IMPORT_LIMIT_S
     with_archive: bool = True
+    archive_required: bool = False
     with_interpreter: bool = True
     newer_glibc: bool = False
 
@@ -47,6 +56,17 @@ class Request:
         if self.libc is Libc.MUSL and self.form is not Form.IMAGE:
             raise PackageError(
                 "provided.al2023 has glibc; musl is for an image with such a base: --as image"
+            )
+        if self.layers and self.form is Form.IMAGE:
+            raise PackageError(
+                "an image has no layers: leave out --layer, and put into the image what they hold"
+            )
+        if self.archive_required and not self.with_archive:
+            raise PackageError("--require-archive and --no-archive contradict each other")
+        if not 0 < self.import_limit_s <= MAX_IMPORT_LIMIT_S:
+            raise PackageError(
+                f"--import-timeout {self.import_limit_s:g} must be between 0 and "
+                f"{MAX_IMPORT_LIMIT_S:g} seconds"
             )
         if not self.with_interpreter and self.form is not Form.ZIP:
             raise PackageError(

@@ -57,18 +57,26 @@ class Room:
 
 
 def furnish(
-    task_root: Path, layer_root: Path | None, temporary: Path, needed: Iterable[Path] = ()
+    task_root: Path,
+    layer_root: Path | None,
+    temporary: Path,
+    needed: Iterable[Path] = (),
+    *,
+    as_root: bool | None = None,
 ) -> Room | str:
     """Return a room for a function's folders, or the reason why there is none.
 
     `temporary` becomes /tmp. `needed` are paths that must stay as they are, such as the
-    interpreter's; one that is not there yet is to come from the code or a layer. Blocks for a
-    trial, some milliseconds for root, some tens for others.
+    interpreter's; one that is not there yet is to come from the code or a layer. With `as_root`
+    off root enters it as others do, by a command. Blocks for a trial, some milliseconds for root,
+    some tens for others.
     """
     if sys.platform != "linux":
         return "functions see this machine's files as they are: another view takes Linux"
     there = [path for path in needed if path.exists()]
-    room = plan(task_root, layer_root, temporary, there, as_root=os.geteuid() == 0)
+    if as_root is None:
+        as_root = os.geteuid() == 0
+    room = plan(task_root, layer_root, temporary, there, as_root=as_root)
     problem = _try_as_root(room) if room.as_root else _try_as_user(room)
     if problem:
         return f"functions see this machine's files as they are: {problem}"

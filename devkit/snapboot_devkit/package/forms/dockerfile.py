@@ -48,23 +48,35 @@ _CHECK: Final = (
 
 
 def dockerfile(
-    target: Target, handler: str, included: Sequence[str], env: Mapping[str, str] | None
+    target: Target,
+    handler: str,
+    included: Sequence[str],
+    env: Mapping[str, str] | None,
+    *,
+    required: bool = False,
 ) -> str:
-    """Return the text; without `env`, the variables that the handler gets, nothing is sealed."""
+    """Return the text; without `env`, the variables that the handler gets, nothing is sealed.
+
+    With `required` the build fails where the handler cannot be imported in it.
+    """
     check = _CHECK.format(python=target.python, version=target.version)
     return _TEXT.format(
         version=target.version,
         bootstrap=_BOOTSTRAP,
         inside=_INSIDE,
         check=shlex.quote(check),
-        seal="" if env is None else _seal(handler, included, env),
+        seal="" if env is None else _seal(handler, included, env, required=required),
         command=json.dumps([handler]),
     )
 
 
-def _seal(handler: str, included: Sequence[str], env: Mapping[str, str]) -> str:
+def _seal(
+    handler: str, included: Sequence[str], env: Mapping[str, str], *, required: bool
+) -> str:
     pairs = [_word(f"{name}={value}") for name, value in env.items()]
     arguments = ["--handler", _word(handler), "--runtime", _RUNTIME]
+    if not required:
+        arguments.append("--if-importable")
     for module in included:
         arguments += ["--include", _word(module)]
     return _SEAL.format(env=" ".join(pairs), inside=_INSIDE, arguments=" ".join(arguments))

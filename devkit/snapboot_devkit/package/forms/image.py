@@ -35,7 +35,9 @@ def make(request: Request, scratch: Path, tell: Callable[[str], object]) -> Pack
     parts = sizes.by_part(work.task)
     sizes.check(parts, image=True)
     env = {**sealing.AS_ON_LAMBDA, **request.env} if request.with_archive else None
-    text = dockerfile.dockerfile(target, request.handler, request.included, env)
+    text = dockerfile.dockerfile(
+        target, request.handler, request.included, env, required=request.archive_required
+    )
     (work.scratch / _DOCKERFILE).write_text(text, "utf-8")
     (work.scratch / "requirements.txt").unlink(missing_ok=True)
     place = request.output / layout.IMAGE_FOLDER

@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from snapboot_devkit.package import layout
-from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.contents.tree import ARCHIVE
+from snapboot_devkit.package.errors import ImportFailedError, PackageError
+from snapboot_devkit.package.forms.view import View
 from snapboot_devkit.package.process import run
+from snapboot_devkit.package.request import IMPORT_LIMIT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _INSIDE: Final = Path(__file__).parents[1] / "inside"
 # A whole standard library and large packages, on a slow machine.
 _COMPILING_S: Final = 600.0
-# `inside` itself gives the handler some 100 s.
-_SEALING_S: Final = 300.0
+# What `inside` may take beside the import itself.
+_SEALING_S: Final = 200.0
 _MAX_DETAIL_LINES: Final = 20
 
 # What Lambda would tell the handler while it is imported. The credentials are nobody's.
@@ -62,9 +65,16 @@ class Worker:
         return dict(answer["failed"])
 
     def seal(self, task: Path, order: Order) -> Sealed:
-        """Write the module archive into the function's folder. Raises PackageError."""
-        arguments = ["seal", str(task), "--handler", order.handler]
+        """Write the module archive into the function's folder.
+
+        Raises PackageError, ImportFailedError where the function may still work on Lambda.
+        """
+        view = order.view or View(task)
+        arguments = ["seal", str(view.task), "--handler", order.handler]
         arguments += ["--runtime", str(order.runtime), "--as", layout.TASK_ROOT]
+        arguments += ["--output", str(task / ARCHIVE), "--limit", str(order.limit_s)]
+        if view.layer:
+            arguments += ["--layer", str(view.layer)]
         for module in order.included:
             arguments += ["--include", module]
         for folder, place in order.places:
@@ -72,16 +82,23 @@ class Worker:
         if order.suffix:
             arguments += ["--extension-suffix", order.suffix]
         try:
-            answer = self._inside(arguments, order.env, _SEALING_S)
+            answer = self._inside(arguments, order.env, _SEALING_S + order.limit_s, view.command)
         except PackageError as exc:
-            # In the handler's traceback the scratch folder would mean nothing to anybody.
-            raise PackageError(str(exc).replace(str(task), layout.TASK_ROOT)) from exc
+            # In the handler's traceback the scratch folders would mean nothing to anybody.
+            text = str(exc).replace(str(task), layout.TASK_ROOT)
+            if view.layer:
+                text = text.replace(str(view.layer), layout.LAYER_ROOT)
+            raise type(exc)(text) from exc
         return Sealed(int(answer["modules"]), dict(answer["left_out"]))
 
     def _inside(
-        self, arguments: Sequence[str], env: Mapping[str, str], limit_s: float
+        self,
+        arguments: Sequence[str],
+        env: Mapping[str, str],
+        limit_s: float,
+        within: Callable[[list[str]], list[str]] = list,
     ) -> dict[str, Any]:
-        command = [str(self.program), "-SsPB", str(_INSIDE), *arguments]
+        command = within([str(self.program), "-SsPB", str(_INSIDE), *arguments])
         environ = {"PATH": os.defpath, "PYTHONHASHSEED": "0", **AS_ON_LAMBDA, **env}
         done = run(command, limit_s=limit_s, env=environ)
         try:
@@ -90,13 +107,16 @@ class Worker:
             words = done.errors.strip() or f"exit status {done.status}"
             raise PackageError(f"{str(self.program)!r} failed to {arguments[0]}: {words}") from None
         if error := answer.get("error"):
-            raise PackageError(_told(error))
+            raise (ImportFailedError if error.get("mayWork") else PackageError)(_told(error))
         return dict(answer)
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to seal: `places` are folders beside the function's, each with its path on Lambda."""
+    """What to seal, and how the import may see the file system and how long it may take.
+
+    `places` are folders beside the function's, each with its path on Lambda.
+    """
 
     handler: str
     runtime: Path
@@ -104,8 +124,10 @@ class Order:
     env: Mapping[str, str]
     places: Sequence[tuple[Path, str]] = ()
     suffix: str = ""
+    view: View | None = None
+    limit_s: float = IMPORT_LIMIT_S
 
 
-def _told(error: Mapping[str, str]) -> str:
+def _told(error: Mapping[str, Any]) -> str:
     detail = error.get("detail", "").rstrip().splitlines()[-_MAX_DETAIL_LINES:]
     return "\n".join([f"{error['message']}; {error['remedy']}", *(f"  {line}" for line in detail)])

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package import layout
 from snapboot_devkit.package.checks import provided, sizes
 from snapboot_devkit.package.contents import runtime
 from snapboot_devkit.package.contents.tree import ARCHIVE
-from snapboot_devkit.package.forms import zipping
+from snapboot_devkit.package.errors import ImportFailedError
+from snapboot_devkit.package.forms import view, zipping
 from snapboot_devkit.package.forms.sealing import Order, Sealed, Worker
 from snapboot_devkit.package.interpreters import choice, managed, portable, twin
 from snapboot_devkit.package.layout import Form, Placement
@@ -20,7 +22,6 @@ from snapboot_devkit.package.work import Work, some
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from snapboot_devkit.package.interpreters.interpreter import Interpreter
     from snapboot_devkit.package.request import Request
@@ -107,10 +108,16 @@ class _Zips:
             )
             return None
         self.work.tell(f"importing {self.work.request.handler} for the module archive")
-        if self._is_foreign():
-            return self._seal_by_twin(worker)
-        order = self._order(self.placement.runtime, worker.stdlib)
-        return self._told(Worker(worker.program).seal(self.work.task, order))
+        try:
+            if self._is_foreign():
+                return self._seal_by_twin(worker)
+            order = self._order(self.work.task, self.placement.runtime, worker)
+            return self._told(Worker(worker.program).seal(self.work.task, order))
+        except ImportFailedError as exc:
+            if self.work.request.archive_required:
+                raise
+            self.work.warnings.append(f"packaged without a module archive: {exc}")
+            return None
 
     def pack(self, sealed: Sealed | None) -> Packaged:
         """Write the zips and move them to their places. Raises OSError and PackageError."""
@@ -163,8 +170,13 @@ class _Zips:
     def _is_foreign(self) -> bool:
         return self.work.target.architecture is not managed.native()
 
-    def _order(self, runtime_folder: Path, stdlib: Path, suffix: str = "") -> Order:
-        request, place = self.work.request, self.placement.place
+    def _order(
+        self, task: Path, runtime_folder: Path, worker: Interpreter, suffix: str = ""
+    ) -> Order:
+        request, place, stdlib = self.work.request, self.placement.place, worker.stdlib
+        needed = (worker.program, stdlib, runtime_folder, Path(__file__).parents[1])
+        seen = view.prepare(task, request.layers, request.env, self.work.scratch, needed)
+        self.work.warnings += seen.missing
         library = f"{place}/{layout.INTERPRETER}/{stdlib.parent.name}/{stdlib.name}"
         return Order(
             request.handler,
@@ -173,6 +185,8 @@ class _Zips:
             request.env,
             ((runtime_folder, f"{place}/{layout.RUNTIME}"), (stdlib, library)),
             suffix,
+            seen,
+            request.import_limit_s,
         )
 
     def _seal_by_twin(self, native: Interpreter) -> Sealed | None:
@@ -186,7 +200,7 @@ class _Zips:
         own = twin.lay_out(
             self.placement.runtime, [runtime.REQUIREMENTS], work.target, folder / "twin-runtime"
         )
-        order = self._order(own, native.stdlib, twin.suffix(work.target))
+        order = self._order(task, own, native, twin.suffix(work.target))
         sealed = Worker(native.program).seal(task, order)
         roots = {"t": work.task, "r": self.placement.runtime}
         if work.request.with_interpreter:

@@ -1,11 +1,14 @@
 """The command line: `compile`, `seal` and `trace`, each with one JSON document for an answer.
 
     compile FOLDER --as PLACE
-    seal TASK --handler H [--runtime FOLDER] [--include M]… [--as PLACE] [--place FOLDER=PLACE]…
-    trace TASK --handler H [--runtime FOLDER] [--include M]…
+    seal TASK --handler H [--runtime FOLDER] [--include M]… [--layer FOLDER] [--limit SECONDS]
+        [--as PLACE] [--place FOLDER=PLACE]… [--output FILE] [--if-importable]
+    trace TASK --handler H [--runtime FOLDER] [--include M]… [--layer FOLDER] [--limit SECONDS]
 
 A place is the path on Lambda, for the file names in tracebacks. `--include package.*` takes all
-modules below a package. The caller sets the function's variables. An answer is printed on stdout
+modules below a package. `--layer` is the folder that stands for /opt, if that is not at its place;
+the import may take the limit. With `--if-importable` a handler that cannot be imported here is no
+failure: there is no archive then, and the reason goes to stderr. The caller sets the function's variables. An answer is printed on stdout
 and the exit status is 0; a failure is {"error": {"message", "remedy", "detail"}} and 1.
 """
 
@@ -14,12 +17,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
 from .bytecode import compile_folder
-from .discovery import discover
+from .discovery import DEADLINE_S, Init, discover
 from .failure import Failure
 from .places import Places
 from .sealing import Order, seal
@@ -58,10 +62,14 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--handler", required=True)
         command.add_argument("--runtime", type=_folder, default=None)
         command.add_argument("--include", action="append", default=[])
+        command.add_argument("--layer", type=_folder, default="")
+        command.add_argument("--limit", type=float, default=DEADLINE_S)
     sealing = commands.choices["seal"]
     sealing.add_argument("--as", dest="place", default=TASK_ROOT)
     sealing.add_argument("--place", dest="places", type=_pair, action="append", default=[])
     sealing.add_argument("--extension-suffix", dest="suffix", default="")
+    sealing.add_argument("--output", default="")
+    sealing.add_argument("--if-importable", action="store_true")
     return parser
 
 
@@ -70,12 +78,22 @@ def _answer(wanted: argparse.Namespace) -> dict[str, object]:
         return asdict(compile_folder(wanted.folder, wanted.place))
     runtime = wanted.runtime or _own_runtime()
     if wanted.command == "trace":
-        return asdict(discover(wanted.folder, wanted.handler, runtime, wanted.include))
+        return asdict(discover(_init(wanted, runtime)))
     places = Places(((wanted.folder, wanted.place), *wanted.places))
-    order = Order(
-        wanted.folder, wanted.handler, runtime, wanted.include, places, suffix=wanted.suffix
+    order = Order(_init(wanted, runtime), places, suffix=wanted.suffix, output=wanted.output)
+    try:
+        return seal(order)
+    except Failure as exc:
+        if not (wanted.if_importable and exc.may_work):
+            raise
+        sys.stderr.write(f"no module archive: {exc}; {exc.remedy}\n{exc.detail}\n")
+        return {"archive": None}
+
+
+def _init(wanted: argparse.Namespace, runtime: str) -> Init:
+    return Init(
+        wanted.folder, wanted.handler, runtime, tuple(wanted.include), wanted.layer, wanted.limit
     )
-    return seal(order)
 
 
 def _folder(path: str) -> str:

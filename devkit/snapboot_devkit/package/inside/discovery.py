@@ -10,28 +10,38 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from . import reasons
 from .failure import Failure
+from .tracing import IN_PLACE, LAYERS
 
 TRACING = str(Path(__file__).with_name("tracing.py"))
 
 # Ten times what Lambda gives to an init on demand: this machine may have compiled nothing yet.
 DEADLINE_S = 100.0
+TASK_ROOT = "/var/task"
+# Of Lambda; nothing listens there, and nothing is asked.
+RUNTIME_API = "127.0.0.1:9001"
+# Variables that hold folders, in which those of Lambda are looked for where they are here.
+FOLDERS = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "AWS_LAMBDA_EXEC_WRAPPER")
 
-REMEDY = (
-    "add what it needs (--requirements), set the variables that it reads while it is imported"
-    " (--env NAME=VALUE), or ship without a module archive (--no-archive)"
-)
-# By the types of the platform; for the others, REMEDY.
+# What is left of it may take this long to say where it hangs.
+NOTES_S = 2.0
+POLL_S = 0.05
+
+# By the types of the platform; for the others, `reasons`.
 REMEDIES = {
     "Runtime.MalformedHandlerName": "name it module.function, such as app.handler (--handler)",
     "Runtime.BuiltInModuleConflict": "rename the module, and name it by --handler",
     "Runtime.UserCodeSyntaxError": "correct it, or choose the Python it is written for (--python)",
     "Runtime.HandlerNotFound": "name a function that the module has (--handler), or define it",
 }
+# They fail on Lambda as they do here, so a package without a module archive would be of no use.
+CERTAIN = frozenset(REMEDIES)
 # Of what a process said that ended without an answer.
 MAX_TAIL_CHARACTERS = 2_000
 
@@ -61,41 +71,74 @@ class Discovery:
     patterns: tuple[Any, ...]
 
 
-def discover(task: str, handler: str, runtime: str, included: list[str]) -> Discovery:
+@dataclass(frozen=True, slots=True)
+class Init:
+    """A Function Init to be traced: `layer` is the folder that stands for /opt, "" for /opt itself.
+
+    The import may take `limit_s` seconds.
+    """
+
+    task: str
+    handler: str
+    runtime: str
+    included: tuple[str, ...] = ()
+    layer: str = ""
+    limit_s: float = DEADLINE_S
+
+    @property
+    def named(self) -> str:
+        """What is imported, in words."""
+        included = f" and {', '.join(self.included)}" if self.included else ""
+        return f"the handler {self.handler!r}{included}"
+
+
+def discover(init: Init) -> Discovery:
     """Import a handler, and the modules to be included, as on Lambda; raise Failure if it fails."""
-    told = _answer(task, handler, runtime, included)
+    told = _answer(init)
     if "modules" not in told:
-        message = f"cannot import the handler {handler!r}{_and(included)}: {_words(told)}"
-        raise Failure(message, REMEDIES.get(told["kind"], REMEDY), told["traceback"])
+        message = f"cannot import {init.named}: {_words(told)}"
+        kind = told["kind"]
+        remedy = REMEDIES.get(kind) or reasons.remedy(told, init.task, _environment(init))
+        raise Failure(message, remedy, told["traceback"], may_work=kind not in CERTAIN)
     modules = tuple(Found(*described) for described in told["modules"])
-    path = tuple(str(Path(task, entry)) for entry in told["path"])
+    path = tuple(str(Path(init.task, entry)) for entry in told["path"])
     return Discovery(modules, tuple(told["packages"]), path, tuple(told["patterns"]))
 
 
-def _answer(task: str, handler: str, runtime: str, included: list[str]) -> dict[str, Any]:
-    command = [sys.executable, "-SsP", TRACING, runtime, *included]
+def _answer(init: Init) -> dict[str, Any]:
     # Files and no pipes: what the function may have forked would keep those open.
-    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as errors:
+    with (
+        tempfile.TemporaryFile() as answer,
+        tempfile.TemporaryFile() as errors,
+        tempfile.TemporaryFile() as notes,
+    ):
+        numbers = [answer.fileno(), notes.fileno()]
         process = subprocess.Popen(
-            command,
-            cwd=task,
-            env=_environment(task, handler, runtime),
+            [
+                *(sys.executable, "-SsP", TRACING, *map(str, numbers)),
+                *(init.runtime, init.layer or IN_PLACE, *init.included),
+            ],
+            cwd=init.task,
+            env=_environment(init),
             stdin=subprocess.DEVNULL,
-            stdout=answer,
+            stdout=errors,
             stderr=errors,
+            pass_fds=numbers,
             start_new_session=True,
         )
         try:
-            ending = _ending(process, handler)
+            ending = _ending(process, init, notes)
         finally:
             _pass_on(errors)
+        noted = _read(notes)
         answer.seek(0)
         try:
             told: dict[str, Any] = marshal.load(answer)  # noqa: S302 - of `tracing`, and no code
         except (EOFError, ValueError, TypeError):
-            text = f"the process that imported the handler {handler!r} ended {ending}"
-            raise Failure(text, REMEDY, _tail(errors)) from None
-    return told
+            text = f"the process that imported {init.named} ended {ending}"
+            remedy = reasons.remedy({}, init.task, {}, reasons.hosts(noted))
+            raise Failure(text, remedy, _tail(errors), may_work=True) from None
+    return {**told, "hosts": reasons.hosts(noted), "opened": reasons.opened(noted)}
 
 
 def _pass_on(errors: IO[bytes]) -> None:
@@ -110,13 +153,23 @@ def _tail(errors: IO[bytes]) -> str:
     return errors.read(longest).decode("utf-8", "replace")[-MAX_TAIL_CHARACTERS:]
 
 
-def _ending(process: subprocess.Popen[bytes], handler: str) -> str:
+def _read(notes: IO[bytes]) -> str:
+    notes.seek(0)
+    return notes.read().decode("utf-8", "replace")
+
+
+def _ending(process: subprocess.Popen[bytes], init: Init, notes: IO[bytes]) -> str:
     """Wait for the process, and say how it ended."""
     try:
-        status = process.wait(DEADLINE_S)
+        status = process.wait(init.limit_s)
     except subprocess.TimeoutExpired as exc:
-        text = f"importing the handler {handler!r} takes longer than {DEADLINE_S:.0f} s"
-        raise Failure(text, REMEDY) from exc
+        where = _where(process, notes)
+        noted = _read(notes)
+        text = f"importing {init.named} takes longer than {init.limit_s:g} s"
+        place = reasons.place(where, init.task)
+        remedy = reasons.remedy({}, init.task, {}, reasons.hosts(noted))
+        text += f"; it was at {place}" if place else ""
+        raise Failure(text, remedy, where.rstrip(), may_work=True) from exc
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -124,23 +177,51 @@ def _ending(process: subprocess.Popen[bytes], handler: str) -> str:
     return f"by {signal.Signals(-status).name}" if status < 0 else f"with exit status {status}"
 
 
-def _environment(task: str, handler: str, runtime: str) -> dict[str, str]:
+def _where(process: subprocess.Popen[bytes], notes: IO[bytes]) -> str:
+    """Have a process that hangs write down where, and return that; "" if it does not."""
+    begin = notes.seek(0, os.SEEK_END)
+    process.send_signal(signal.SIGUSR2)
+    deadline = time.monotonic() + NOTES_S
+    told = ""
+    while time.monotonic() < deadline and process.poll() is None:
+        notes.seek(begin)
+        last, told = told, notes.read().decode("utf-8", "replace")
+        if told and told == last:  # and no more comes
+            break
+        time.sleep(POLL_S)
+    return told
+
+
+def _environment(init: Init) -> dict[str, str]:
+    task, layer = init.task, init.layer or LAYERS
+    given = {name: _here(name, value, init) for name, value in os.environ.items()}
     return {
-        "LAMBDA_RUNTIME_DIR": runtime,
-        **os.environ,
+        "LAMBDA_RUNTIME_DIR": init.runtime,
+        "LD_LIBRARY_PATH": f"{init.runtime}:{task}:{task}/lib:{layer}/lib",
+        **given,
+        "AWS_LAMBDA_RUNTIME_API": RUNTIME_API,
         "LAMBDA_TASK_ROOT": task,
-        "_HANDLER": handler,
+        "_HANDLER": init.handler,
         "PYTHONHASHSEED": "0",  # the order of imports may follow that of a set
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 
+def _here(name: str, value: str, init: Init) -> str:
+    """Return a variable with the folders of Lambda as they are here, if it is one of folders."""
+    if name not in FOLDERS:
+        return value
+    places = {TASK_ROOT: init.task, LAYERS: init.layer or LAYERS}
+    return ":".join(_moved(folder, places) for folder in value.split(":"))
+
+
+def _moved(folder: str, places: dict[str, str]) -> str:
+    for place, here in places.items():
+        if folder == place or folder.startswith(f"{place}/"):
+            return here + folder[len(place) :]
+    return folder
+
+
 def _words(told: dict[str, Any]) -> str:
-    known = told["kind"] or told["message"].startswith(
-        ("Unable to", "Syntax", "Handler", "Bad handler", "Cannot")
-    )
-    return told["message"] if known else f"{told['type']}: {told['message']}"
-
-
-def _and(included: list[str]) -> str:
-    return f" and {', '.join(included)}" if included else ""
+    # A message of the platform's own names what it is about.
+    return told["message"] if told["kind"] else f"{told['type']}: {told['message']}"

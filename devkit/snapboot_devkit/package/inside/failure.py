@@ -6,15 +6,19 @@ from __future__ import annotations
 class Failure(Exception):  # noqa: N818 - reads as the outcome it is
     """Something was tried and failed; show the message and the remedy to the user, and stop.
 
-    `detail` is longer text for those who look further: a traceback.
+    `detail` is longer text for those who look further: a traceback. `may_work` tells that the
+    function failed here, and may work on Lambda all the same.
     """
 
-    def __init__(self, message: str, remedy: str, detail: str = "") -> None:
+    def __init__(
+        self, message: str, remedy: str, detail: str = "", *, may_work: bool = False
+    ) -> None:
         super().__init__(message)
         self.remedy = remedy
         self.detail = detail
+        self.may_work = may_work
 
     def document(self) -> dict[str, object]:
         """Return it for JSON."""
-        told = {"message": str(self), "remedy": self.remedy, "detail": self.detail}
-        return {"error": told}
+        told: dict[str, object] = {"message": str(self), "remedy": self.remedy}
+        return {"error": {**told, "detail": self.detail, "mayWork": self.may_work}}

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from .archive import NAME, Module, archive
 from .bytecode import REMEDY_SPACE, UNCOMPILABLE, marshalled, replace
-from .discovery import Discovery, Found, discover
+from .discovery import Discovery, Found, Init, discover
 from .failure import Failure
 from .homes import Homes, Outside
 from .places import Places
+from .tracing import LAYERS
 
 REMEDY_AGAIN = "run it again once nothing writes to the function's code any more"
 REMEDY_FILE = "mend the file or its permissions, or ship without a module archive (--no-archive)"
@@ -28,15 +29,14 @@ class Order:
     """What is to be sealed, as the command line has it.
 
     `suffix` takes the place of this interpreter's own in the names of extension modules: that of
-    the architecture the package is for, when this interpreter is only its twin.
+    the architecture the package is for, when this interpreter is only its twin. The archive is
+    written to `output`, by default into the function's folder.
     """
 
-    task: str
-    handler: str
-    runtime: str
-    included: list[str] = field(default_factory=list)
+    init: Init
     places: Places = field(default_factory=lambda: Places(()))
     suffix: str = ""
+    output: str = ""
 
 
 def seal(order: Order) -> dict[str, object]:
@@ -44,10 +44,12 @@ def seal(order: Order) -> dict[str, object]:
 
     Raises Failure.
     """
-    target = Path(order.task, NAME)
-    _remove(target)  # the handler is to be imported from the files as they are now
-    found = discover(order.task, order.handler, order.runtime, order.included)
-    homes = Homes(order.task, order.runtime, _stdlib(), found.packages)
+    init = order.init
+    target = Path(order.output or Path(init.task, NAME))
+    # The handler is to be imported from the files as they are now.
+    _remove(Path(init.task, NAME))
+    found = discover(init)
+    homes = Homes(init.task, init.runtime, _stdlib(), found.packages)
     modules, left_out = _modules(order, found, homes)
     path = [home for folder in found.path if (home := homes.home(folder))]
     content = archive(modules, path, found.patterns)
@@ -67,7 +69,10 @@ def seal(order: Order) -> dict[str, object]:
 
 def _modules(order: Order, found: Discovery, homes: Homes) -> tuple[list[Module], dict[str, str]]:
     modules, left_out = [], {}
+    layers = f"{order.init.layer or LAYERS}/"
     for each in found.modules:
+        if each.path.startswith(layers):
+            continue  # a layer is none of the package's, and may change without it
         if order.suffix and each.name.startswith(PLATFORM_DATA):
             left_out[each.name] = "it tells of this machine's architecture"
             continue

@@ -1,27 +1,34 @@
-"""A process of its own that imports a handler as on Lambda, and tells what that imported.
+"""A process of its own that starts the runtime as Lambda does, and reports what Function Init imports.
 
-Started bare, `python -SsP tracing.py RUNTIME [INCLUDED…]`, in the function's environment. Whatever
-it imported itself before the handler would be taken for the function's: it makes do with what each
-interpreter has loaded already. It answers on stdout, in `marshal`: a `json` may be the user's own.
-What the function prints goes to stderr.
+Started bare, `python -SsP tracing.py ANSWER NOTES RUNTIME LAYER [INCLUDED…]`, in the function's
+environment: the runtime's own `main` runs, with its logging, its `sys.path` and its settings, and
+stops where it would ask for the first event. Nothing is asked of a network. Whatever this file
+imported itself before the handler would be taken for the function's: it makes do with what each
+interpreter has loaded already. ANSWER is a descriptor for the answer, in `marshal`: a `json` may be
+the user's own. NOTES is one for what is to be known of an import that never ends.
 """
 
+import faulthandler
 import posix
 import sys
 from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import ExtensionFileLoader, PathFinder, SourceFileLoader
 from marshal import dumps
+from signal import SIGUSR2
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, NoReturn
 
     # Name, file, whether it is Python source, size in bytes, time of change in ns.
     Found = tuple[str, str, bool, int, int]
 
 # Ours alone: what a function has of these names is never sealed.
 OURS = ("snapboot", "snapshot_restore_py", "__main__")
-LAYERS = "/opt/python/"
+LAYERS = "/opt"
+# Given as LAYER where the layers are at their own place, or there are none.
+IN_PLACE = "-"
+MAX_NOTED = 20
 
 
 class Order:
@@ -39,44 +46,146 @@ class Order:
         self.names.setdefault(name)
 
 
-def main(runtime: str, included: "list[str]") -> None:
-    """Answer with the modules, or with what went wrong, and end at once."""
-    answer = posix.dup(1)  # which no child process inherits
-    posix.dup2(2, 1)
-    try:
-        told: dict[str, Any] = trace(runtime, included)
-    except BaseException as exc:  # noqa: BLE001 - it is user code; the answer carries it
-        told = _failure(exc)
-    content = memoryview(dumps(told, 4))
-    while content:
-        content = content[posix.write(answer, content) :]
-    sys.stdout.flush()
-    sys.stderr.flush()
-    posix._exit(0)  # noqa: SLF001 - threads of the function's may run
+class Notes:
+    """An audit hook that writes down which hosts, and which files of layers, the function asks for.
 
-
-def trace(runtime: str, included: "list[str]") -> "dict[str, Any]":
-    """Do Function Init; return what there is to seal.
-
-    That is {"modules": [Found], "packages": [folder], "path": `sys.path`, "patterns": [Pattern]}.
+    At once: of a process that has to be killed nothing else is left.
     """
-    packages = _lay_out_path(runtime)
-    before = set(sys.modules)  # on Lambda, too, these are there before the archive is opened
-    order = Order()
-    sys.meta_path.insert(0, order)
-    _load_handler()
-    for name in included:
-        __import__(name.removesuffix(".*"))
-    begun = filter(_is_text, {**order.names, **sys.modules})
-    loaded = [name for name in begun if name in sys.modules]
-    names = [name for name in loaded if name not in before and not _is_ours(name)]
-    found = {spec.name: spec for name in names if (spec := _spec(name))}
-    for name in included:
-        if name.endswith(".*"):
-            _add_members(name.removesuffix(".*"), found)
-    modules = [_described(spec) for spec in found.values()]
-    path = list(filter(_is_text, sys.path))
-    return {"modules": modules, "packages": packages, "path": path, "patterns": _patterns()}
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._known: set[str] = set()
+
+    def hear(self, event: str, arguments: "tuple[Any, ...]") -> None:
+        """Take what `sys.audit` passes on."""
+        if event == "open":
+            path = arguments[0]
+            if isinstance(path, str) and path.startswith(f"{LAYERS}/"):
+                self._note(f"file {path}")
+        elif event == "socket.getaddrinfo":
+            self._note(f"host {_text(arguments[0])}:{_text(arguments[1])}")
+        elif event == "socket.connect" and isinstance(arguments[1], tuple):
+            self._note(f"host {_text(arguments[1][0])}:{arguments[1][1]}")
+
+    def _note(self, text: str) -> None:
+        if text not in self._known and len(self._known) < MAX_NOTED:
+            self._known.add(text)
+            line = " ".join(text.splitlines()) + "\n"
+            posix.write(self._descriptor, line.encode("utf-8", "backslashreplace"))
+
+
+class Trace:
+    """What is known so far of one Function Init; `answer` is where the outcome goes."""
+
+    def __init__(self, answer: int, layers: str, included: "list[str]") -> None:
+        self._answer = answer
+        self._layers = layers
+        self._included = included
+        self._path = sys.path[:]
+        self._packages: list[str] = []
+        self._before: set[str] = set()
+        self._order = Order()
+
+    def begin(self) -> None:
+        """Take note of what is there when the handler's import begins, as on Lambda."""
+        added = [folder for folder in filter(_is_text, sys.path) if folder not in self._path]
+        here = [folder for folder in added if not folder.startswith(f"{self._layers}/")]
+        self._packages = [folder for folder in here if folder.endswith("-packages")]
+        self._before = set(sys.modules)
+        sys.meta_path.insert(0, self._order)
+
+    def succeed(self) -> "NoReturn":
+        """Answer with what there is to seal, now that Function Init is over.
+
+        That is {"modules": [Found], "packages": [folder], "path": `sys.path`,
+        "patterns": [Pattern]}.
+        """
+        try:
+            outcome = self._found()
+        except BaseException as exc:  # noqa: BLE001 - it is user code; the answer carries it
+            self.fail(exc)
+        self._end(outcome)
+
+    def fail(self, error: BaseException) -> "NoReturn":
+        """Answer with what went wrong."""
+        self._end(_failure(error))
+
+    def _found(self) -> "dict[str, Any]":
+        for name in self._included:
+            __import__(name.removesuffix(".*"))
+        begun = filter(_is_text, {**self._order.names, **sys.modules})
+        loaded = [name for name in begun if name in sys.modules]
+        names = [name for name in loaded if name not in self._before and not _is_ours(name)]
+        found = {spec.name: spec for name in names if (spec := _spec(name))}
+        for name in self._included:
+            if name.endswith(".*"):
+                _add_members(name.removesuffix(".*"), found)
+        modules = [_described(spec) for spec in found.values()]
+        path = list(filter(_is_text, sys.path))
+        packages = self._packages
+        return {"modules": modules, "packages": packages, "path": path, "patterns": _patterns()}
+
+    def _end(self, outcome: "dict[str, Any]") -> "NoReturn":
+        content = memoryview(dumps(outcome, 4))
+        while content:
+            content = content[posix.write(self._answer, content) :]
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except Exception:  # noqa: BLE001 - it may be closed, or the user's own
+                continue
+        posix._exit(0)  # noqa: SLF001 - threads of the function's may run
+
+
+def main(arguments: "list[str]") -> "NoReturn":
+    """Run the runtime up to its first `next`, answer, and end at once."""
+    answer, notes = map(int, arguments[:2])
+    runtime, layer, *included = arguments[2:]
+    for descriptor in (answer, notes):  # no child process inherits them
+        posix.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keyword
+    faulthandler.register(SIGUSR2, file=notes, all_threads=False)
+    sys.addaudithook(Notes(notes).hear)
+    trace = Trace(answer, LAYERS if layer == IN_PLACE else layer, included)
+    try:
+        _run(runtime, layer, trace)
+    except BaseException as exc:  # noqa: BLE001 - it is user code; the answer carries it
+        trace.fail(exc)
+
+
+def _run(runtime: str, layer: str, trace: Trace) -> "NoReturn":
+    """Hand over to the runtime's `main`, which comes back by way of `trace`."""
+    sys.path.insert(0, runtime)
+    import snapboot.handler as handler  # noqa: PLC0415, PLR0402 - from the folder that was named
+    import snapboot.main as start  # noqa: PLC0415, PLR0402
+
+    del sys.path[0]
+    if layer != IN_PLACE:
+        handler.LAYERS = f"{layer}/python"  # type: ignore[misc]
+    original = start.load
+
+    def load() -> "Any":
+        trace.begin()
+        return original()
+
+    class Stopping(start.RuntimeAPI):
+        """Comes to an end where the platform would come in."""
+
+        def next_invocation(self) -> "NoReturn":
+            trace.succeed()
+
+        def restore_next(self) -> "NoReturn":
+            trace.succeed()
+
+        def init_error(self, report: object) -> "NoReturn":
+            del report
+            error = sys.exception()
+            assert error is not None
+            trace.fail(error)
+
+    start.load, start.RuntimeAPI = load, Stopping  # type: ignore[misc]
+    program = f"{runtime}/snapboot/__main__.py"
+    sys.argv[:] = [program]
+    start.main([sys.executable, "-SsP", program], [], runtime)
 
 
 def _patterns() -> "list[Any]":
@@ -88,29 +197,6 @@ def _patterns() -> "list[Any]":
     patterns = module_from_spec(spec)  # type: ignore[arg-type]
     spec.loader.exec_module(patterns)  # type: ignore[union-attr]
     return patterns.compiled()  # type: ignore[no-any-return]
-
-
-def _lay_out_path(runtime: str) -> "list[str]":
-    """Make `sys.path` what it is on Lambda; return the interpreter's own package folders."""
-    sys.path.insert(0, runtime)
-    from snapboot.codec import codec  # noqa: PLC0415 - from the folder that was named
-    from snapboot.handler import prepare_path  # noqa: PLC0415
-
-    del codec, sys.path[0]  # what it imports is there on Lambda before the handler is loaded
-    before = sys.path[:]
-    prepare_path(runtime)
-    added = [folder for folder in sys.path if folder not in before and folder[:12] != LAYERS]
-    return [folder for folder in added if folder.endswith("-packages")]
-
-
-def _load_handler() -> None:
-    """Do what the runtime does in Function Init."""
-    from snapboot.codec import codec  # noqa: PLC0415
-    from snapboot.environment import setting  # noqa: PLC0415
-    from snapboot.handler import load  # noqa: PLC0415
-
-    load()
-    codec.settle(setting("SNAPBOOT_JSON"))
 
 
 def _is_ours(name: object) -> bool:
@@ -170,14 +256,50 @@ def _described(spec: "ModuleSpec") -> "Found":
 def _failure(error: BaseException) -> "dict[str, Any]":
     """Return what happened, in the exception's own words, from the user's first frame on.
 
-    `kind` is the type that the platform has for it, if it has one.
+    `kind` is the type that the platform has for it, if it has one. `variable` is the environment
+    variable whose absence it was, `module` the module that was not found, `files` are the sources
+    that the failure passed through, the innermost one last.
     """
     fault = getattr(sys.modules.get("snapboot.faults"), "Fault", ())
     kind = error.error_type if isinstance(error, fault) else ""
     cause = error.__cause__ if kind else error
     text = "" if cause is None else _traceback(cause, chain=not kind)
-    told = {"type": type(error).__name__, "kind": kind, "message": str(error)}
-    return {**told, "traceback": text}
+    absent = cause if isinstance(cause, ModuleNotFoundError) else None
+    return {
+        "type": type(error).__name__,
+        "kind": kind,
+        "message": str(error),
+        "traceback": text,
+        "variable": "" if cause is None else _missing_variable(cause),
+        "module": (absent.name or "") if absent else "",
+        "file": _text(cause.filename) if isinstance(cause, FileNotFoundError) else "",
+        "files": [] if cause is None else _files(cause),
+    }
+
+
+def _missing_variable(error: BaseException) -> str:
+    """Return the name of the environment variable that the function asked for in vain, or ""."""
+    environ = getattr(sys.modules.get("os"), "environ", None)
+    trace = error.__traceback__
+    if not isinstance(error, KeyError) or trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    asked = trace.tb_frame.f_locals.get("self")
+    return _text(error.args[0]) if error.args and environ is not None and asked is environ else ""
+
+
+def _files(error: BaseException) -> "list[str]":
+    found: dict[str, None] = {}
+    trace = error.__traceback__
+    while trace is not None:
+        found.setdefault(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    return list(found)
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _traceback(cause: BaseException, *, chain: bool) -> str:
@@ -191,4 +313,4 @@ def _traceback(cause: BaseException, *, chain: bool) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1:])
