@@ -359,8 +359,9 @@ def test_a_handler_that_cannot_be_imported_is_told_in_the_exception_s_words(task
     assert words in error["message"]
     assert "'app.handler'" in error["message"]
     if source != "def f(:":
-        assert "--env" in error["remedy"]
+        assert "--env" in error["remedy"] or "--requirements" in error["remedy"]
         assert "--no-archive" in error["remedy"]
+    assert error["mayWork"] == (source != "def f(:")
 
 
 def test_a_process_that_dies_is_told_with_the_last_it_said(task: Task):
@@ -478,7 +479,9 @@ def test_a_folder_that_cannot_be_written_is_told_and_holds_no_scrap(task: Task, 
     message = json.loads(done.stdout)["error"]["message"]
     assert str(task.root / modules.NAME) in message
     assert words in message
-    assert done.stderr.decode().splitlines() == ["app.py"]
+    # The runtime says there, as on Lambda, that bytecode is missing.
+    left = [line for line in done.stderr.decode().splitlines() if not line.startswith("[WARNING]")]
+    assert left == ["app.py"]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def package(  # noqa: PLR0913 - each is something that is typed
         bool,
         typer.Option(
             "--require-archive",
-            help="Fail if the handler cannot be imported here; else it is packaged without archive.",
+            help="Fail if the handler cannot be imported here; else there is no archive then.",
         ),
     ] = False,
     no_interpreter: Annotated[

@@ -70,9 +70,7 @@ def dockerfile(
     )
 
 
-def _seal(
-    handler: str, included: Sequence[str], env: Mapping[str, str], *, required: bool
-) -> str:
+def _seal(handler: str, included: Sequence[str], env: Mapping[str, str], *, required: bool) -> str:
     pairs = [_word(f"{name}={value}") for name, value in env.items()]
     arguments = ["--handler", _word(handler), "--runtime", _RUNTIME]
     if not required:

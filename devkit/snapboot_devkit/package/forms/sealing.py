@@ -72,7 +72,8 @@ class Worker:
         view = order.view or View(task)
         arguments = ["seal", str(view.task), "--handler", order.handler]
         arguments += ["--runtime", str(order.runtime), "--as", layout.TASK_ROOT]
-        arguments += ["--output", str(task / ARCHIVE), "--limit", str(order.limit_s)]
+        written = task.with_name(f"{task.name}.modules")  # the code may be read-only by now
+        arguments += ["--output", str(written), "--limit", str(order.limit_s)]
         if view.layer:
             arguments += ["--layer", str(view.layer)]
         for module in order.included:
@@ -89,6 +90,7 @@ class Worker:
             if view.layer:
                 text = text.replace(str(view.layer), layout.LAYER_ROOT)
             raise type(exc)(text) from exc
+        written.replace(task / ARCHIVE)
         return Sealed(int(answer["modules"]), dict(answer["left_out"]))
 
     def _inside(

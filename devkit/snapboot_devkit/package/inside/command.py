@@ -8,8 +8,9 @@
 A place is the path on Lambda, for the file names in tracebacks. `--include package.*` takes all
 modules below a package. `--layer` is the folder that stands for /opt, if that is not at its place;
 the import may take the limit. With `--if-importable` a handler that cannot be imported here is no
-failure: there is no archive then, and the reason goes to stderr. The caller sets the function's variables. An answer is printed on stdout
-and the exit status is 0; a failure is {"error": {"message", "remedy", "detail"}} and 1.
+failure: there is no archive then, and the reason goes to stderr. The caller sets the function's
+variables. An answer is printed on stdout and the exit status is 0; a failure is
+{"error": {"message", "remedy", "detail", "mayWork"}} and 1.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--handler", required=True)
         command.add_argument("--runtime", type=_folder, default=None)
         command.add_argument("--include", action="append", default=[])
-        command.add_argument("--layer", type=_folder, default="")
+        command.add_argument("--layer", type=_folder, default=None)
         command.add_argument("--limit", type=float, default=DEADLINE_S)
     sealing = commands.choices["seal"]
     sealing.add_argument("--as", dest="place", default=TASK_ROOT)
@@ -92,7 +93,12 @@ def _answer(wanted: argparse.Namespace) -> dict[str, object]:
 
 def _init(wanted: argparse.Namespace, runtime: str) -> Init:
     return Init(
-        wanted.folder, wanted.handler, runtime, tuple(wanted.include), wanted.layer, wanted.limit
+        wanted.folder,
+        wanted.handler,
+        runtime,
+        tuple(wanted.include),
+        wanted.layer or "",
+        wanted.limit,
     )
 
 

@@ -42,9 +42,7 @@ def remedy(
             f" them; or {WITHOUT}"
         )
     if file := _of_a_layer(told):
-        return (
-            f"{file!r} is a layer's: name the layer by --layer, a folder or a zip; or {WITHOUT}"
-        )
+        return f"{file!r} is a layer's: name the layer by --layer, a folder or a zip; or {WITHOUT}"
     hosts = told.get("hosts", reached) or []
     if hosts and not told.get("module"):
         return (
@@ -53,8 +51,8 @@ def remedy(
         )
     if name := told.get("module"):
         return (
-            f"add the package that has {name!r} to its requirements (--requirements), name the layer"
-            f" that has it by --layer, or {WITHOUT}"
+            f"add the package that has {name!r} to its requirements (--requirements), name the"
+            f" layer that has it by --layer, or {WITHOUT}"
         )
     files = [file for file in told.get("files", ()) if file.startswith(f"{task}/")]
     if unset := _unset(files, environment):

@@ -121,7 +121,9 @@ def _stdlib() -> str:
 
 
 def _remove(path: Path) -> None:
+    if not os.path.lexists(path):  # in a folder that cannot be written to, removing it would fail
+        return
     try:
-        path.unlink(missing_ok=True)
+        path.unlink()
     except OSError as exc:
         raise Failure(f"cannot replace {str(path)!r}: {exc.strerror}", REMEDY_FILE) from exc

@@ -1,4 +1,4 @@
-"""A process of its own that starts the runtime as Lambda does, and reports what Function Init imports.
+"""A process of its own that starts the runtime as Lambda does, and reports what that imports.
 
 Started bare, `python -SsP tracing.py ANSWER NOTES RUNTIME LAYER [INCLUDED…]`, in the function's
 environment: the runtime's own `main` runs, with its logging, its `sys.path` and its settings, and
@@ -132,7 +132,7 @@ class Trace:
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
-            except Exception:  # noqa: BLE001 - it may be closed, or the user's own
+            except Exception:  # noqa: BLE001, S112 - it may be closed, or the user's own
                 continue
         posix._exit(0)  # noqa: SLF001 - threads of the function's may run
 
@@ -155,19 +155,20 @@ def main(arguments: "list[str]") -> "NoReturn":
 def _run(runtime: str, layer: str, trace: Trace) -> "NoReturn":
     """Hand over to the runtime's `main`, which comes back by way of `trace`."""
     sys.path.insert(0, runtime)
-    import snapboot.handler as handler  # noqa: PLC0415, PLR0402 - from the folder that was named
-    import snapboot.main as start  # noqa: PLC0415, PLR0402
+    from snapboot import handler  # noqa: PLC0415 - from the folder that was named
+    from snapboot import main as start  # noqa: PLC0415
+    from snapboot.api import RuntimeAPI  # noqa: PLC0415
 
     del sys.path[0]
     if layer != IN_PLACE:
-        handler.LAYERS = f"{layer}/python"  # type: ignore[misc]
-    original = start.load
+        handler.LAYERS = f"{layer}/python"
+    original = handler.load
 
     def load() -> "Any":
         trace.begin()
         return original()
 
-    class Stopping(start.RuntimeAPI):
+    class Stopping(RuntimeAPI):
         """Comes to an end where the platform would come in."""
 
         def next_invocation(self) -> "NoReturn":
@@ -182,7 +183,7 @@ def _run(runtime: str, layer: str, trace: Trace) -> "NoReturn":
             assert error is not None
             trace.fail(error)
 
-    start.load, start.RuntimeAPI = load, Stopping  # type: ignore[misc]
+    vars(start).update(load=load, RuntimeAPI=Stopping)
     program = f"{runtime}/snapboot/__main__.py"
     sys.argv[:] = [program]
     start.main([sys.executable, "-SsP", program], [], runtime)
