@@ -62,12 +62,15 @@ def sources(package: Package, layout: Layout) -> Iterator[Entry]:
 
 
 def module_name(path: str, layout: Layout) -> str | None:
-    """Return the name a source is imported by; None if it is none that can be."""
+    """Return the name a source is imported by; None if it is none that can be.
+
+    A handler's need not be identifiers: Lambda imports `get-user/01_job.handler` by its name.
+    """
     root = max((root for root in layout.roots if path.startswith(root)), key=len, default=None)
     if root is None:
         return None
     parts = path[len(root) :].removesuffix(".py").removesuffix("/__init__").split("/")
-    return ".".join(parts) if all(map(str.isidentifier, parts)) else None
+    return None if any(not part or "." in part for part in parts) else ".".join(parts)
 
 
 def cached(path: str, tag: str) -> str:
