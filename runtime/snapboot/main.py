@@ -31,7 +31,9 @@ EXIT_INIT_ERROR = 1
 def bootstrap(arguments: "list[str]") -> "NoReturn":
     """Start as Lambda starts us: on a bare `sys.path`, by the user's wrapper if there is one."""
     own_folder = __file__.rpartition("/")[0].rpartition("/")[0]
-    command = [sys.executable, "-SsP", f"{own_folder}/snapboot/__main__.py"]
+    # As we were started ourselves: the local host has no bytecode written.
+    options = "-BSsP" if "-B" in sys.orig_argv else "-SsP"
+    command = [sys.executable, options, f"{own_folder}/snapboot/__main__.py"]
     if variable("AWS_LAMBDA_EXEC_WRAPPER"):
         from .wrapper import start_wrapper
 

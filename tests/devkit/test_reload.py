@@ -2,15 +2,20 @@
 
 import asyncio
 import os
+import py_compile
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from snapboot_devkit.host import LocalHost
-from snapboot_devkit.host.scaling.reload import IGNORED_FOLDERS, Watch, stamps
+from snapboot_devkit.host.scaling import bytecode
+from snapboot_devkit.host.scaling.notices import FORCE_POLLING
+from snapboot_devkit.host.scaling.reload import IGNORED_FOLDERS, LOOK_S, Watch, look, stamps
 from tests.devkit.hosted import DEADLINE_S, config
 
 
@@ -248,6 +253,243 @@ def test_no_request_is_lost_or_refused_however_often_the_code_changes(tmp_path):
         assert all(numbers == sorted(numbers) for numbers in seen)
 
     reloading(scenario, tmp_path, concurrency=3)
+
+
+def at_the_time(path, nanoseconds):
+    """Give a file the time of a save within one certain second."""
+    os.utime(path, ns=(nanoseconds, nanoseconds))
+
+
+SECOND = 1_700_000_000 * 10**9
+
+
+@pytest.fixture
+def compiling(monkeypatch):
+    """Let Python write bytecode, as it does unless it is told not to."""
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+
+
+@pytest.mark.usefixtures("compiling")
+@pytest.mark.parametrize("compiled", [False, True], ids=["plain", "compiled by others"])
+def test_of_two_equally_long_saves_in_a_second_the_second_one_runs(tmp_path, compiled):
+    def save(number, at):
+        put(tmp_path, BEHAVIOUR.format(number))
+        at_the_time(tmp_path / "app.py", SECOND + at)
+        if compiled and number == 1:
+            py_compile.compile(tmp_path / "app.py")
+
+    save(1, 100)
+
+    async def scenario(host, told):
+        assert (await host.invoke()).payload == b"1"
+        save(2, 600)
+        await told.until("its code has changed")
+        assert (await host.invoke()).payload == b"2"
+        assert list(tmp_path.rglob("*.pyc")) == []
+
+    reloading(scenario, tmp_path)
+
+
+@pytest.mark.usefixtures("compiling")
+def test_what_was_compiled_before_the_last_save_is_not_run_at_the_start_either(tmp_path):
+    for number in (1, 2):
+        put(tmp_path, BEHAVIOUR.format(number))
+        at_the_time(tmp_path / "app.py", SECOND + 900 * number)
+        if number == 1:
+            compiled = py_compile.compile(tmp_path / "app.py")
+            os.utime(compiled, ns=(SECOND + 1000, SECOND + 1000))
+
+    async def scenario(host, told):
+        assert (await host.invoke()).payload == b"2"
+
+    reloading(scenario, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept"),
+    [
+        (py_compile.PycInvalidationMode.TIMESTAMP, False),
+        (py_compile.PycInvalidationMode.UNCHECKED_HASH, True),
+        (py_compile.PycInvalidationMode.CHECKED_HASH, True),
+    ],
+)
+def test_only_bytecode_that_python_would_take_by_its_time_is_removed(tmp_path, mode, kept):
+    put(tmp_path, "x = 1")
+    at_the_time(tmp_path / "app.py", SECOND)
+    compiled = py_compile.compile(tmp_path / "app.py", invalidation_mode=mode)
+    bytecode.forget_outdated([str(tmp_path / "app.py")])
+    assert Path(compiled).exists()
+    bytecode.forget([str(tmp_path / "app.py"), str(tmp_path / "gone.py"), "/dev/null"])
+    assert Path(compiled).exists() is kept
+
+
+@pytest.mark.usefixtures("compiling")
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_nothing_is_compiled_into_the_folder_of_the_code(tmp_path, wrapped):
+    code = written(tmp_path / "code", app_py="import other\n" + BEHAVIOUR.format(1), other_py="")
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text('#!/bin/sh\nexec "$@"\n')
+    wrapper.chmod(0o755)
+    env = {"AWS_LAMBDA_EXEC_WRAPPER": str(wrapper)} if wrapped else {}
+
+    async def scenario(host, told):
+        assert (await host.invoke()).payload == b"1"
+
+    reloading(scenario, code, env=env)
+    assert list(code.rglob("*.pyc")) == []
+
+
+def test_the_folders_behind_symbolic_links_are_watched_and_circles_are_no_harm(tmp_path):
+    shared = written(tmp_path / "shared", part__module_py="a", other__file_py="b")
+    code = written(tmp_path / "code", app_py="a")
+    (code / "linked").symlink_to("../shared/part")
+    (code / "circle").symlink_to(".")
+    (code / "file.py").symlink_to(shared / "other" / "file.py")
+    found = look([code])
+    assert names(found.stamps, code)[:1] == ["app.py"]
+    assert {"file.py", "linked/module.py"} < set(names(found.stamps, code))
+    assert str(code / "linked") in found.folders
+    assert str(shared / "other") in found.folders
+
+
+def move_link(folder):
+    (folder / "link").unlink()
+    (folder / "link").symlink_to("../second")
+
+
+CHANGES = {
+    "written behind a link": lambda code: (code / "link" / "module.py").write_text("changed"),
+    "replaced behind a link": lambda code: replace_by(code / "link" / "module.py", "changed"),
+    "a link that leads elsewhere": move_link,
+    "what a linked file is": lambda code: replace_by(code.parent / "other" / "file.py", "changed"),
+    "in a folder that is new": lambda code: written(code / "new" / "deeper", module_py="new"),
+    "saved by renaming": lambda code: replace_by(code / "app.py", "changed"),
+}
+
+
+def replace_by(path, text):
+    """Write a file as editors do: beside, then in place of the old one."""
+    beside = path.with_name("beside")
+    beside.write_text(text)
+    beside.replace(path)
+
+
+@pytest.mark.parametrize("polled", [False, True], ids=["noticed", "looked for"])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_is_noticed_wherever_it_is(tmp_path, change, polled, monkeypatch):
+    monkeypatch.setenv(FORCE_POLLING, str(polled))
+    code = written(tmp_path / "code", app_py="a")
+    for name in ("first", "second"):
+        written(tmp_path / name, module_py=name)
+    written(tmp_path / "other", file_py="a")
+    (code / "link").symlink_to("../first")
+    (code / "linked.py").symlink_to("../other/file.py")
+
+    async def scenario():
+        changed = asyncio.Event()
+        watch = Watch([code], changed.set)
+        await watch.begin()
+        assert bool(watch.note) is polled
+        # A second change, after the first has been noticed, in a place that it has made.
+        for act in (CHANGES[change], lambda folder: written(folder / "last", module_py="b")):
+            act(code)
+            async with asyncio.timeout(DEADLINE_S):
+                await changed.wait()
+            changed.clear()
+        await watch.close()
+
+    asyncio.run(scenario())
+
+
+def test_whoever_has_no_notices_is_told_and_served_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv(FORCE_POLLING, "true")
+    put(tmp_path, BEHAVIOUR.format(1))
+
+    async def scenario(host, told):
+        await told.until("WATCHFILES_FORCE_POLLING is set; its files are looked at every 0.3 s")
+        assert (await host.invoke()).payload == b"1"
+        put(tmp_path, BEHAVIOUR.format(22))
+        await told.until("its code has changed")
+        assert (await host.invoke()).payload == b"22"
+
+    reloading(scenario, tmp_path)
+
+
+def test_on_a_busy_machine_the_next_look_is_put_off_by_what_this_one_has_taken(
+    tmp_path, monkeypatch
+):
+    waiting = threading.Event()
+
+    def kept_waiting(roots):
+        waiting.wait(0.2)
+        return look(roots)
+
+    monkeypatch.setenv(FORCE_POLLING, "true")
+    monkeypatch.setattr("snapboot_devkit.host.scaling.reload.look", kept_waiting)
+    written(tmp_path, app_py="a")
+
+    async def scenario():
+        watch = Watch([tmp_path], None)
+        await watch.begin()
+        await watch.close()
+        return watch._pause_s
+
+    assert asyncio.run(scenario()) == LOOK_S
+
+
+WHICH = "import os\ndef handler(event, context):\n    return os.environ['STAGE']\n"
+
+
+def test_an_edited_file_of_variables_counts_for_new_environments(tmp_path):
+    code = written(tmp_path / "code", app_py=WHICH)
+    file = tmp_path / "variables" / "local.env"
+    written(file.parent, **{"local.env": "STAGE=old\n"})
+
+    async def scenario(host, told):
+        assert (await host.invoke()).payload == b'"old"'
+        replace_by(file, "STAGE='")
+        await told.until("but the old one stays: line 1 of the env file")
+        assert (await host.invoke()).payload == b'"old"'
+        replace_by(file, "STAGE=new\n")
+        await told.until("its variables have changed; new events go to new environments")
+        assert (await host.invoke()).payload == b'"new"'
+
+    reloading(scenario, code, env_files=[file])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_change_in_a_layer_counts_as_well(tmp_path, count):
+    code = written(
+        tmp_path / "code",
+        app_py="import inlayer\ndef handler(event, context):\n    return inlayer.X\n",
+    )
+    layers = [
+        written(tmp_path / f"layer{number}", python__inlayer_py="X = 1") for number in range(count)
+    ]
+
+    async def scenario(host, told):
+        assert (await host.invoke()).payload == b"1"
+        written(layers[-1], python__inlayer_py="X = 22")
+        await told.until("its code has changed")
+        assert (await host.invoke()).payload == b"22"
+
+    reloading(scenario, code, layers=layers)
+
+
+def test_a_change_while_the_code_is_taken_up_is_not_lost(tmp_path):
+    path = tmp_path / "function.zip"
+    pack(path, BEHAVIOUR.format(0))
+
+    async def scenario(host, told):
+        for number in range(1, 6):
+            pack(path, BEHAVIOUR.format(number))
+            await told.until("its code has changed")
+            # At once, while the last one may still be unpacked.
+            pack(path, BEHAVIOUR.format(number * 1000))
+            while (await host.invoke()).payload != str(number * 1000).encode():
+                pass
+
+    reloading(scenario, path)
 
 
 def test_without_reload_the_code_stays_as_it_was_when_its_environment_started(tmp_path):

@@ -172,9 +172,11 @@ class FunctionConfig:
 def _own_command(python: str) -> list[str]:
     """Return what starts our runtime, in the one way that there is."""
     try:
-        return runtime.find().command(python)
+        program, *arguments = runtime.find().command(python)
     except runtime.MissingRuntimeError as exc:
         raise ConfigError(str(exc)) from exc
+    # No bytecode goes into the code's folder: on Lambda, where it is read-only, none can.
+    return [program, "-B", *arguments]
 
 
 def _split_command(text: str) -> list[str]:

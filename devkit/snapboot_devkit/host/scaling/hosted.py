@@ -49,11 +49,13 @@ class HostedFunction:
 
     async def watch(self) -> None:
         """Serve with new code from now on whenever it changes."""
-        roots = self.config.task_root, *self.config.layers
+        roots = self.config.task_root, *self.config.layers, *self.config.env_files
         self._watch = Watch(roots, self._code_changed)
         await self._watch.begin()
         if self._watch.is_partial:
             self._tell(f"it has more than {MAX_FILES} files; the rest is not watched")
+        if self._watch.note:
+            self._tell(self._watch.note)
 
     async def close(self) -> None:
         """Stop watching, give up what events are left, and end all environments."""
@@ -75,11 +77,14 @@ class HostedFunction:
         while self._changed_again:
             self._changed_again = False
             try:
-                deployment = await Deployment.prepare(self.config, self._shared)
+                config = self.config.reread()
+                deployment = await Deployment.prepare(config, self._shared)
             except HostError as exc:
                 self._tell(f"its code has changed, but the old one stays: {exc}")
             else:
-                self._tell("its code has changed; new events go to new environments")
+                what = "code has" if config.file_env == self.config.file_env else "variables have"
+                self._tell(f"its {what} changed; new events go to new environments")
+                self.config = config
                 self.pool.renew(deployment)
 
     def _tell(self, text: str) -> None:

@@ -1,7 +1,8 @@
 """Notices that a function's code has changed.
 
-Files are looked at, again and again, in a thread: it works on every system and file system, mounts
-of containers included, and needs nothing but patience.
+When something has happened in one of the folders, all files are looked at, in a thread: what has
+changed is what differs from the last look, so that it does not matter which notices the system has
+joined, repeated or dropped. Where there are no notices the files are looked at again and again.
 """
 
 from __future__ import annotations
@@ -11,17 +12,23 @@ import contextlib
 import os
 import stat
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from snapboot_devkit.host.scaling import bytecode
+from snapboot_devkit.host.scaling.notices import Notices, NoticesError
 from snapboot_devkit.host.streams import STDERR, STDOUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-# Between two looks. When looking takes long it is done less often, a fiftieth of the time at most.
+# Between two looks without notices.
 LOOK_S: Final = 0.3
+# Looking may take this part of one CPU's time, by which the next look is put off: the clock on the
+# wall would count what others do on a busy machine. With notices there is a reason for each look.
 _SHARE: Final = 50
+_SHARE_NOTICED: Final = 4
 # What is written within this time belongs to one change: editors and tools write several files.
 QUIET_S: Final = 0.1
 # A function has far fewer files of its own; what is beyond is not watched, which is told.
@@ -48,34 +55,78 @@ _IGNORED_ENDINGS: Final = (".pyc", ".pyo", ".swp", ".swx", "~", ".log")
 # Every virtual environment has one, whatever it is called.
 _VENV_MARK: Final = "pyvenv.cfg"
 
-# Which file, and what of it changes with its content: number, size, and time in nanoseconds.
-Stamp: TypeAlias = tuple[int, int, int]
+# Which file, and what of it changes with its content: number, size, and times in nanoseconds. The
+# second time is the system's own: tools that write files can set the first one back.
+Stamp: TypeAlias = tuple[int, int, int, int]
 
 
 def stamps(roots: Sequence[Path], limit: int = MAX_FILES) -> dict[str, Stamp]:
     """Return the stamp of every watched file in folders, or of files; of at most `limit` files."""
+    return look(roots, limit).stamps
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What there is: every watched file, and the folders in which a change would show."""
+
+    stamps: dict[str, Stamp]
+    folders: frozenset[str]
+
+
+def look(roots: Sequence[Path], limit: int = MAX_FILES) -> Look:
+    """Look at folders and files, behind symbolic links, too; at most `limit` of each."""
     found: dict[str, Stamp] = {}
+    folders: set[str] = set()
     for root in roots:
-        for path in _files(root):
+        for path in _files(root, folders, limit):
             if len(found) >= limit:
-                return found
+                break
             if stamp := _stamp(path):
                 found[path] = stamp
+    return Look(found, frozenset(filter(os.path.isdir, folders)))
+
+
+def _files(root: Path, folders: set[str], limit: int) -> Iterator[str]:
+    """Yield the files of a folder, or a file, and take note of the folders they are changed in."""
+    if not root.is_dir():
+        folders |= _homes(str(root))
+        yield str(root)
+        return
+    # Links may lead round in a circle.
+    known: set[tuple[int, int]] = set()
+    for folder, below, names in os.walk(root, followlinks=True):
+        if _VENV_MARK in names and folder != str(root):
+            below.clear()
+            continue
+        below[:] = _unknown(folder, below, known)
+        if len(folders) >= limit:
+            return
+        folders.add(folder)
+        for name in sorted(names):
+            if not name.endswith(_IGNORED_ENDINGS):
+                path = os.path.join(folder, name)  # noqa: PTH118 - one of thousands, per look
+                if os.path.islink(path):  # noqa: PTH114
+                    folders |= _homes(path)
+                yield path
+
+
+def _unknown(folder: str, below: Iterable[str], known: set[tuple[int, int]]) -> list[str]:
+    """Return which folders are to be watched and have not been met before, in their order."""
+    found = []
+    for name in sorted(below):
+        if name in IGNORED_FOLDERS:
+            continue
+        with contextlib.suppress(OSError):
+            status = os.stat(os.path.join(folder, name))  # noqa: PTH116, PTH118
+            if (key := (status.st_dev, status.st_ino)) not in known:
+                known.add(key)
+                found.append(name)
     return found
 
 
-def _files(root: Path) -> Iterator[str]:
-    if not root.is_dir():
-        yield str(root)
-        return
-    for folder, folders, names in os.walk(root):
-        if _VENV_MARK in names and folder != str(root):
-            folders.clear()
-            continue
-        folders[:] = sorted(name for name in folders if name not in IGNORED_FOLDERS)
-        for name in sorted(names):
-            if not name.endswith(_IGNORED_ENDINGS):
-                yield os.path.join(folder, name)  # noqa: PTH118 - one of thousands, per look
+def _homes(path: str) -> set[str]:
+    """Return the folders of a file and of what it links to: there it is replaced."""
+    return {os.path.dirname(path) or ".", os.path.dirname(os.path.realpath(path))}  # noqa: PTH120
 
 
 def _stamp(path: str) -> Stamp | None:
@@ -86,7 +137,7 @@ def _stamp(path: str) -> Stamp | None:
         return None
     if not stat.S_ISREG(found.st_mode) or _is_own_output(found):
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _is_own_output(found: os.stat_result) -> bool:
@@ -106,11 +157,14 @@ class Watch:
         self._roots = tuple(roots)
         self._changed = changed
         self._seen: Mapping[str, Stamp] = {}
+        self._folders: frozenset[str] = frozenset()
+        self._notices: Notices | None = None
         self._pause_s = LOOK_S
         self._task: asyncio.Task[None] | None = None
+        self.note: str | None = None
 
     def __repr__(self) -> str:
-        return f"<Watch on {len(self._seen)} files>"
+        return f"<Watch on {len(self._seen)} files, {self._notices or 'looking again and again'}>"
 
     @property
     def is_partial(self) -> bool:
@@ -118,8 +172,13 @@ class Watch:
         return len(self._seen) >= MAX_FILES
 
     async def begin(self) -> None:
-        """Take note of the files as they are; what changes from now on is noticed."""
+        """Take note of the files as they are; what changes from now on is noticed.
+
+        Bytecode that Python would take for that of a later version is removed. `note` says why the
+        files are looked at again and again, if they are.
+        """
         self._seen = await self._look()
+        await asyncio.to_thread(bytecode.forget_outdated, self._seen)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
@@ -127,14 +186,21 @@ class Watch:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        if self._notices is not None:
+            await asyncio.to_thread(self._notices.close)
 
     async def _run(self) -> None:
         while True:
-            await asyncio.sleep(self._pause_s)
+            if self._notices is not None:
+                await self._notices.wait()
             now = await self._look()
             if now != self._seen:
-                self._seen = await self._settled(now)
+                now = await self._settled(now)
+                before, self._seen = self._seen, now
+                differing = [path for path in now if now[path] != before.get(path)]
+                await asyncio.to_thread(bytecode.forget, differing)
                 self._changed()
+            await asyncio.sleep(self._pause_s)
 
     async def _settled(self, last: Mapping[str, Stamp]) -> Mapping[str, Stamp]:
         """Return the files once nothing has changed for a moment."""
@@ -146,7 +212,37 @@ class Watch:
             last = now
 
     async def _look(self) -> Mapping[str, Stamp]:
-        began = time.monotonic()
-        found = await asyncio.to_thread(stamps, self._roots)
-        self._pause_s = max(LOOK_S, (time.monotonic() - began) * _SHARE)
-        return found
+        """Look at all files, and see to it that whatever changes from now on is noticed."""
+        found, spent_s = await asyncio.to_thread(_timed_look, self._roots)
+        while found.folders != self._folders and self.note is None:
+            await self._move(found.folders)
+            # What has changed before the notices began shows only now.
+            found, spent_s = await asyncio.to_thread(_timed_look, self._roots)
+        if self._notices is None:
+            self._pause_s = max(LOOK_S, spent_s * _SHARE)
+        else:
+            self._pause_s = spent_s * _SHARE_NOTICED
+        return found.stamps
+
+    async def _move(self, folders: frozenset[str]) -> None:
+        """Take the notices of these folders from now on."""
+        before, self._notices = self._notices, None
+        self._folders = folders
+        try:
+            self._notices = await asyncio.to_thread(
+                Notices, sorted(folders), asyncio.get_running_loop()
+            )
+        except NoticesError as exc:
+            self.note = (
+                f"{exc}; its files are looked at every {LOOK_S:g} s instead, or less often when "
+                "there are many"
+            )
+        if before is not None:
+            await asyncio.to_thread(before.close)
+
+
+def _timed_look(roots: Sequence[Path]) -> tuple[Look, float]:
+    """Return a look, and the seconds of CPU time that it has taken."""
+    began = time.thread_time()
+    found = look(roots)
+    return found, time.thread_time() - began
