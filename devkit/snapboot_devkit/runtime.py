@@ -29,9 +29,9 @@ class RuntimeFiles:
         return self.folder / "snapboot"
 
     @property
-    def hook_module(self) -> Path:
-        """The module of SnapStart hooks that AWS's managed runtime provides."""
-        return self.folder / "snapshot_restore_py.py"
+    def modules(self) -> tuple[Path, Path]:
+        """The modules that AWS's managed runtime provides: what tools patch, SnapStart's hooks."""
+        return self.folder / "awslambdaric.py", self.folder / "snapshot_restore_py.py"
 
     @property
     def wrapper(self) -> Path:
@@ -48,7 +48,7 @@ def find() -> RuntimeFiles:
     for place in _PLACES:
         for folder in (place / "runtime", place):
             found = RuntimeFiles(place / "bootstrap", folder)
-            if all(path.exists() for path in (found.bootstrap, found.package, found.hook_module)):
+            if all(path.exists() for path in (found.bootstrap, found.package, *found.modules)):
                 return found
     raise MissingRuntimeError(
         f"the runtime is missing beside {str(_OWN_FOLDER)!r}: "

@@ -65,18 +65,22 @@ def _standard_library() -> int:
 
 
 def load() -> "Callable[[Any, Any], Any]":
-    """Import the module that `_HANDLER` names and return its function.
+    """Import the module that `_HANDLER` names and return its function; see `named`."""
+    _open_archive(task_root())
+    return named(variable(HANDLER) or "")
+
+
+def named(handler: str) -> "Callable[[Any, Any], Any]":
+    """Import the module of a handler's name and return the function.
 
     Raises Fault for what AWS's runtime has an error type of its own, otherwise whatever the
     import raises.
     """
-    handler = variable(HANDLER) or ""
     module_name, dot, name = handler.rpartition(".")
     if not dot:
         raise _faults().malformed_handler_name(handler)
     if module_name.split(".")[0] in sys.builtin_module_names:
         raise _faults().built_in_module(module_name)
-    _open_archive(task_root())
     try:
         module = _import(module_name.replace("/", "."))
     except (ImportError, SyntaxError) as exc:

@@ -57,7 +57,7 @@ def log_report(report: "Report") -> None:
         moment = strftime(TIME_FORMAT, gmtime())
         _emit(json_text({"timestamp": moment, "level": "ERROR", **report.fields}) + "\n", ERROR)
     else:
-        _emit_lines(report.lines(), ERROR)
+        emit_lines(report.lines(), ERROR)
 
 
 def log_warning(message: str) -> None:
@@ -85,7 +85,8 @@ def _request_id() -> str:
     return environment.context.aws_request_id if environment.context else ""
 
 
-def _emit_lines(lines: "list[str]", level: int) -> None:
+def emit_lines(lines: "list[str]", level: int) -> None:
+    """Write lines as one record."""
     if environment.log_fd is not None:
         _emit("\n".join(lines), level)
     else:

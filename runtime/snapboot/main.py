@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Handler = Callable[[Any, Context], Any]
 
 EXIT_INIT_ERROR = 1
+# Where tools look for AWS's runtime, to patch it: in our place, for `aws_names` to honour.
+AWS_BOOTSTRAP = "awslambdaric.bootstrap"
+AWS_NAMES_IN_MAIN = ("awslambdaricmain", "bootstrap")
 
 
 def bootstrap(arguments: "list[str]") -> "NoReturn":
@@ -79,8 +82,9 @@ def _prepare(address: str, own_folder: "str | None", *, managed: "str | None" = 
     prepare_output()
     if own_folder is not None:
         prepare_path(own_folder, managed)
-    else:  # installed by pip, which keeps our copy of the hook module apart
+    else:  # installed by pip, which keeps the modules of AWS's names apart
         sys.path.append(f"{__file__.rpartition('/')[0]}/provided")
+    vars(sys.modules["__main__"]).setdefault("__getattr__", _aws_name)
     return RuntimeAPI(_transport(address), _user_agent())
 
 
@@ -121,9 +125,22 @@ def _initialise(api: RuntimeAPI) -> "Handler":
         report = Report(exc)
         log_warning("LAMBDA_WARNING: Unhandled exception. The function could not be initialised.")
         log_report(report)
-        api.init_error(report)
-        sys.exit(EXIT_INIT_ERROR)
-    return handler
+    else:
+        return handler
+    finally:
+        if AWS_BOOTSTRAP in sys.modules:
+            from . import aws_names  # noqa: F401 - which the loop passes through from then on
+    api.init_error(report)  # with no exception being handled: so tools know it from AWS's runtime
+    sys.exit(EXIT_INIT_ERROR)
+
+
+def _aws_name(name: str) -> object:
+    """Return what of AWS's runtime is looked for in `__main__`, as its `__getattr__`."""
+    if name not in AWS_NAMES_IN_MAIN:
+        raise AttributeError(f"module '__main__' has no attribute {name!r}")
+    from . import aws_names
+
+    return aws_names if name == "awslambdaricmain" else aws_names.bootstrap
 
 
 def _load_at_rest() -> "Handler":
@@ -152,9 +169,11 @@ def _serve(invocation: Invocation, handler: "Handler") -> None:
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as exc:  # asyncio's CancelledError, say: answered, where AWS's dies
-        invocation.fail(_reported(exc, invocation.request_id))
+        report = _reported(exc, invocation.request_id)
     else:
         invocation.succeed(body, content_type)
+        return
+    invocation.fail(report)
 
 
 def _reported(error: BaseException, request_id: str) -> "Report":

@@ -53,7 +53,7 @@ class Report:
             "requestId": request_id,
             "stackTrace": stack,
         }
-        self.header_type = _ascii_text(as_type or error_type)[1:-1]
+        self.header_type = header_text(as_type or error_type)
         self.xray_cause = _xray_cause(cause_type, message, frames)
 
     def __repr__(self) -> str:
@@ -129,8 +129,9 @@ def _ascii_json(value: object) -> str:
     return "".join(_encoded(value, 0))
 
 
-def _ascii_text(text: str) -> str:
-    return encode_basestring_ascii(text)
+def header_text(text: str) -> str:
+    """Return a text fit for a header: ASCII, escaped as in JSON."""
+    return encode_basestring_ascii(text)[1:-1]
 
 
 # indent, separators, then: sort the keys, skip the wrong ones, allow NaN.

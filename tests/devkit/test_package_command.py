@@ -102,7 +102,7 @@ def test_a_zip_holds_all_that_provided_al2023_lacks(whole):
     assert mode == stat.S_IFREG | 0o755
     assert {program, "app.py", "fruit/core.txt", "snapboot.modules"} <= set(names)
     top = {name.split("/")[2] for name in names if name.startswith(".snapboot/runtime/")}
-    assert {"snapboot", "orjson", "urllib3", "snapshot_restore_py.py"} <= top
+    assert {"snapboot", "orjson", "urllib3", "awslambdaric.py", "snapshot_restore_py.py"} <= top
     assert report["sizeBytes"] < report["limitBytes"]
     assert report["archiveModules"] > 2
     assert report["findings"] == []

@@ -37,7 +37,8 @@ def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("flat")
     folder.chmod(0o755)  # as in an image; pytest keeps its folders to one user
     shutil.copy2(ROOT / "bootstrap", folder)
-    shutil.copy2(ROOT / "runtime/snapshot_restore_py.py", folder)
+    for module in (ROOT / "runtime").glob("*.py"):
+        shutil.copy2(module, folder)
     sources_only = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "runtime/snapboot", folder / "snapboot", ignore=sources_only)
     return folder

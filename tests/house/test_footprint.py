@@ -37,11 +37,12 @@ COLD = {
     "http", "inspect", "json", "logging", "orjson", "os", "pathlib", "random", "re", "selectors",
     "signal", "site", "socket", "ssl", "string", "subprocess", "tempfile", "threading",
     "tokenize", "traceback", "types", "typing", "urllib", "urllib3", "uuid", "warnings",
-    "snapboot.archive", "snapboot.client_context", "snapboot.exact_json", "snapboot.faults", "snapboot.frames",
+    "awslambdaric", "snapboot.archive", "snapboot.aws_names", "snapboot.client_context", "snapboot.exact_json", "snapboot.faults", "snapboot.frames",
     "snapboot.framing", "snapboot.hooks", "snapboot.log_records", "snapboot.logs",
     "snapboot.orjson_engine", "snapboot.report", "snapboot.restore_safety", "snapboot.snapstart", "snapboot.standalone",
     "snapboot.urllib3_transport", "snapboot.wrapper", "snapshot_restore_py", "snapboot_devkit",
 }  # fmt: skip
+OURS = ("awslambdaric", "snapboot", "snapshot_restore_py")
 LOADED = """
 import sys
 
@@ -100,14 +101,18 @@ def test_the_list_of_the_cold_names_every_module_of_ours_that_is_not_hot():
             "import snapboot; snapboot.after_restore(print)",
             {"snapboot.hooks", "snapshot_restore_py"},
         ),
+        (
+            "import __main__; __main__.bootstrap",
+            {"awslambdaric", "snapboot.aws_names", "snapboot.faults", "snapboot.logs"},
+        ),
     ],
 )
 def test_each_cold_need_loads_its_own_modules_and_no_other_of_ours(
     function, bare_python, statement, needed
 ):
     found = loaded(function, bare_python, Event(b"1"), Event(b"0"), statement=statement)
-    ours = {name for name in found & COLD if name.startswith(("snapboot", "snapshot"))}
-    assert ours == {name for name in needed if name.startswith(("snapboot", "snapshot"))}
+    ours = {name for name in found & COLD if name.startswith(OURS)}
+    assert ours == {name for name in needed if name.startswith(OURS)}
     assert needed <= found
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 OURS = sorted(path.stem for path in (ROOT / "runtime/snapboot").glob("[!_]*.py"))
 OTHERS = ["bootstrap", "devkit", "host", "provided", "runtime", "runtime_client", "simplejson"]
+FOUND = ["awslambdaric", "snapboot", "snapshot_restore_py"]
 STDLIB = Path(sysconfig.get_path("stdlib"))
 
 
@@ -58,7 +59,7 @@ def test_a_function_named_like_our_package_is_the_users(function: Function):
     assert function.run(Event(), handler="main/handler.handler").result == str(path)
 
 
-def test_the_only_names_of_ours_that_a_function_can_find_are_two(function: Function):
+def test_the_only_names_of_ours_that_a_function_can_find_are_three(function: Function):
     function.code("""
         import importlib.machinery, pkgutil, sys
 
@@ -71,23 +72,21 @@ def test_the_only_names_of_ours_that_a_function_can_find_are_two(function: Funct
             ]
     """)
     asked = (
-        b'["snapboot", "snapshot_restore_py", %s]'
+        b'["awslambdaric", "snapboot", "snapshot_restore_py", %s]'
         % ", ".join(f'"{name}"' for name in [*OURS, *OTHERS]).encode()
     )
     found, importable = function.run(Event(asked)).result
-    assert found == ["snapboot", "snapshot_restore_py"]
-    assert importable == ["snapboot", "snapshot_restore_py"]
+    assert found == FOUND
+    assert importable == FOUND
 
 
-def test_flattened_into_a_folder_the_names_are_the_same_two_and_bootstrap_has_no_suffix():
+def test_flattened_into_a_folder_the_names_are_the_same_three_and_bootstrap_has_no_suffix():
     assert not (ROOT / "bootstrap").suffix
-    assert {path.name for path in (ROOT / "runtime").iterdir()} - {"__pycache__"} == {
-        "snapboot",
-        "snapshot_restore_py.py",
-    }
+    names = {path.stem for path in (ROOT / "runtime").iterdir()} - {"__pycache__"}
+    assert names == set(FOUND)
 
 
-@pytest.mark.parametrize("name", ["runtime", "snapshot_restore_py"])
+@pytest.mark.parametrize("name", ["awslambdaric", "runtime", "snapshot_restore_py"])
 def test_a_package_of_the_functions_own_comes_before_ours(function: Function, name):
     path = function.write(f"{name}/__init__.py", "")
     function.code(f"""

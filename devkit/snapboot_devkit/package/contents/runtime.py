@@ -1,4 +1,4 @@
-"""The runtime as it ships: snapboot, AWS's hook module, and the two packages it uses."""
+"""The runtime as it ships: snapboot, two modules of AWS's names, and the packages it uses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def copy(folder: Path) -> None:
     files = find()
     ignored = shutil.ignore_patterns("__pycache__", files.wrapper.name)
     shutil.copytree(files.package, folder / files.package.name, ignore=ignored)
-    shutil.copyfile(files.hook_module, folder / files.hook_module.name)
+    for module in files.modules:
+        shutil.copyfile(module, folder / module.name)
 
 
 def find() -> RuntimeFiles:
