@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Found = tuple[str, str, bool, int, int]
 
 # Ours alone: what a function has of these names is never sealed.
-OURS = ("snapboot", "snapshot_restore_py", "__main__")
+OURS = ("awslambdaric", "snapboot", "snapshot_restore_py", "__main__")
 LAYERS = "/opt"
 # Given as LAYER where the layers are at their own place, or there are none.
 IN_PLACE = "-"
