@@ -120,9 +120,19 @@ def package(  # noqa: PLR0913 - each is something that is typed
         list[Extra] | None,
         typer.Option("--with", help="A package for the wrapper layer; may be repeated."),
     ] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE",
+            help="A file of the source to include although it may hold secrets, such as a key.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make what is deployed: code, dependencies, bytecode, module archive, interpreter.
+
+    To find what belongs in the module archive, the handler is imported: its code, and that of its
+    dependencies, run on this machine, with your permissions. --no-archive imports nothing.
 
     What was made goes to standard output, warnings to standard error. Exits with 2 when it cannot
     be made, and with 130 when a signal ends it; then nothing is left of it.
@@ -152,6 +162,7 @@ def package(  # noqa: PLR0913 - each is something that is typed
             archive_required=require_archive,
             with_interpreter=not no_interpreter,
             newer_glibc=allow_newer_glibc,
+            kept=tuple(keep or ()),
         )
         with _interruptible(), _telling() as tell:
             made = make(request, tell)

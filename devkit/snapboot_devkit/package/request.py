@@ -45,6 +45,7 @@ class Request:
     archive_required: bool = False
     with_interpreter: bool = True
     newer_glibc: bool = False
+    kept: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raise PackageError for a request that contradicts itself."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package.checks import binaries
+from snapboot_devkit.package.checks import binaries, reserved
 from snapboot_devkit.package.checks.contents import opened
 from snapboot_devkit.package.checks.distributions import distributions
 from snapboot_devkit.package.checks.finding import Severity
@@ -61,6 +61,7 @@ class Work:
         if self.requirements:
             self.tell(f"installing what {self.requirements.origin} asks for")
             dependencies.install(self.requirements, self.target, self.task)
+            self._check_reserved()
         self.tell(f"copying {str(request.source)!r}")
         copied = tree.copy(
             request.source,
@@ -68,6 +69,7 @@ class Work:
             max_bytes=max_bytes,
             spare=request.output,
             bootstrap=bootstrap,
+            kept=request.kept,
         )
         if copied.replaced:
             names = some(copied.replaced, _MAX_NAMED)
@@ -76,7 +78,7 @@ class Work:
             names = some(copied.private, _MAX_NAMED)
             self.warnings.append(
                 f"{names} may hold secrets and was left out; set the function's variables instead, "
-                "or rename what it needs"
+                "or keep what it needs by --keep FILE"
             )
         self._check_handler()
 
@@ -88,6 +90,13 @@ class Work:
         if errors := [f"{one}" for one in found if one.severity is Severity.ERROR]:
             raise PackageError("\n".join(errors))
         self.warnings += [str(one) for one in found if one.severity is Severity.WARNING]
+
+    def _check_reserved(self) -> None:
+        """Refuse dependencies that bring what Lambda or the runtime would run. PackageError."""
+        package = opened(FolderStore(self.task))
+        found = distributions(package, layout(package, image=False))
+        if errors := [str(one) for one in reserved.check(found, "")]:
+            raise PackageError("\n".join(errors))
 
     def _binaries(self, roots: Iterable[Path], place: Place) -> Iterator[Finding]:
         read = []

@@ -21,6 +21,7 @@ from snapboot_devkit.package.audit import (
 )
 from snapboot_devkit.package.audit.gathering import Terms, gather
 from snapboot_devkit.package.audit.report import Measured, Report
+from snapboot_devkit.package.checks import reserved, secrets
 from snapboot_devkit.package.checks.contents import AuditError, Package, opened
 from snapboot_devkit.package.checks.folders import FolderStore
 from snapboot_devkit.package.checks.layout import image_parts
@@ -37,6 +38,8 @@ CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     sealed.check,
     bootstraps.check,
     platforms.check,
+    lambda subject: reserved.check(subject.distributions, subject.layout.task),
+    lambda subject: secrets.check(subject.package, subject.owned),
     interpreters.check,
     permissions.check,
     clashes.check,

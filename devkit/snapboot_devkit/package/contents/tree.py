@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.errors import SourceError
 from snapboot_devkit.host.sources import folder as folders
 from snapboot_devkit.host.sources.budget import Budget
 from snapboot_devkit.host.sources.tree import Tree
 from snapboot_devkit.package import scratch
+from snapboot_devkit.package.checks import secrets
 from snapboot_devkit.package.errors import PackageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 # Names of files and folders that are never a part of a function, wherever they lie.
 LEFT_OUT: Final = frozenset(
@@ -24,8 +28,6 @@ LEFT_OUT: Final = frozenset(
         ".aws-sam", "cdk.out", ".terraform", ".serverless",
     }
 )  # fmt: skip
-# Settings of the one who develops it: keys and passwords, as a rule.
-PRIVATE: Final = ".env"
 # What the packager itself puts at the top.
 OWN_FOLDER: Final = ".snapboot"
 ARCHIVE: Final = "snapboot.modules"
@@ -37,18 +39,28 @@ class Copied:
     """What came of a source folder.
 
     `replaced` are files of it that took the place of a dependency's, `private` those left out since
-    they may hold secrets.
+    they may hold secrets, `kept` those that were asked for all the same.
     """
 
     replaced: list[str] = field(default_factory=list)
     private: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
 
 
-def copy(source: Path, target: Path, *, max_bytes: int, spare: Path, bootstrap: bool) -> Copied:
+def copy(  # noqa: PLR0913 - each is a rule of its own
+    source: Path,
+    target: Path,
+    *,
+    max_bytes: int,
+    spare: Path,
+    bootstrap: bool,
+    kept: Collection[str] = (),
+) -> Copied:
     """Copy a function's source over what lies in `target`, which exists.
 
     `spare` is left out: the folder for the output may lie inside of the source. With `bootstrap`
-    the package has one, and the source must not. Raises PackageError.
+    the package has one, and the source must not. `kept` are files, relative to the source, that go
+    in although they may hold secrets. Raises PackageError.
     """
     if not source.is_dir():
         raise PackageError(
@@ -64,12 +76,17 @@ def copy(source: Path, target: Path, *, max_bytes: int, spare: Path, bootstrap: 
             "package's; rename it, or leave ours out by --no-interpreter"
         )
     copied = Copied()
-    selection = _Selection(source, target, spare, copied)
+    selection = _Selection(source, target, spare, copied, frozenset(map(os.path.normpath, kept)))
     tree = Tree(target, Budget(max_bytes), source)
     try:
         folders.copy(source, tree, selection.takes)
     except SourceError as exc:
         raise PackageError(str(exc)) from exc
+    if absent := selection.kept - set(copied.kept):
+        raise PackageError(
+            f"there is no file {min(absent)!r} in {str(source)!r} to be kept; give its path from "
+            "there by --keep"
+        )
     return copied
 
 
@@ -79,6 +96,7 @@ class _Selection:
     target: Path
     spare: Path
     copied: Copied
+    kept: frozenset[str]
 
     def takes(self, entry: str, found: os.DirEntry[str]) -> bool:
         """Tell whether a file or folder of the source goes into the package."""
@@ -86,9 +104,8 @@ class _Selection:
             return False
         if found.name.startswith(scratch.PREFIX):  # of a run that was killed
             return False
-        if found.name.startswith(PRIVATE):
-            if not _is_virtual_environment(found):
-                self.copied.private.append(entry)
+        if self._is_private(entry, found):
+            self.copied.private.append(entry)
             return False
         _check_name(entry, self.source)
         if found.is_symlink():
@@ -101,6 +118,15 @@ class _Selection:
             self.copied.replaced.append(entry)
         return True
 
+    def _is_private(self, entry: str, found: os.DirEntry[str]) -> bool:
+        """Tell whether it may hold secrets; a folder is looked into, unless its name says so."""
+        if entry in self.kept:
+            self.copied.kept.append(entry)
+            return False
+        if os.path.isdir(found.path):  # noqa: PTH112 - False where a link leads to itself
+            return found.name.startswith(secrets.ENV) and not _is_virtual_environment(found)
+        return secrets.is_secret(entry, lambda size: _head(Path(found.path), size))
+
     def _is_spare(self, found: os.DirEntry[str]) -> bool:
         if not found.is_dir(follow_symlinks=False):
             return False
@@ -112,6 +138,17 @@ class _Selection:
                 f"cannot take {entry!r} of {str(self.source)!r}: it links to "
                 f"{os.readlink(found.path)!r}, which leads nowhere; remove it"  # noqa: PTH115
             )
+
+
+def _head(path: Path, size: int) -> bytes:
+    """Return the first bytes of a file; none of another, or of one that copying will refuse."""
+    try:
+        if not path.is_file():
+            return b""
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError:
+        return b""
 
 
 def _is_virtual_environment(found: os.DirEntry[str]) -> bool:
