@@ -141,8 +141,8 @@ def package(  # noqa: PLR0913 - each is something that is typed
         if form is Form.WRAPPER_LAYER:
             wrapper_layers.refuse_function(source, handler)
             with _interruptible(), _telling() as tell:
-                layer = make_wrapper_layer(output, tell, python.split(","), extra or ())
-            wrapper_layers.show(layer, as_json=as_json)
+                made_layer = make_wrapper_layer(output, tell, python.split(","), extra or ())
+            wrapper_layers.show(made_layer, as_json=as_json)
             return
         source, handler = wrapper_layers.required(form, source, handler, extra)
         request = Request(
