@@ -20,6 +20,7 @@ from snapboot_devkit.host.lifecycle.states import EnvironmentState
 from snapboot_devkit.host.routes.cross_site import Gate
 from snapboot_devkit.host.routes.invoke import Wishes, checked_invocation, checked_payload
 from snapboot_devkit.host.routes.refusals import RefusedError
+from snapboot_devkit.host.sandbox import cgroups
 from snapboot_devkit.host.sandbox.guard import Guard
 from snapboot_devkit.host.scaling.events import QUEUE_IS_FULL
 from snapboot_devkit.host.scaling.hosted import HostedFunction
@@ -215,6 +216,8 @@ class LocalHost:
     async def _open(self) -> None:
         self._guard = await asyncio.to_thread(Guard)
         shared = Shared(self._log, self._guard)
+        if text := await asyncio.to_thread(cgroups.missing):
+            LogStream(self._log).write(Source.PLATFORM, f"snapboot: {text}")
         for config in self._configs.values():
             hosted = await HostedFunction.open(config, shared, self._make_room)
             self._hosted[config.name] = hosted

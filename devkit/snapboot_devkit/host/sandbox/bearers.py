@@ -35,8 +35,9 @@ def carries(pid: int, mark: str) -> bool:
 
 
 def in_group(pid: int, name: bytes) -> bool:
-    """Tell whether a process is in a control group of that name."""
-    return b"/" + name + b"\n" in _read(pid, "cgroup")
+    """Tell whether a process is in a control group of that name, or in one below it."""
+    lines = _read(pid, "cgroup").splitlines()
+    return any(name in line.rpartition(b":")[2].split(b"/") for line in lines)
 
 
 def standing(pid: int) -> tuple[int, int]:

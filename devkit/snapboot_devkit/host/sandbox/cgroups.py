@@ -6,6 +6,7 @@ that what limits the host limits its functions, too.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
@@ -31,6 +32,17 @@ _SERVED: Final = frozenset({("cpu", 1), ("pids", 1), ("cpu", 2), ("pids", 2), ("
 # The last process of a group has been killed, but may not be gone quite yet.
 _LAST_BREATH_S: Final = 0.25
 _LOOK_AGAIN_S: Final = 0.002
+
+
+def missing() -> str | None:
+    """Return what a host that is killed may leave behind here, or None where it leaves nothing."""
+    if homes():
+        return None
+    return (
+        "no control group can be made here: should this host be killed (kill -9), what a function "
+        "has started as a daemon, in a session of its own and without its variables, lives on; end "
+        "the host by Ctrl-C, or run it where it may make control groups"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +110,9 @@ def _home(folder: Path, version: int, controllers: frozenset[str]) -> Home | Non
             granted := _granted(candidate)
         ):
             return Home(candidate, 2, granted)
-    return None
+    # Without controllers nothing is limited, but all that is in a group can still be found.
+    writable = (one for one in (folder, folder.parent) if os.access(one / "cgroup.procs", os.W_OK))
+    return next((Home(one, 2, frozenset()) for one in writable), None)
 
 
 def _granted(folder: Path) -> frozenset[str]:
@@ -137,6 +151,9 @@ class Group:
             for controller in ({"cpu"} | _wanted(limits)) & home.controllers:
                 if (controller, home.version) in _SERVED and controller not in self._served:
                     self._serve(controller, home, name)
+        for home in homes:
+            if not self._folders and home.version == 2:
+                self._make(home, name)
 
     def __repr__(self) -> str:
         return f"<Group {', '.join(map(str, self._folders)) or 'nowhere'}>"
@@ -213,12 +230,9 @@ class Group:
         self._served.clear()
 
     def _serve(self, controller: str, home: Home, name: str) -> None:
-        folder = home.folder / name
-        try:
-            folder.mkdir(exist_ok=True)
-        except OSError:
+        folder = self._make(home, name)
+        if folder is None:
             return
-        self._folders[folder] = home.version
         if controller == "pids" and not self._set_processes(folder):
             return
         if controller == "memory":
@@ -227,6 +241,15 @@ class Group:
             if not _write(folder / "memory.max", str((self._limits.memory_mb or 0) * MIB)):
                 return
         self._served[controller] = folder
+
+    def _make(self, home: Home, name: str) -> Path | None:
+        folder = home.folder / name
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError:
+            return None
+        self._folders[folder] = home.version
+        return folder
 
     def _set_processes(self, folder: Path) -> bool:
         # The thread that has joined counts, too.
@@ -260,6 +283,11 @@ def _write(file: Path, text: str) -> bool:
 def _remove(folder: Path) -> None:
     deadline = time.monotonic() + _LAST_BREATH_S
     while True:
+        # A function may have made groups of its own below.
+        for below, _, _ in os.walk(folder, topdown=False):
+            with contextlib.suppress(OSError):
+                if below != str(folder):
+                    os.rmdir(below)  # noqa: PTH106
         try:
             folder.rmdir()
         except OSError as exc:

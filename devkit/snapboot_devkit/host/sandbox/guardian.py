@@ -24,7 +24,8 @@ else:
 
 MARK = "mark"
 SESSION = "session"
-# A folder to remove with all that is in it, and a control group, which is removed once it is empty.
+# A folder to remove with all that is in it, and a control group, in which all is killed before that
+# is removed: a daemon that has left its session and has no variables is known by nothing else.
 FOLDER = "folder"
 GROUP = "group"
 FORGET = "forget-"
@@ -44,8 +45,14 @@ def left(lines: Iterable[str]) -> dict[str, set[str]]:
     return watched
 
 
-def clear(watched: dict[str, set[str]]) -> None:
-    """End every process that is left, then remove every folder."""
+def clear(watched: dict[str, set[str]], host: int = 0) -> None:
+    """End every process that is left, then remove every folder.
+
+    `host` is the process that has had all this watched. While it lives it is spared: a thread of it
+    may have joined a group.
+    """
+    for group in watched[GROUP]:
+        _kill_group(group, host)
     sessions = {int(value) for value in watched[SESSION]}
     marks = watched[MARK]
 
@@ -68,22 +75,61 @@ def clear(watched: dict[str, set[str]]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
+def _kill_group(folder: str, host: int) -> None:
+    """Kill all that is in a control group, or in groups that it has made below."""
+    name = folder.rpartition("/")[2].encode()
+
+    def meant(pid: int) -> bool:
+        return bearers.in_group(pid, name) and not (pid == host == os.getppid())
+
+    # First nobody may start others; then the kernel kills all at once (version 2, Linux 5.14).
+    _write(f"{folder}/pids.max", b"0")
+    _write(f"{folder}/cgroup.kill", b"1")
+    deadline = time.monotonic() + bearers.LAST_BREATH_S
+    while left := [pid for pid in _members(folder) if meant(pid)]:
+        if time.monotonic() > deadline:
+            return
+        for pid in left:
+            bearers.send(pid, signal.SIGKILL, meant)
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _members(folder: str) -> set[int]:
+    found = set()
+    for group, _, _ in os.walk(folder):
+        with contextlib.suppress(OSError), open(f"{group}/cgroup.procs", "rb") as file:  # noqa: PTH123
+            found |= set(map(int, file.read().split()))
+    return found
+
+
+def _write(path: str, content: bytes) -> None:
+    """Write to a file of a control group, if it has such a one."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path, os.O_WRONLY)
+        try:
+            os.write(fd, content)
+        finally:
+            os.close(fd)
+
+
 def _remove_group(folder: str) -> None:
     """Remove a control group, which takes until the kernel has buried its last process."""
     deadline = time.monotonic() + bearers.LAST_BREATH_S
     while os.path.exists(folder) and time.monotonic() < deadline:  # noqa: PTH110 - no pathlib
-        with contextlib.suppress(OSError):
-            os.rmdir(folder)  # noqa: PTH106
-            return
-        time.sleep(_LOOK_AGAIN_S)
+        for group, _, _ in os.walk(folder, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(group)  # noqa: PTH106
+                continue
+            time.sleep(_LOOK_AGAIN_S)
 
 
 def main() -> None:
     """Watch, until the host is gone."""
+    host = os.getppid()
     # A Ctrl-C or a hang-up at the terminal is the host's business.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    clear(left(sys.stdin))
+    clear(left(sys.stdin), host)
 
 
 if __name__ == "__main__":
