@@ -252,6 +252,15 @@ def test_dependencies_are_installed_and_sealed(source, output, tmp_path):
     assert "fruit" in [module.name for module in sealed.modules]
 
 
+def test_everything_works_where_there_is_no_orjson(source, output, tmp_path):
+    blocked = filled(tmp_path / "blocked", {"orjson.py": "raise ImportError('no wheel of it')\n"})
+    environ = {**os.environ, "PYTHONPATH": str(blocked)}
+    command = [sys.executable, "-c", "import snapboot; snapboot.Context"]
+    assert subprocess.run(command, env=environ, check=False).returncode == 0
+    done = snapboot("invoke", "app.handler", '{"a": "\u00e9"}', "--task-root", source, env=environ)
+    assert json.loads(done.stdout) == {"hello": {"a": "é"}}, done.stderr
+
+
 def test_variables_reach_the_handler_while_it_is_imported_and_are_not_shipped(source, output):
     filled(source, {"app.py": f"import os\nTABLE = os.environ['TABLE']\n{HELLO}"})
     told = refused(beside(source, output), output)

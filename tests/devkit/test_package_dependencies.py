@@ -7,7 +7,7 @@ import pytest
 
 from snapboot_devkit.package.checks import sizes
 from snapboot_devkit.package.checks.distributions import OWN_CODE
-from snapboot_devkit.package.contents import dependencies, runtime
+from snapboot_devkit.package.contents import dependencies, projects, runtime
 from snapboot_devkit.package.contents.dependencies import Requirements
 from snapboot_devkit.package.contents.installed import normalise
 from snapboot_devkit.package.contents.resolver import reason
@@ -41,29 +41,29 @@ def installed(folder, *names, target=TARGET):
 
 
 def test_a_function_may_need_nothing(source, tmp_path):
-    assert dependencies.find(source, None, tmp_path) is None
+    assert projects.find(source, None, tmp_path) is None
 
 
 def test_what_is_given_comes_before_what_the_source_has(source, tmp_path):
     filled(source, {"requirements.txt": "", "pyproject.toml": '[project]\ndependencies = ["a"]\n'})
     given = filled(tmp_path, {"given.txt": ""}) / "given.txt"
-    assert dependencies.find(source, given, tmp_path).origin == "'given.txt'"
-    assert dependencies.find(source, None, tmp_path).origin == "'requirements.txt'"
+    assert projects.find(source, given, tmp_path).origin == "'given.txt'"
+    assert projects.find(source, None, tmp_path).origin == "'requirements.txt'"
     (source / "requirements.txt").unlink()
-    assert dependencies.find(source, None, tmp_path).origin == "'pyproject.toml'"
+    assert projects.find(source, None, tmp_path).origin == "'pyproject.toml'"
 
 
 def test_a_project_file_of_tools_alone_needs_nothing(source, tmp_path):
     filled(source, {"pyproject.toml": "[tool.ruff]\nline-length = 100\n"})
-    assert dependencies.find(source, None, tmp_path) is None
+    assert projects.find(source, None, tmp_path) is None
 
 
 def test_a_file_that_is_not_there_or_damaged_is_named(source, tmp_path):
     with pytest.raises(PackageError, match="there is no requirements file"):
-        dependencies.find(source, tmp_path / "none.txt", tmp_path)
+        projects.find(source, tmp_path / "none.txt", tmp_path)
     filled(source, {"pyproject.toml": "[project"})
     with pytest.raises(PackageError, match=r"cannot read .*pyproject\.toml"):
-        dependencies.find(source, None, tmp_path)
+        projects.find(source, None, tmp_path)
 
 
 def test_a_lock_is_taken_as_it_is(source, tmp_path, wheels):
@@ -90,7 +90,7 @@ dependencies = [{{ name = "apple" }}]
 requires-dist = [{{ name = "apple" }}]
 """
     filled(source, {"pyproject.toml": project, "uv.lock": lock})
-    found = dependencies.find(source, None, tmp_path)
+    found = projects.find(source, None, tmp_path)
     assert found.origin == "'uv.lock'"
     dependencies.install(found, TARGET, tmp_path / "task")
     assert (tmp_path / "task/apple.py").read_text() == "VERSION = '1.0'\n"
@@ -159,7 +159,16 @@ def test_the_words_of_the_installer_are_cut_to_the_point():
     )
     assert reason(words) == "scipy==1.2.0 has no usable wheels and you require scipy==1.2.0."
     assert reason("") == "uv gave no reason"
-    assert len(reason("x" * 10_000)) < 1_000
+
+
+def test_a_long_reason_is_whole_but_for_its_middle_and_has_its_lines():
+    lines = [f"         And because a=={n} depends on b, a=={n} it is." for n in range(300)]
+    told = reason("\n".join(["error: x", *lines, "         So that is that."])).splitlines()
+    assert told[0] == "x"
+    assert told[1] == "And because a==0 depends on b, a==0 it is."
+    assert "278 lines more" in told[4]
+    assert told[-1] == "So that is that."
+    assert len(reason("x" * 10_000)) == 2_000
 
 
 def test_the_runtimes_own_packages_are_those_of_the_project():
@@ -171,7 +180,7 @@ def test_the_runtimes_own_packages_are_those_of_the_project():
 def test_a_project_that_is_no_table_is_told(source, tmp_path, content):
     filled(source, {"pyproject.toml": content})
     with pytest.raises(PackageError, match=r"cannot read .*pyproject\.toml.*; correct it"):
-        dependencies.find(source, None, tmp_path)
+        projects.find(source, None, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -183,3 +192,26 @@ def test_a_record_that_cannot_be_read_owns_nothing_and_stays(tmp_path, content):
     normalise(tmp_path)
     assert (tmp_path / record).read_bytes() == content
     assert sizes.by_part(tmp_path) == {"fruit": len(content), OWN_CODE: 12}
+
+
+def test_the_runtime_is_laid_out_without_orjson_where_there_is_no_wheel_of_it(tmp_path, wheels):
+    wheel(wheels, "urllib3", "2.0")
+    wheel(wheels, "orjson", "3.9", tag="cp313-cp313-manylinux_2_39_aarch64")
+    (warning,) = runtime.lay_out(tmp_path / "runtime", TARGET)
+    assert "without orjson" in warning
+    assert "Python 3.13 on arm64" in warning
+    assert (tmp_path / "runtime/snapboot/__init__.py").is_file()
+    assert (tmp_path / "runtime/urllib3.py").is_file()
+    assert not (tmp_path / "runtime/orjson.py").exists()
+
+
+def test_with_a_wheel_of_it_there_is_nothing_to_say(tmp_path, wheels):
+    wheel(wheels, "urllib3", "2.0")
+    wheel(wheels, "orjson", "3.9")
+    assert runtime.lay_out(tmp_path / "runtime", TARGET) == []
+    assert (tmp_path / "runtime/orjson.py").is_file()
+
+
+def test_without_what_the_runtime_does_need_nothing_is_made(tmp_path, wheels):
+    with pytest.raises(PackageError, match="what the runtime asks for"):
+        runtime.lay_out(tmp_path / "runtime", TARGET)

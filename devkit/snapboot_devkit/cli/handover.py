@@ -85,15 +85,16 @@ def commands(packaged: Packaged, request: Request) -> Iterator[str]:
     made = files[layout.FUNCTION_ZIP]
     yield from _upload(made)
     layers = f" --layers {_LAYER}" if _needs_layer(request) else ""
+    runtime = f"python{packaged.target.version}" if request.managed else "provided.al2023"
     yield (
         f"aws lambda create-function --function-name {_FUNCTION} --role {_ROLE} --runtime "
-        f"provided.al2023 --architectures {request.architecture} --handler "
+        f"{runtime} --architectures {request.architecture} --handler "
         f"{shlex.quote(request.handler)} {_code(made)}{layers}"
     )
 
 
 def _needs_layer(request: Request) -> bool:
-    return request.form is Form.LAYER or not request.with_interpreter
+    return request.form is Form.LAYER or not (request.with_interpreter or request.managed)
 
 
 def _upload(made: Made) -> Iterator[str]:

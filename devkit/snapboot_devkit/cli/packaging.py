@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -19,9 +20,11 @@ from snapboot_devkit.cli import (
     printing,
     wrapper_layers,
 )
+from snapboot_devkit.cli.progress import Stages
 from snapboot_devkit.host.streams import STDOUT, write_all
 from snapboot_devkit.package.audit import Severity, audit
 from snapboot_devkit.package.checks import binaries
+from snapboot_devkit.package.checks.layout import Place
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.forms.wrapper_layer import Extra
 from snapboot_devkit.package.forms.wrapper_layer import make as make_wrapper_layer
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from snapboot_devkit.package.audit import Finding
     from snapboot_devkit.package.request import Packaged
 
+PROVIDED: Final = "provided.al2023"
+_MANAGED: Final = re.compile(r"python(3\.\d{1,2})")
 _OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
@@ -63,12 +68,32 @@ def package(  # noqa: PLR0913 - each is something that is typed
         Architecture, typer.Option(help="The function's architecture.")
     ] = Architecture.X86_64,
     libc: Annotated[Libc, typer.Option(help="The C library of the image's base.")] = Libc.GLIBC,
+    runtime: Annotated[
+        str,
+        typer.Option(
+            help="The function's runtime: provided.al2023, or one of AWS's own such as python3.13, "
+            "which takes a zip without interpreter."
+        ),
+    ] = PROVIDED,
     requirements: Annotated[
         Path | None,
         typer.Option(
             help="What to install; else the source's requirements.txt, uv.lock or pyproject.toml."
         ),
     ] = None,
+    managed_packages: Annotated[
+        bool,
+        typer.Option(
+            "--managed-packages",
+            help="Add what the code imports and only AWS's own runtimes have, such as boto3.",
+        ),
+    ] = False,
+    build_sdists: Annotated[
+        bool,
+        typer.Option(
+            "--build-sdists", help="Build packages that have no wheel, which runs their code here."
+        ),
+    ] = False,
     include: Annotated[
         list[str] | None,
         typer.Option(
@@ -145,22 +170,26 @@ def package(  # noqa: PLR0913 - each is something that is typed
             wrapper_layers.show(made_layer, as_json=as_json)
             return
         source, handler = wrapper_layers.required(form, source, handler, extra)
+        managed = _managed(runtime)
         request = Request(
             source=source,
             handler=handler,
             form=form,
             output=output,
-            python=python,
+            python=managed or python,
             architecture=arch,
             libc=libc,
             requirements=requirements,
             included=tuple(include or ()),
             env=arguments.variables(env or (), env_file or ()),
             layers=tuple(layer or ()),
+            managed_packages=managed_packages,
+            build_sdists=build_sdists,
+            managed=managed is not None,
             import_limit_s=import_timeout,
             with_archive=not no_archive,
             archive_required=require_archive,
-            with_interpreter=not no_interpreter,
+            with_interpreter=not (no_interpreter or managed),
             newer_glibc=allow_newer_glibc,
             kept=tuple(keep or ()),
         )
@@ -194,12 +223,23 @@ def _print(made: Packaged, request: Request, findings: Sequence[Finding], *, as_
     write_all(STDOUT, text.encode("utf-8", "backslashreplace"))
 
 
+def _managed(runtime: str) -> str | None:
+    """Return the version of one of AWS's own runtimes, None for `provided`. Raises UsageError."""
+    found = _MANAGED.fullmatch(runtime)
+    if found is None and runtime != PROVIDED:
+        raise exits.UsageError(
+            f"--runtime {runtime!r} is neither {PROVIDED} nor one such as python3.13"
+        )
+    return found[1] if found else None
+
+
 def _findings(made: Packaged, request: Request) -> list[Finding]:
     """Return what an audit of everything that was made finds, and what was not told before."""
     found = []
+    place = Place.MANAGED if request.managed else Place.PROVIDED
     for each in made.made if request.form is not Form.IMAGE else ():
         handler = None if each.path.name == LAYER_ZIP else request.handler
-        report = audit(each.path, handler=handler, architecture=request.architecture)
+        report = audit(each.path, handler=handler, architecture=request.architecture, target=place)
         found += [one for one in report.findings if one.severity is not Severity.NOTE]
     return [
         one for one in found if one.code not in binaries.CODES
@@ -231,9 +271,15 @@ def _interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _telling() -> Iterator[Callable[[str], object]]:
-    """Yield what shows, at a terminal alone, what goes on."""
+    """Yield what shows, at a terminal alone, what goes on: a line for each stage that is over."""
     if not printing.is_terminal():
         yield lambda _: None
         return
-    with Console(stderr=True).status("packaging") as status:
-        yield status.update
+    console = Console(stderr=True)
+    with console.status("packaging") as status, contextlib.closing(Stages(console.print)) as stages:
+
+        def tell(text: str) -> None:
+            status.update(text)
+            stages.begin(text)
+
+        yield tell

@@ -41,6 +41,29 @@ def initialising(host: LocalHost) -> list[str]:
     ]
 
 
+class Stages:
+    """Writes a line for each stage of a long run once it is over, with the time that it took."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._stage = ""
+        self._since = 0.0
+
+    def __repr__(self) -> str:
+        return f"<Stages {self._stage!r}>"
+
+    def begin(self, stage: str) -> None:
+        """End the stage before, if there is one, and begin the next."""
+        self.close()
+        self._stage, self._since = stage, time.monotonic()
+
+    def close(self) -> None:
+        """End the last stage."""
+        if self._stage:
+            self._write(f"{time.monotonic() - self._since:5.1f} s  {self._stage}")
+        self._stage = ""
+
+
 class InitProgress:
     """Writes a log, and at its end the line."""
 

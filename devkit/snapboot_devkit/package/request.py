@@ -26,7 +26,9 @@ class Request:
     it finds at /opt then, and its import may take `import_limit_s`. Without `with_archive` there is
     no module archive; with `archive_required` a function without one is an error. Without
     `with_interpreter` a zip has neither interpreter nor runtime. With `newer_glibc` files are taken
-    that need more than Amazon Linux has.
+    that need more than Amazon Linux has. `managed` is for one of AWS's own Python runtimes; for
+    others `managed_packages` adds what those would have had. `build_sdists` runs the code of
+    packages that have no wheel.
     """
 
     source: Path
@@ -41,6 +43,9 @@ class Request:
     env: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[Path, ...] = ()
     import_limit_s: float = IMPORT_LIMIT_S
+    managed_packages: bool = False
+    build_sdists: bool = False
+    managed: bool = False
     with_archive: bool = True
     archive_required: bool = False
     with_interpreter: bool = True
@@ -69,6 +74,8 @@ class Request:
                 f"--import-timeout {self.import_limit_s:g} must be between 0 and "
                 f"{MAX_IMPORT_LIMIT_S:g} seconds"
             )
+        if self.managed and self.form is not Form.ZIP:
+            raise PackageError(f"--runtime is for --as zip; leave it out with --as {self.form}")
         if not self.with_interpreter and self.form is not Form.ZIP:
             raise PackageError(
                 f"--no-interpreter is for --as zip; leave it out with --as {self.form}"

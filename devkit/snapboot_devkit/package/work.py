@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import shutil
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +13,8 @@ from snapboot_devkit.package.checks.distributions import distributions
 from snapboot_devkit.package.checks.finding import Severity
 from snapboot_devkit.package.checks.folders import FolderStore
 from snapboot_devkit.package.checks.layout import Place, layout
-from snapboot_devkit.package.contents import dependencies, tree
+from snapboot_devkit.package.contents import dependencies, managed_packages, projects, tree
+from snapboot_devkit.package.contents.dependencies import Requirements
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.layout import Form
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from snapboot_devkit.package.checks.finding import Finding
-    from snapboot_devkit.package.contents.dependencies import Requirements
     from snapboot_devkit.package.request import Request
     from snapboot_devkit.package.target import Target
 
@@ -57,11 +58,10 @@ class Work:
         """
         request = self.request
         self.task.mkdir(exist_ok=True)
-        self.requirements = dependencies.find(request.source, request.requirements, self.scratch)
-        if self.requirements:
-            self.tell(f"installing what {self.requirements.origin} asks for")
-            dependencies.install(self.requirements, self.target, self.task)
-            self._check_reserved()
+        found = projects.find(request.source, request.requirements, self.scratch)
+        self.requirements = found and replace(found, build=request.build_sdists)
+        self._install()
+        self._complete()
         self.tell(f"copying {str(request.source)!r}")
         copied = tree.copy(
             request.source,
@@ -81,6 +81,47 @@ class Work:
                 "or keep what it needs by --keep FILE"
             )
         self._check_handler()
+
+    def _install(self) -> None:
+        if self.requirements is None:
+            return
+        self.tell(f"installing what {self.requirements.origin} asks for")
+        built = dependencies.install(self.requirements, self.target, self.task)
+        self._check_reserved()
+        if built:
+            names = some(built, _MAX_NAMED)
+            self.warnings.append(
+                f"built from source, which ran their code on this machine: {names}"
+            )
+
+    def _complete(self) -> None:
+        """Add what only a managed runtime would have had, if that is wanted; else say so."""
+        request = self.request
+        imported = managed_packages.imports(tree.sources(request.source, spare=request.output))
+        layers = [layer / "python" for layer in request.layers]
+        layers += [folder for layer in layers for folder in layer.glob("lib/*/site-packages")]
+        missing = managed_packages.missing(imported, (request.source, self.task, *layers))
+        if not missing or request.managed:
+            return
+        words = managed_packages.told(missing)
+        if not request.managed_packages:
+            self.warnings.append(
+                f"not in the package: {words}, which the code imports. AWS's runtime "
+                f"python{self.target.version} has them, "
+                f"{'an image' if request.form is Form.IMAGE else 'provided.al2023'} has not: add "
+                "them by --managed-packages, name them among the requirements, or package for "
+                f"AWS's runtime by --runtime python{self.target.version}"
+            )
+            return
+        asked = tuple(managed_packages.PACKAGES[module] for module in missing)
+        before = self.requirements
+        self.requirements = Requirements(
+            (*(before.arguments if before else ()), *asked),
+            f"{before.origin} with --managed-packages" if before else "--managed-packages",
+            build=request.build_sdists,
+        )
+        shutil.rmtree(self.task)
+        self._install()
 
     def examine(self, *roots: Path) -> None:
         """Look at the compiled files. Raises PackageError for those that cannot work."""

@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import parse_qs, unquote
 from uuid import UUID
 
-import orjson
-
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.http.exchange import (
     Body,
@@ -37,6 +35,11 @@ from snapboot_devkit.host.routes.refusals import (
     render_failure,
     too_large,
 )
+
+try:
+    import orjson
+except ImportError:  # no wheel of it for this Python
+    orjson = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -300,8 +303,11 @@ def _check_json(content: bytes | bytearray) -> None:
 def _is_plain_json(content: bytes | bytearray) -> bool:
     """Tell whether orjson takes it, which it does of JSON alone, in a tenth of the time.
 
-    What it refuses may be JSON all the same, such as half a surrogate pair.
+    What it refuses may be JSON all the same, such as half a surrogate pair. Without it, as where it
+    has no wheel, nothing is known so quickly.
     """
+    if orjson is None:
+        return False
     try:
         orjson.loads(content)
     except ValueError:

@@ -1,9 +1,13 @@
-"""The packages that a function needs: where they are named, and the wheels laid out in a folder."""
+"""The packages that a function needs: their wheels laid out in a folder.
+
+Where they are named is the business of `projects`.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
-import tomllib
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,41 +21,33 @@ if TYPE_CHECKING:
     from snapboot_devkit.package.target import Target
 
 _NO_WHEEL: Final = ("no usable wheels", "no wheels", "no matching platform", "building from source")
+# What build backends say who look for a compiler.
+_COMPILES: Final = (
+    "gcc", "g++", "clang", "cc1", "error: command", "Rust", "cargo", "cmake", "CMake", "meson",
+    "ninja", "Unable to find a compiler", "Unknown compiler", "Python.h",
+)  # fmt: skip
+_BUILT: Final = re.compile(r"(?m)^\s*Built (\S+)")
 
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What to install, as arguments of `uv pip install`, and where it is written, for people."""
+    """What to install, as arguments of `uv pip install`, and where it is written, for people.
+
+    With `build` source distributions are built where there is no wheel, by running their code.
+    """
 
     arguments: tuple[str, ...]
     origin: str
+    build: bool = False
 
 
-def find(source: Path, given: Path | None, scratch: Path) -> Requirements | None:
-    """Return a function's requirements, or None when nothing names any. Raises PackageError.
-
-    What is given comes first; then the source's `requirements.txt`, its `uv.lock` (exported into
-    the folder `scratch`), and the dependencies in its `pyproject.toml`.
-    """
-    if given is not None:
-        if not given.is_file():
-            raise PackageError(f"there is no requirements file {str(given)!r}; see --requirements")
-        return _file(given)
-    if (source / "requirements.txt").is_file():
-        return _file(source / "requirements.txt")
-    project = source / "pyproject.toml"
-    if not project.is_file():
-        return None
-    if (source / "uv.lock").is_file():
-        return _locked(source, scratch)
-    return _file(project) if _names_dependencies(project) else None
-
-
-def install(requirements: Requirements, target: Target, folder: Path) -> None:
+def install(requirements: Requirements, target: Target, folder: Path) -> list[str]:
     """Unpack the wheels of all requirements into a folder, the same bytes at every time.
 
-    Raises PackageError, which says which package cannot be had for the target, and why.
+    Return the packages that were built from source. Raises PackageError, which says which package
+    cannot be had for the target, and why.
     """
+    build = requirements.build
     folder.mkdir(parents=True, exist_ok=True)
     done = uv_run([
         "pip", "install",
@@ -60,7 +56,7 @@ def install(requirements: Requirements, target: Target, folder: Path) -> None:
         "--python-platform", target.platform,
         "--python-version", target.version,
         "--target", str(folder),
-        "--only-binary", ":all:",
+        *(() if build else ("--only-binary", ":all:")),
         "--no-compile-bytecode",
         "--link-mode", "copy",
         *requirements.arguments,
@@ -68,47 +64,24 @@ def install(requirements: Requirements, target: Target, folder: Path) -> None:
     if done.status:
         words = reason(done.errors)
         raise PackageError(
-            f"cannot install what {requirements.origin} asks for, for {target}: {words} "
-            f"{_remedy(words, target)}"
+            f"cannot install what {requirements.origin} asks for, for {target}:\n"
+            f"{textwrap.indent(words, '  ')}\n{_remedy(words, target, build=build)}"
         )
     installed.normalise(folder)
+    return sorted(set(_BUILT.findall(done.errors)))
 
 
-def _remedy(words: str, target: Target) -> str:
-    if any(sign in words for sign in _NO_WHEEL):
+def _remedy(words: str, target: Target, *, build: bool) -> str:
+    if build and any(sign in words for sign in _COMPILES):
         return (
-            f"Choose a version that has a wheel for {target.platform}, or build one and name its "
-            "folder in UV_FIND_LINKS"
+            "It needs a compiler, and what that makes here may not run on Lambda: choose a version "
+            f"that has a wheel for {target.platform}, or build one on Amazon Linux 2023 and name "
+            "its folder in UV_FIND_LINKS"
+        )
+    if any(sign in words for sign in _NO_WHEEL):
+        source = "" if build else ", have it built here by --build-sdists, which runs its code"
+        return (
+            f"Choose a version that has a wheel for {target.platform}{source}, or build one and "
+            "name its folder in UV_FIND_LINKS"
         )
     return "Correct the requirement, or choose the index by UV_DEFAULT_INDEX or UV_FIND_LINKS"
-
-
-def _file(path: Path) -> Requirements:
-    return Requirements(("--requirements", str(path)), repr(path.name))
-
-
-def _names_dependencies(project: Path) -> bool:
-    try:
-        with project.open("rb") as file:
-            table = tomllib.load(file).get("project", {})
-    except (OSError, ValueError, RecursionError) as exc:
-        raise PackageError(f"cannot read {str(project)!r}: {exc}; correct it") from exc
-    if not isinstance(table, dict):
-        raise PackageError(
-            f"cannot read {str(project)!r}: 'project' is {table!r} and no table; correct it"
-        )
-    return bool(table.get("dependencies"))
-
-
-def _locked(source: Path, scratch: Path) -> Requirements:
-    exported = scratch / "requirements.txt"
-    done = uv_run([
-        "export", "--project", str(source), "--frozen", "--no-dev", "--no-emit-project",
-        "--no-header", "--no-annotate", "--quiet", "--output-file", str(exported),
-    ])  # fmt: skip
-    if done.status:
-        raise PackageError(
-            f"cannot read {str(source / 'uv.lock')!r}: {reason(done.errors)} "
-            "Lock it again (uv lock), or name a file by --requirements"
-        )
-    return Requirements(("--requirements", str(exported)), "'uv.lock'")

@@ -17,13 +17,18 @@ if TYPE_CHECKING:
 
 # Downloads over a slow line included.
 _LIMIT_S: Final = 900.0
-_MAX_REASON_CHARACTERS: Final = 700
+# A resolver may have hundreds of lines to say; its conclusion stands at the end.
+_MAX_LINES: Final = 24
+_FIRST_LINES: Final = 4
+_MAX_LINE_CHARACTERS: Final = 2_000
 # uv breaks what it says at the width of the terminal.
 _COLUMNS: Final = "10000"
 _PLAIN: Final = ("--color", "never", "--no-progress")
-# What uv says of its work, its bullets, and what everybody concludes.
-_NOISE: Final = re.compile(r"^\s*(?:Using |Resolved |Prepared |Downloading |Downloaded |warning: )")
-_BULLETS: Final = re.compile(r"^[\s\u00d7│├─╰▶]*(?:(?:error|cause): )?(?:Because )?")
+# What uv says of its work, and its bullets.
+_NOISE: Final = re.compile(
+    r"^\s*(?:Using |Resolved |Prepared |Downloading |Downloaded |Building |Built |warning: )"
+)
+_BULLETS: Final = re.compile(r"^[\s\u00d7│├─╰▶]*(?:(?:error|cause): )?")
 _CONCLUSION: Final = re.compile(r",? we can conclude that your requirements are unsatisfiable\.?")
 
 
@@ -40,11 +45,17 @@ def uv_run(arguments: Sequence[str], *, cwd: Path | None = None) -> Finished:
 
 
 def reason(errors: str) -> str:
-    """Return what uv says of a failure, cut to the point."""
+    """Return what uv says of a failure, a line for each sentence of its.
+
+    Of very long reasons the middle is left out, and how much that was is said.
+    """
     lines = [line for line in errors.splitlines() if line.strip() and not _NOISE.match(line)]
-    text = ": ".join(_BULLETS.sub("", line).strip() for line in lines)
-    text = text.removeprefix("No solution found when resolving dependencies").lstrip(": ")
-    text = _CONCLUSION.sub(".", text)
-    if len(text) > _MAX_REASON_CHARACTERS:
-        return f"{text[:_MAX_REASON_CHARACTERS]}…"
-    return text or "uv gave no reason"
+    lines = [_BULLETS.sub("", line).strip() for line in lines]
+    lines = [_CONCLUSION.sub(".", line.removeprefix("Because "))[:_MAX_LINE_CHARACTERS]
+             for line in lines
+             if line.rstrip(":") != "No solution found when resolving dependencies"]  # fmt: skip
+    if len(lines) > _MAX_LINES:
+        last = _MAX_LINES - _FIRST_LINES
+        left_out = f"… ({len(lines) - _MAX_LINES} lines more)"
+        lines = [*lines[:_FIRST_LINES], left_out, *lines[-last:]]
+    return "\n".join(lines) or "uv gave no reason"

@@ -18,13 +18,32 @@ if TYPE_CHECKING:
 
 # As pyproject.toml has them; a test compares.
 DEPENDENCIES: Final = ("orjson>=3.9", "urllib3>=2")
+ACCELERATOR: Final = "orjson"
 REQUIREMENTS: Final = Requirements(DEPENDENCIES, "the runtime")
 
 
-def lay_out(folder: Path, target: Target) -> None:
-    """Fill a folder with the runtime and its packages for a target. Raises PackageError."""
-    dependencies.install(REQUIREMENTS, target, folder)
+def lay_out(folder: Path, target: Target) -> list[str]:
+    """Fill a folder with the runtime and its packages for a target; return what is to be said.
+
+    orjson makes it quicker, and is left out where there is no wheel of it. Raises PackageError.
+    """
+    warnings = []
+    try:
+        dependencies.install(REQUIREMENTS, target, folder)
+    except PackageError:
+        needed = tuple(one for one in DEPENDENCIES if not one.startswith(ACCELERATOR))
+        try:
+            dependencies.install(Requirements(needed, REQUIREMENTS.origin), target, folder)
+        except PackageError:
+            needed = ()  # then it is not for want of a wheel
+        if not needed:
+            raise
+        warnings.append(
+            f"the runtime is without {ACCELERATOR}, of which there is no wheel for {target}: the "
+            "standard library encodes results in its place"
+        )
     copy(folder)
+    return warnings
 
 
 def copy(folder: Path) -> None:

@@ -16,7 +16,7 @@ from snapboot_devkit.package.checks import secrets
 from snapboot_devkit.package.errors import PackageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 # Names of files and folders that are never a part of a function, wherever they lie.
 LEFT_OUT: Final = frozenset(
@@ -88,6 +88,20 @@ def copy(  # noqa: PLR0913 - each is a rule of its own
             "there by --keep"
         )
     return copied
+
+
+def sources(source: Path, *, spare: Path) -> Iterator[Path]:
+    """Yield the Python files of a source folder that `copy` would take."""
+    for parent, inner, names in os.walk(source):
+        here = Path(parent)
+        inner[:] = [
+            name
+            for name in sorted(inner)
+            if name not in LEFT_OUT
+            and here / name != spare
+            and not (here / name / "pyvenv.cfg").is_file()
+        ]
+        yield from (here / name for name in sorted(names) if name.endswith(".py"))
 
 
 @dataclass(frozen=True, slots=True)

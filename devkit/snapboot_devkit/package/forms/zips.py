@@ -74,8 +74,9 @@ class _Zips:
         work.lay_out_code(
             max_bytes=provided.MAX_CODE_BYTES, bootstrap=work.request.with_interpreter
         )
-        work.tell("laying out the runtime")
-        runtime.lay_out(self.placement.runtime, work.target)
+        if work.request.with_interpreter or work.request.with_archive:
+            work.tell("laying out the runtime")
+            work.warnings += runtime.lay_out(self.placement.runtime, work.target)
         if work.request.with_interpreter:
             self._lay_out_interpreter()
         work.examine(*self.shipped.values())
