@@ -1,7 +1,7 @@
 """`sys.path` as Lambda promises it, and `_HANDLER` turned into the user's function.
 
-No `site` has run (`python -S`): what it would have done for a Lambda function is done here, and
-`site` itself is imported only where a `.pth` file has to be read.
+No `site` has run (`python -S`): what it would have done for a Lambda function is done here, and in
+`path_files.py` where there is a `.pth` file or a `sitecustomize`.
 """
 
 import builtins
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 LAYERS = "/opt/python"
+CUSTOMIZE = "sitecustomize.py"
 
 
 def prepare_path(own: str, managed: "str | None" = None) -> None:
     """Lay out `sys.path` in the order of AWS's Python runtime, with our own folder last.
 
     The function's code, the layers' folders, what PYTHONPATH names, the interpreter's
-    site-packages, the standard library. Layers are left out when the user has set PYTHONPATH;
-    else child processes get the PYTHONPATH that AWS's runtime gives them.
+    site-packages, the standard library. When the user or a wrapper has set PYTHONPATH, the layers'
+    come behind all these, where AWS's runtime leaves them out; else child processes get the
+    PYTHONPATH that AWS's runtime gives them.
 
     `managed` is the folder with the packages of a managed runtime: before the standard library,
     but ahead of a PYTHONPATH, since AWS's script is in it; site-packages are then the last.
@@ -36,11 +38,17 @@ def prepare_path(own: str, managed: "str | None" = None) -> None:
     if managed is not None:
         sys.path.insert(0 if after_library else _standard_library(), managed)
     folders = [task_root()]
+    layers = [f"{LAYERS}/lib/{_python()}/site-packages", LAYERS]
     if variable("PYTHONPATH") is None:
-        folders += [f"{LAYERS}/lib/{_python()}/site-packages", LAYERS]
+        folders += layers
         set_variable("PYTHONPATH", variable("LAMBDA_RUNTIME_DIR"))
-    sys.path[:0] = folders
-    _read_site_files(folders)
+        sys.path[:0] = folders
+    else:
+        layers = [layer for layer in layers if layer not in sys.path and _exists(layer)]
+        sys.path[:] = *folders, *sys.path, *layers
+        folders += layers
+    for folder in folders:
+        _read_path_files([folder])
     if own not in sys.path:  # the function's own folder, where pip has put us there
         sys.path.append(own)
 
@@ -52,7 +60,15 @@ def add_site_packages(*, after_library: bool = False) -> None:
     folders = _site_packages()
     at = len(sys.path) if after_library else named
     sys.path[at:at] = folders
-    _read_site_files([*sys.path[:named], *folders], customize=True)
+    length = len(sys.path)
+    names = _read_path_files(folders)
+    for folder in sys.path[:named]:
+        names += _listed(folder)
+    files = [f"{folder}/{CUSTOMIZE}" for folder in (*sys.path[length:], _stdlib())]
+    if CUSTOMIZE in names or any(map(_exists, files)):
+        from .path_files import customize
+
+        customize()
 
 
 def _standard_library() -> int:
@@ -146,7 +162,9 @@ def _faults() -> "Any":
 
 
 def _python() -> str:
-    return f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    """Return the name of the interpreter's own folder: a free-threaded build's is `python3.14t`."""
+    free_threaded = "t" if "t" in sys.abiflags else ""
+    return f"python{sys.version_info[0]}.{sys.version_info[1]}{free_threaded}"
 
 
 def _site_packages() -> "list[str]":
@@ -186,18 +204,19 @@ def _enter_virtual_environment() -> "list[str] | None":
     return [*_packages_below(root), *(_packages_below(outer) if outer else ())]
 
 
-def _read_site_files(folders: "list[str]", *, customize: bool = False) -> None:
-    """Do what `site` does with the `.pth` files of these folders, and with a `sitecustomize`."""
-    for folder in folders:
-        names = _listed(folder)
-        if any(name.endswith((".pth", ".start")) for name in names):
-            import site
+def _read_path_files(folders: "list[str]") -> "list[str]":
+    """Do what `site` does with the `.pth` files of these folders; return all names in them."""
+    listed = {folder: _listed(folder) for folder in folders}
+    names = [name for names in listed.values() for name in names]
+    if any(name.endswith((".pth", ".start")) for name in names):
+        from .path_files import read
 
-            site.addsitedir(folder)
-        if customize and "sitecustomize.py" in names:
-            import site
+        read(listed)
+    return names
 
-            site.execsitecustomize()
+
+def _stdlib() -> str:
+    return sys._stdlib_dir  # type: ignore[attr-defined, no-any-return]  # noqa: SLF001
 
 
 def _exists(path: str) -> bool:

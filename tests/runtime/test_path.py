@@ -56,7 +56,7 @@ def test_a_pythonpath_of_the_users_takes_the_place_of_the_layers(function: Funct
     function.code(PATH)
     path = function.run(Event(), environment={"PYTHONPATH": "/one:/two"}).result
     assert path[:3] == [str(function.root), "/one", "/two"]
-    assert not any(entry.startswith("/opt/python") for entry in path)
+    assert not any(entry.startswith("/opt/python") for entry in path), "there are no layers"
 
 
 def test_child_processes_get_the_pythonpath_of_the_managed_runtime(function: Function):
@@ -113,12 +113,33 @@ def test_layers_bring_modules_and_path_files(function: Function, layers):
     assert position(path, f"{SITE_OF_LAYERS}/from_path_file")
 
 
-def test_layers_are_not_searched_when_the_user_has_set_pythonpath(function: Function, layers):
+LAST = [SITE_OF_LAYERS, "/opt/python"]
+
+
+@pytest.mark.parametrize(
+    ("python_path", "behind"),
+    [("/one", LAST), ("", LAST), ("/opt/python", LAST[:1]), (":".join(LAST), [])],
+)
+def test_layers_come_last_when_a_wrapper_sets_pythonpath(
+    function: Function, layers, bare_python, python_path, behind
+):
+    wrapper = function.write(
+        "wrapper", f'#!/bin/sh\nexport PYTHONPATH="{python_path}"\nexec "$@"\n'
+    )
+    wrapper.chmod(0o755)
     function.code(IMPORTS_FROM_LAYERS)
-    contender = mounted(FROM_CHECKOUT, {TASK_ROOT: function.root, LAYERS: layers})
-    run = function.run(contender=contender, environment={"PYTHONPATH": "/one"})
-    assert run.document["errorType"] == "Runtime.ImportModuleError"
-    assert "No module named 'both'" in run.document["errorMessage"]
+    command = [bare_python, "-SsP", str(ROOT / "bootstrap")]
+    contender = mounted(command, {TASK_ROOT: function.root, LAYERS: layers})
+    run = function.run(
+        Event(), contender=contender, environment={"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrapper"}
+    )
+    _, path = run.result
+    added = [f"{folder}/from_path_file" for folder in LAST]
+    assert [entry for entry in path if entry in added][: len(behind)] == added[: len(behind)]
+    own = [entry for entry in path if entry not in added][:-1]
+    assert own[len(own) - len(behind) :] == behind
+    assert all(path.count(folder) == 1 for folder in LAST)
+    assert path[-1] == str(ROOT / "runtime")
 
 
 # --- what `site` does ---------------------------------------------------------------------------
