@@ -15,6 +15,8 @@ TRACE_ID = "_X_AMZN_TRACE_ID"
 HANDLER = "_HANDLER"
 LOG_DESCRIPTOR = "_LAMBDA_TELEMETRY_LOG_FD"
 TASK_ROOT = "/var/task"
+# What the platform sets where a runtime of one's own runs.
+PATH = "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
 
 # Attributes of the context object, and the variable each is taken from.
 FUNCTION_VARIABLES = {
@@ -99,6 +101,17 @@ def set_variable(name: str, value: "str | None") -> None:
         posix.environ[name.encode()] = value.encode("utf-8", "surrogateescape")
     elif posix.environ.pop(name.encode(), None) is not None:
         posix.unsetenv(name)
+
+
+def put_interpreter_on_path() -> None:
+    """Have wrappers and child processes find `python3`: managed runtimes have /var/lang/bin first.
+
+    A PATH that names the interpreter's folder already is left as it is, the order included.
+    """
+    folder = sys.executable.rpartition("/")[0]
+    path = variable("PATH") or PATH
+    if folder and folder not in path.replace("/:", ":").rstrip("/").split(":"):
+        set_variable("PATH", f"{folder}:{path}")
 
 
 def setting(name: str) -> str:

@@ -10,7 +10,16 @@ from . import __version__
 from .api import Invocation, RuntimeAPI
 from .codec import codec, decoded_event, encoded_result
 from .context import Context, context_of
-from .environment import HANDLER, SETTINGS, TRACE_ID, environment, set_variable, setting, variable
+from .environment import (
+    HANDLER,
+    SETTINGS,
+    TRACE_ID,
+    environment,
+    put_interpreter_on_path,
+    set_variable,
+    setting,
+    variable,
+)
 from .handler import load, prepare_path
 from .output import prepare_output, set_up_logging
 from .wire import RuntimeAPIError
@@ -33,6 +42,7 @@ AWS_NAMES_IN_MAIN = ("awslambdaricmain", "bootstrap")
 
 def bootstrap(arguments: "list[str]") -> "NoReturn":
     """Start as Lambda starts us: on a bare `sys.path`, by the user's wrapper if there is one."""
+    put_interpreter_on_path()
     own_folder = __file__.rpartition("/")[0].rpartition("/")[0]
     # As we were started ourselves: the local host has no bytecode written.
     options = "-BSsP" if "-B" in sys.orig_argv else "-SsP"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
@@ -59,15 +60,15 @@ class LaidOut(Function):
         environment: Mapping[str, str | None] | None = None,
         faults: Mapping[Call, Sequence[Reply]] | None = None,
         under: Sequence[str] = (),
-        importable: bool = True,
+        sealed: bool | None = None,
         **_: Any,
     ) -> Run:
         """Serve the events in one process and return what it did.
 
-        `under` is a command that starts the runtime's. What the packager could not import, since
-        it is not `importable`, is run as its files.
+        `under` is a command that starts the runtime's. `sealed` says whether there is a module
+        archive, by default as usual in the layout; without, what cannot be imported can be run.
         """
-        contender, variables = self._prepared(handler, environment, under, importable=importable)
+        contender, variables = self._prepared(handler, environment, under, sealed=sealed)
         return super().run(
             *events, handler=handler, environment=variables, contender=contender, faults=faults
         )
@@ -79,9 +80,10 @@ class LaidOut(Function):
         handler: str = "app.handler",
         environment: Mapping[str, str | None] | None = None,
         under: Sequence[str] = (),
+        sealed: bool | None = None,
     ) -> RuntimeProcess:
-        """Return the running process; use it by `with`."""
-        contender, variables = self._prepared(handler, environment, under)
+        """Return the running process; use it by `with`. The options are those of `run`."""
+        contender, variables = self._prepared(handler, environment, under, sealed=sealed)
         return RuntimeProcess(
             contender, handler, api.address, task_root=self.root, environment=variables
         )
@@ -92,11 +94,13 @@ class LaidOut(Function):
         environment: Mapping[str, str | None] | None,
         under: Sequence[str],
         *,
-        importable: bool = True,
+        sealed: bool | None,
     ) -> tuple[Contender, dict[str, str | None]]:
         layout = self.layout
-        if layout.sealer:
-            self._seal(layout.sealer, handler, environment or {}, importable=importable)
+        if layout.is_packed:
+            self._pack()
+        if layout.is_packed if sealed is None else sealed:
+            self._seal(handler, environment or {})
         places = {TASK_ROOT: self.root, **layout.places}
         if self._layer:
             places[LAYERS] = self._layer
@@ -111,32 +115,24 @@ class LaidOut(Function):
         }
         return mounted(command, places), variables
 
-    def _seal(
-        self,
-        python: Path,
-        handler: str,
-        environment: Mapping[str, str | None],
-        *,
-        importable: bool,
-    ) -> None:
-        """Do what `snapboot package` does with the code, beside the interpreter that is there."""
-        own = python.parents[2]
-        given = {name: value for name, value in environment.items() if value is not None}
-        subprocess.run(
-            [str(python), "-SsPB", str(INSIDE), "compile", str(self.root), "--as", TASK_ROOT],
-            check=True,
-            capture_output=True,
-            timeout=COMPILE_DEADLINE_S,
-        )
-        if importable:
-            runtime = own / "runtime"
-            places = {
-                runtime: f"{TASK_ROOT}/{OWN}/runtime",
-                own / "python": f"{TASK_ROOT}/{OWN}/python",
-            }
-            seal(self.root, handler, place=TASK_ROOT, python=str(python), runtime=runtime,
-                 places=places, **given)  # fmt: skip
+    def _pack(self) -> None:
+        """Compile the code, and put beside it what `snapboot package` has put there."""
         (self.root / OWN).mkdir(exist_ok=True)
-        bootstrap = own.parent / "bootstrap"
-        (self.root / bootstrap.name).write_bytes(bootstrap.read_bytes())
-        (self.root / bootstrap.name).chmod(0o755)
+        shutil.copy2(self.layout.runtime.parents[1] / "bootstrap", self.root)
+        subprocess.run(
+            [str(self.layout.sealer), "-SsPB", str(INSIDE),
+             "compile", str(self.root), "--as", TASK_ROOT],
+            check=True, capture_output=True, timeout=COMPILE_DEADLINE_S,
+        )  # fmt: skip
+
+    def _seal(self, handler: str, environment: Mapping[str, str | None]) -> None:
+        """Write the module archive, as `snapboot package` and an image's build do."""
+        seal(
+            self.root,
+            handler,
+            place=TASK_ROOT,
+            python=str(self.layout.sealer),
+            runtime=self.layout.runtime,
+            places={folder: place for place, folder in self.layout.places.items()},
+            **{name: value for name, value in environment.items() if value is not None},
+        )

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 import venv
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -68,17 +68,20 @@ class Layout:
     """A way in which the runtime is installed.
 
     `command` is what the platform runs, followed by the handler if `names_handler`, which else is
-    known by its variable alone. `places` are mounted beside the function's code. With a `sealer`
-    the code is compiled and its imports go to a module archive, by that interpreter.
+    known by its variable alone. `places` are mounted beside the function's code. `sealer` and
+    `runtime` are the interpreter and the runtime's folder as they lie here: what compiles the code
+    and makes its module archive. Where the code `is_packed` that is done with all of it.
     """
 
     name: str
     command: tuple[str, ...]
     python: str
+    sealer: Path
+    runtime: Path
     variables: Mapping[str, str | None] = field(default_factory=dict)
     places: Mapping[str, Path] = field(default_factory=dict)
     names_handler: bool = False
-    sealer: Path | None = None
+    is_packed: bool = False
 
     def __repr__(self) -> str:
         """Name it."""
@@ -92,15 +95,13 @@ def checkout() -> Layout:
 
 def wheel() -> Layout:
     """Return the wheel with the devkit, installed by pip, as its host starts it."""
-    return _started_by_host("wheel", _installed_python())
+    return _started_by_host("wheel", installed_python())
 
 
 def module() -> Layout:
     """Return the same wheel in an image of a user's own: `python -m snapboot app.handler`."""
-    python = _installed_python()
-    command = (python, "-m", "snapboot")
-    path = f"{Path(python).parent}:{LAMBDA_PATH}"
-    return Layout("module", command, python, {"PATH": path}, names_handler=True)
+    host = _started_by_host("module", installed_python())
+    return replace(host, command=(host.python, "-m", "snapboot"), names_handler=True)
 
 
 def package() -> Layout:
@@ -110,9 +111,11 @@ def package() -> Layout:
         "package",
         (f"{TASK_ROOT}/bootstrap",),
         f"{TASK_ROOT}/{OWN}/python/bin/{PYTHON}",
+        own / "python/bin" / PYTHON,
+        own / "runtime",
         {"PATH": LAMBDA_PATH},
         {f"{TASK_ROOT}/{OWN}": own},
-        sealer=own / "python/bin" / PYTHON,
+        is_packed=True,
     )
 
 
@@ -125,6 +128,8 @@ def image() -> Layout:
         "image",
         (f"{RUNTIME}/bootstrap",),
         f"{LANGUAGE}/bin/{PYTHON}",
+        folder / "lang/bin" / PYTHON,
+        folder / "runtime",
         variables,
         {RUNTIME: folder / "runtime", LANGUAGE: folder / "lang"},
         names_handler=True,
@@ -139,16 +144,19 @@ NAMES: Final = tuple(LAYOUTS)
 
 def _started_by_host(name: str, python: str) -> Layout:
     """Return what the host of the devkit in an interpreter would start."""
-    asked = "from snapboot_devkit import host; print(*host.FunctionConfig('app.handler').command)"
-    answer = _run([python, "-c", asked], cwd="/")
+    asked = (
+        "from snapboot_devkit import host, runtime; print(*host.FunctionConfig('app.handler')"
+        ".command, runtime.find().folder)"
+    )
+    *command, runtime = _run([python, "-c", asked], cwd="/").split()
     path = f"{Path(python).parent}:{LAMBDA_PATH}"
-    return Layout(name, tuple(answer.split()), python, {"PATH": path})
+    return Layout(name, tuple(command), python, Path(python), Path(runtime), {"PATH": path})
 
 
 # --- building -----------------------------------------------------------------------------------
 
 
-def _installed_python() -> str:
+def installed_python() -> str:
     """Return the interpreter of an environment that holds the wheel with its devkit."""
 
     def install(folder: Path) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.cli import modules
 from snapboot_devkit.cli.exits import UsageError
-from snapboot_devkit.host.sandbox.environ import python_version
 
 if TYPE_CHECKING:
     from snapboot_devkit.host import FunctionConfig
@@ -83,7 +82,7 @@ def _parts(handler: str) -> list[str]:
 
 
 def _is_there(config: FunctionConfig, parts: list[str]) -> bool:
-    site = f"python/lib/python{python_version(config.interpreter)}/site-packages"
+    site = f"python/lib/python{config.interpreter.version}/site-packages"
     places = [(config.task_root, "")]
     places += [(layer, folder) for layer in config.layers for folder in ("python", site)]
     if any(modules.has(code, [_SEALED]) for code, _ in places):
@@ -96,7 +95,7 @@ def _is_there(config: FunctionConfig, parts: list[str]) -> bool:
 def _is_installed(config: FunctionConfig, module: str) -> bool:
     """Tell whether the interpreter has a module of this name, or cannot be asked."""
     environ = {"PYTHONPATH": config.variables.get("PYTHONPATH", "")}
-    command = [config.interpreter, "-B", "-P", "-c", _FIND, module]
+    command = [str(config.interpreter.program), "-B", "-P", "-c", _FIND, module]
     try:
         done = subprocess.run(
             command, check=False, capture_output=True, timeout=_FIND_S, env=environ, cwd="/"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,10 +13,11 @@ from typing import Final
 from zipfile import BadZipFile, ZipFile
 
 from snapboot_devkit import runtime
-from snapboot_devkit.host import protocol, quotas
+from snapboot_devkit.host import interpreters, protocol, quotas
 from snapboot_devkit.host.errors import ConfigError
 from snapboot_devkit.host.execution.bandwidth import Bandwidth
 from snapboot_devkit.host.identity import Identity
+from snapboot_devkit.host.interpreters import Interpreter
 from snapboot_devkit.host.lifecycle.rules import Rules
 from snapboot_devkit.host.lifecycle.terms import InitializationType
 from snapboot_devkit.host.scaling.events import EventRules
@@ -92,6 +93,9 @@ class FunctionConfig:
         """Settle what follows from other settings, and check all that the platform would check."""
         set_once = partial(object.__setattr__, self)
         set_once("task_root", Path(self.task_root).resolve())
+        if self.python is not None:
+            # Now, since a relative path is one from the folder that is the current one now.
+            set_once("python", str(interpreters.find(self.python).program))
         set_once("layers", tuple(Path(layer).resolve() for layer in self.layers))
         set_once("env_files", tuple(map(Path, self.env_files)))
         if self.file_env is None:
@@ -149,18 +153,21 @@ class FunctionConfig:
                 return _code_command(self.task_root, self.layers)
             return _own_command(self.interpreter)
         if isinstance(self.bootstrap, str):
-            return _split_command(self.bootstrap)
-        return [str(word) for word in self.bootstrap]
+            words = _split_command(self.bootstrap)
+        else:
+            words = [str(word) for word in self.bootstrap]
+        return [_program(words[0], self.interpreter), *words[1:]]
 
     @property
-    def interpreter(self) -> str:
+    def interpreter(self) -> Interpreter:
         """The Python that runs our own runtime. Raises ConfigError."""
-        if self.python is None:
-            return sys.executable
-        found = shutil.which(self.python)
-        if found is None:
-            raise ConfigError(f"python {self.python!r} is not a program; give its name or path")
-        return found
+        return interpreters.find(self.python)
+
+    @property
+    def python_program(self) -> Path | None:
+        """The Python that runs the function, as far as the command names one."""
+        program = self.command[0]
+        return Path(program) if program[:1] == "/" and interpreters.is_python(program) else None
 
     @property
     def _usual_init_limit_s(self) -> float:
@@ -169,14 +176,27 @@ class FunctionConfig:
         return max(protocol.SNAPSTART_INIT_LIMIT_S, self.timeout_s)
 
 
-def _own_command(python: str) -> list[str]:
+def _own_command(interpreter: Interpreter) -> list[str]:
     """Return what starts our runtime, in the one way that there is."""
     try:
-        program, *arguments = runtime.find().command(python)
+        program, *arguments = runtime.find().command(str(interpreter.program))
     except runtime.MissingRuntimeError as exc:
         raise ConfigError(str(exc)) from exc
     # No bytecode goes into the code's folder: on Lambda, where it is read-only, none can.
     return [program, "-B", *arguments]
+
+
+def _program(word: str, interpreter: Interpreter) -> str:
+    """Return the path of a command's program, looked up as where the command was typed.
+
+    The interpreter's folder comes first, so that `python` is that one.
+    """
+    if "/" in word:
+        return word
+    found = shutil.which(
+        word, path=f"{interpreter.program.parent}:{os.environ.get('PATH', os.defpath)}"
+    )
+    return word if found is None else os.path.abspath(found)  # noqa: PTH100 - keeps links
 
 
 def _split_command(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from snapboot_devkit.host.config import FunctionConfig
 from snapboot_devkit.host.errors import ConfigError
 from snapboot_devkit.host.local import LocalHost
 from snapboot_devkit.host.quotas import RESERVED
-from snapboot_devkit.host.signals import on_end
+from snapboot_devkit.host.signals import keep_ignored_to_ourselves, on_end
 from snapboot_devkit.host.streams import STDERR, LogWriter, replace_missing
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def serve(handler: str, *, bootstrap: str | Sequence[str] | None = None) -> None
     ConfigError.
     """
     replace_missing()
+    keep_ignored_to_ourselves()
     config = described(handler, os.environ, bootstrap)
     address = listen_address(os.environ)
     log = LogWriter(STDERR)

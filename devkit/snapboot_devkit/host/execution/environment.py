@@ -30,7 +30,6 @@ from snapboot_devkit.host.routes.services import Credentials, Services
 from snapboot_devkit.host.sandbox.environ import (
     Surroundings,
     extension_environ,
-    python_version,
     runtime_environ,
 )
 from snapboot_devkit.host.sandbox.limits import of_lambda
@@ -168,7 +167,8 @@ class LocalEnvironment:
     async def _isolate(self) -> None:
         """Give the processes a view of the machine as on Lambda, as far as it can be had."""
         config = self._config
-        needed = [Path(word) for word in (config.interpreter, *config.command) if word[:1] == "/"]
+        words = (str(config.interpreter.program), *config.command)
+        needed = [Path(word) for word in words if word[:1] == "/"]
         room = await asyncio.to_thread(
             furnish, config.task_root, self._code.layer_root, self._sandbox.temporary, needed
         )
@@ -191,8 +191,8 @@ class LocalEnvironment:
             self._config = replace(config, bootstrap=None)
             remedy = "" if config.isolate else ", which it gets by --isolate"
             self._note(
-                f"the function runs on {self._config.interpreter!r}: the package's own interpreter "
-                f"needs {str(own.parent)!r}{remedy}"
+                f"the function runs on {str(config.interpreter.program)!r}: the package's own "
+                f"interpreter needs {str(own.parent)!r}{remedy}"
             )
 
     def initialise(self) -> None:
@@ -468,7 +468,7 @@ def _runtime_version(config: FunctionConfig) -> str:
     """Return a name such as the platform's own `python:3.13.v30` and `provided:al2023.v7`."""
     if config.bootstrap is not None:
         return "provided:local"
-    return f"python:{python_version(config.interpreter)}.snapboot"
+    return f"python:{config.interpreter.version}.snapboot"
 
 
 def _form(config: FunctionConfig, facts: Facts) -> LogForm:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+# As on Lambda, whatever the host was started with.
+_UMASK: Final = 0o022
 # Linux counts ru_maxrss in KiB, macOS in bytes.
 _MAXRSS_PER_KIB: Final = 1024 if sys.platform == "darwin" else 1
 
@@ -136,6 +138,7 @@ def start(command: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> subp
             stderr=subprocess.PIPE,
             # The leader of a session cannot leave its group, whose kill is its own for certain.
             start_new_session=True,
+            umask=_UMASK,
         )
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or exc

@@ -5,13 +5,12 @@ Of the host's own environment nothing gets through.
 
 from __future__ import annotations
 
-import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host import protocol
+from snapboot_devkit.host.interpreters import PLATFORM_PATH
 from snapboot_devkit.host.lifecycle.terms import InitializationType
 
 if TYPE_CHECKING:
@@ -39,7 +38,6 @@ _NOT_FOR_EXTENSIONS: Final = frozenset(
         "LAMBDA_TASK_ROOT",
     }
 )
-_VERSION: Final = re.compile(r"python(3\.\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,7 @@ def runtime_environ(
     """Return the variables of an environment's runtime; a later source overrides an earlier one."""
     return (
         _defaults(config)
+        | {"PATH": _path(config, around)}
         | _layers(config, around.layer_root)
         | ({"TMPDIR": str(around.temporary)} if around.temporary else {})
         | _credentials(config, runtime_api, around.services)
@@ -87,8 +86,6 @@ def _defaults(config: FunctionConfig) -> dict[str, str]:
     region = config.identity.region
     return {
         "LANG": "en_US.UTF-8",
-        # The interpreter's folder stands where managed runtimes have /var/lang/bin.
-        "PATH": f"{Path(config.interpreter).parent}:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
         "LD_LIBRARY_PATH": _libraries(config, Path("/opt")),
         "TZ": ":UTC",
         "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
@@ -117,25 +114,24 @@ def _layers(config: FunctionConfig, layer_root: Path | None) -> dict[str, str]:
     """Return what leads to the layers' folders where they are not at /opt."""
     if layer_root is None:
         return {}
-    python = Path(config.interpreter).parent
-    paths = {
-        "PATH": f"{python}:/usr/local/bin:/usr/bin/:/bin:{layer_root / 'bin'}",
-        "LD_LIBRARY_PATH": _libraries(config, layer_root),
-    }
+    paths = {"LD_LIBRARY_PATH": _libraries(config, layer_root)}
     packages = layer_root / "python"
     if packages.is_dir():
-        site = packages / f"lib/python{python_version(config.interpreter)}/site-packages"
+        site = packages / f"lib/python{config.interpreter.version}/site-packages"
         paths["PYTHONPATH"] = f"{site}:{packages}"
     return paths
 
 
-def python_version(interpreter: str) -> str:
-    """Return an interpreter's version as in `3.13`, by its name or, failing that, our own."""
-    if interpreter != sys.executable:
-        for path in (interpreter, str(Path(interpreter).resolve())):
-            if found := _VERSION.search(Path(path).name):
-                return found[1]
-    return f"{sys.version_info.major}.{sys.version_info.minor}"
+def _path(config: FunctionConfig, around: Surroundings) -> str:
+    """Return the PATH: the folder of the function's interpreter, then what the platform has.
+
+    The folder stands where managed runtimes have /var/lang/bin. A runtime of another kind gets
+    none, as on Lambda: what is installed for the host would not be there.
+    """
+    folders = [PLATFORM_PATH, f"{around.layer_root or '/opt'}/bin"]
+    if config.python_program is not None:
+        folders.insert(0, str(config.python_program.parent))
+    return ":".join(folders)
 
 
 def _credentials(

@@ -7,6 +7,7 @@ forks. So nothing needs to run between fork and exec, and no program in between 
 from __future__ import annotations
 
 import queue
+import signal
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeAlias
@@ -49,6 +50,8 @@ class Spawner:
             self._thread.join()
 
     def _serve(self) -> None:
+        # Inherited, too: what the host's own threads have blocked is no business of a function's.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         self._move()
         while work := self._work.get():
             start, outcome = work

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
-from snapboot_devkit.host import sources
+from snapboot_devkit.host import interpreters, sources
 from snapboot_devkit.host.execution import packaged
 from snapboot_devkit.host.execution.environment import LocalEnvironment
 from snapboot_devkit.host.lifecycle.terms import InitializationType
@@ -15,6 +15,7 @@ from snapboot_devkit.host.telemetry.logs import LogStream, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.execution.shared import Shared
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
 class Deployment:
     """What the environments of a function are made from; close it when they have gone."""
 
-    def __init__(self, config: FunctionConfig, code: Code, shared: Shared) -> None:
+    def __init__(
+        self, source: FunctionConfig, config: FunctionConfig, code: Code, shared: Shared
+    ) -> None:
         """Run `code` as `config` says; `source` keeps the settings as they were given."""
-        self.source = config
+        self.source = source
         self.name = config.name
         self.scale = Scale(
             limit=config.concurrency,
@@ -35,7 +38,7 @@ class Deployment:
             at_once=config.max_concurrency or 1,
             per_tenant=config.per_tenant,
         )
-        self._config = _settled(config, code)
+        self._config = config
         self._code = code
         self._shared = shared
         self._noted: set[str] = set()
@@ -50,7 +53,9 @@ class Deployment:
             sources.prepare, config.task_root, config.layers, made=shared.watch
         )
         try:
-            return cls(config, code, shared)
+            settled = _settled(config, code)
+            settled, code = await asyncio.to_thread(_with_names, settled, code, shared.watch)
+            return cls(config, settled, code, shared)
         except BaseException:
             code.close()
             raise
@@ -83,6 +88,24 @@ def _settled(config: FunctionConfig, code: Code) -> FunctionConfig:
     elif config.bootstrap is None and not config.handler and code.bootstrap:
         config = replace(config, bootstrap=[str(code.bootstrap)])
     return replace(config, task_root=code.task_root)
+
+
+def _with_names(
+    config: FunctionConfig, code: Code, made: Callable[[Path], None]
+) -> tuple[FunctionConfig, Code]:
+    """Have the function's interpreter run from a folder where it has its usual names.
+
+    That is made only where `python3` would be another one, such as the system's.
+    """
+    program = config.python_program
+    if program is None or interpreters.is_found(program):
+        return config, code
+    code = replace(code, temporary=code.temporary or sources.temporary_folder(made=made))
+    assert code.temporary is not None
+    named = interpreters.give_names(program, code.temporary / "python")
+    if config.bootstrap is None:
+        return replace(config, python=str(named)), code
+    return replace(config, bootstrap=[str(named), *config.command[1:]]), code
 
 
 def _beyond_provisioned(config: FunctionConfig) -> FunctionConfig:

@@ -103,10 +103,8 @@ def prepare(
     layer_root = layers[0] if len(layers) == 1 and layers[0].is_dir() else None
     if code.is_dir() and (layer_root or not layers):
         return Code(code, layer_root)
-    temporary = _temporary(within)
+    temporary = temporary_folder(within, made=made)
     try:
-        if made is not None:
-            made(temporary)
         budget = Budget()
         task_root = code if code.is_dir() else _lay((code,), temporary / "task", budget)
         if layers and layer_root is None:
@@ -117,14 +115,20 @@ def prepare(
     return Code(task_root, layer_root, temporary)
 
 
-def _temporary(within: Path | None) -> Path:
+def temporary_folder(
+    within: Path | None = None, *, made: Callable[[Path], None] | None = None
+) -> Path:
+    """Return a new folder, of which `made` is told. Raises SourceError."""
     try:
-        return Path(tempfile.mkdtemp(prefix="snapboot-code-", dir=within)).resolve()
+        folder = Path(tempfile.mkdtemp(prefix="snapboot-code-", dir=within)).resolve()
     except OSError as exc:
         raise SourceError(
             f"cannot make a folder for the code in {str(within or tempfile.gettempdir())!r}: "
             f"{exc.strerror}; TMPDIR chooses another one"
         ) from exc
+    if made is not None:
+        made(folder)
+    return folder
 
 
 def _lay(sources: Sequence[Path], root: Path, budget: Budget) -> Path:

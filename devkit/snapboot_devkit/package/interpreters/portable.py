@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.package.interpreters.interpreter import Interpreter
 
+# By what names wrappers and child processes ask for it: its folder is first on their PATH.
+USUAL_NAMES: Final = ("python3", "python")
 _STARTING_S: Final = 30.0
 _LIBRARY_FOLDERS: Final = ("lib", "lib64")
 # What a function takes for granted; a missing one would be found out on Lambda.
@@ -51,6 +53,8 @@ def copy(interpreter: Interpreter, folder: Path, *, runs_here: bool) -> Portable
     """
     copied = in_folder(interpreter, folder)
     _copy_file(interpreter.program, copied.program)
+    for usual in USUAL_NAMES:
+        (copied.program.parent / usual).symlink_to(copied.program.name)
     _copy_stdlib(interpreter.stdlib, copied.stdlib)
     libraries = folder / "lib"
     for library in own_libraries(interpreter):
