@@ -2,15 +2,21 @@
 
 `_socket` and not `socket`: the latter imports `selectors`, `enum` and more, 8 ms before the first
 `next`. A signal handler written in Python runs while `recv` blocks, so no thread is needed for it.
+
+A connection that was kept is looked at before each request: the peer may have closed it while the
+handler worked, or sent what no one asked for, which would be read as the next answer. `poll` is the
+cheapest look: an empty list is a quiet, open connection, where `recv` with MSG_PEEK would raise an
+exception each time, at four times the price.
 """
 
 import _socket
+from select import POLLIN, poll
 
 from .wire import ConnectionLostError, Response, ResponseReader, request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     Address = tuple[int, int, int, str, Any]
@@ -22,11 +28,20 @@ JOIN_BYTES = 1 << 14
 DEFAULT_PORT = 80
 STDERR = 2
 
+# How much of a request went out.
+WHOLE = "whole"
+CUT = "cut"
+_HUNG_UP = (BrokenPipeError, ConnectionResetError)
+
 
 class SocketTransport:
-    """Exchanges requests for responses over one connection, made anew when it is known dead."""
+    """Exchanges requests for responses over one connection, made again when it is unfit."""
 
-    __slots__ = ("_connection", "_host", "_reader")
+    __slots__ = ("_connection", "_host", "_look", "_name", "_reader")
+
+    if TYPE_CHECKING:
+        _look: Callable[[int], list[tuple[int, int]]]
+        _name: Any
 
     def __init__(self, host: str) -> None:
         """Take the address as `AWS_LAMBDA_RUNTIME_API` has it: `host:port`."""
@@ -48,14 +63,13 @@ class SocketTransport:
 
         Raises ConnectionLostError when there is none, ProtocolError when it is not HTTP.
         """
-        connection = self._connection or self._connect()
         head = request(method, target, self._host, headers, None if body is None else len(body))
         reusable = False
         try:
             # A peer that has answered enough (413) may stop reading; its answer is what counts.
-            sent = _send(connection, head, body)
-            response = self._receive(connection)
-            reusable = sent and not response.closing and self._reader.untouched
+            sent = self._send_kept(head, body) or self._send_new(head, body)
+            response = self._receive()
+            reusable = sent is WHOLE and not response.closing and self._reader.untouched
         except OSError as exc:
             raise ConnectionLostError(f"the connection was lost: {exc}") from exc
         finally:
@@ -66,44 +80,107 @@ class SocketTransport:
     def close(self) -> None:
         """Drop the connection; the next exchange makes a new one."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
+        if connection is None:
+            return
+        if not _is(connection, self._name):
+            # The function has closed it, and its number may be that of a file of the function's.
+            connection.detach()
+            return
+        try:  # what is left unread would make a reset of an orderly end
+            connection.recv(RECEIVE_BYTES, _socket.MSG_DONTWAIT)
+        except OSError:
+            pass
+        connection.close()
 
-    def _receive(self, connection: _socket.socket) -> Response:
+    def _send_kept(self, head: bytes, body: bytes | None) -> "str | None":
+        """Send over the kept connection; return None when nothing went out, as that is unfit."""
+        connection = self._connection
+        if connection is None or self._look(0):
+            return None
+        try:
+            return _send(connection, head, body)
+        except OSError:  # it ended after the look
+            return None
+
+    def _send_new(self, head: bytes, body: bytes | None) -> str:
+        self.close()
+        connection = self._connect()
+        try:
+            return _send(connection, head, body)
+        except _HUNG_UP:
+            return CUT
+
+    def _receive(self) -> Response:
+        connection = self._connection
+        assert connection is not None
         reader = self._reader
         response = None
         while response is None:
-            if reader.vacancy is None:
-                response = reader.feed(connection.recv(RECEIVE_BYTES))
-            else:
-                response = reader.filled(connection.recv_into(reader.vacancy))
+            try:
+                if reader.vacancy is None:
+                    response = reader.feed(connection.recv(RECEIVE_BYTES))
+                else:
+                    response = reader.filled(connection.recv_into(reader.vacancy))
+            except BlockingIOError:
+                _block(connection)
         return response
 
     def _connect(self) -> _socket.socket:
         try:
-            self._connection = connection = _connected(_addresses(*_split(self._host)))
+            connection = _connected(_addresses(*_split(self._host)))
         except (OSError, OverflowError, ValueError) as exc:
             raise ConnectionLostError(
                 f"cannot connect to {self._host!r} (AWS_LAMBDA_RUNTIME_API): {exc}"
             ) from exc
+        self._connection = connection
+        self._name = connection.getsockname()
         self._reader = ResponseReader()
+        watch = poll()
+        watch.register(connection, POLLIN)
+        self._look = watch.poll
         return connection
 
 
-def _send(connection: _socket.socket, head: bytes, body: bytes | None) -> bool:
-    """Return whether everything went out; the peer may have closed its reading half."""
+def _send(connection: _socket.socket, head: bytes, body: bytes | None) -> str:
+    """Send a request; return CUT if the peer hung up amid it, else WHOLE.
+
+    Raises OSError when not one byte of it went out.
+    """
+    if body is None or len(body) <= JOIN_BYTES:
+        data = head + body if body else head
+        gone = connection.send(data)
+        if gone == len(data):
+            return WHOLE
+        return _send_all(connection, data[gone:])
+    gone = connection.sendmsg((head, body)) - len(head)
+    if gone < 0:
+        return _send_all(connection, head[gone:] + body)
+    return _send_all(connection, memoryview(body)[gone:])
+
+
+def _send_all(connection: _socket.socket, data: "bytes | memoryview") -> str:
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[connection.send(rest) :]
+        except BlockingIOError:
+            _block(connection)
+        except _HUNG_UP:
+            return CUT
+    return WHOLE
+
+
+def _is(connection: _socket.socket, name: "Any") -> bool:
+    """Whether the descriptor is still that of the connection with this local address."""
     try:
-        if body is None or len(body) <= JOIN_BYTES:
-            connection.sendall(head + body if body else head)
-            return True
-        gone = connection.sendmsg((head, body)) - len(head)
-        if gone < 0:
-            connection.sendall(head[gone:])
-            gone = 0
-        connection.sendall(memoryview(body)[gone:])
-    except (BrokenPipeError, ConnectionResetError):
+        return bool(connection.getsockname() == name)
+    except OSError:
         return False
-    return True
+
+
+def _block(connection: _socket.socket) -> None:
+    """Have calls wait again: someone with a descriptor of this connection has set O_NONBLOCK."""
+    connection.settimeout(None)
 
 
 def _split(host: str) -> tuple[str, int]:

@@ -17,7 +17,6 @@ RE: Final = ("response", "error")
 NONE: Final[tuple[str, ...]] = ()
 
 # What the last line on stderr says. Ours begins with "snapboot: " and names the call.
-CONNECTION: Final = "the connection"  # was lost, or ended, as the reset meets a send or a read
 ENDED: Final = "the connection ended before the response"
 LOST: Final = "the connection was lost"
 INSIDE: Final = "the connection ended inside the response"
@@ -65,7 +64,7 @@ OUTCOMES: Final[Mapping[str, Mapping[str, tuple[Outcome, ...]]]] = {
         "reset amid the head of the reply": (on(4, RR), end(1, 2, R, NO_NEXT)),
         "closed amid the body of the reply": (on(4, RR), end(1, 2, R, NO_NEXT)),
         "reset amid the body of the reply": (on(4, RR), end(1, 2, R, NO_NEXT)),
-        "closed while idle": (on(4, RR), on(3, RR)),
+        "closed while idle": (on(3, RR), on(3, RR)),
         "reset while idle": (on(3, RR), on(3, RR)),
         "byte by byte": (on(3, RR), on(3, RR)),
         "chunked": (on(3, RR), on(3, RR)),
@@ -97,8 +96,8 @@ OUTCOMES: Final[Mapping[str, Mapping[str, tuple[Outcome, ...]]]] = {
         "reset amid the head of the reply": (end(1, 1, R, LOST), end(1, 1, R, NO_RESPONSE)),
         "closed amid the body of the reply": (end(1, 1, R, INSIDE), end(1, 1, R, NO_RESPONSE)),
         "reset amid the body of the reply": (end(1, 1, R, LOST), end(1, 1, R, NO_RESPONSE)),
-        "closed while idle": (end(1, 1, R, ENDED), on(1, RR)),
-        "reset while idle": (end(1, 0, NONE, CONNECTION), on(1, RR)),
+        "closed while idle": (on(1, RR), on(1, RR)),
+        "reset while idle": (on(1, RR), on(1, RR)),
         "byte by byte": (on(1, RR), on(1, RR)),
         "chunked": (on(1, RR), on(1, RR)),
         "chunked, byte by byte": (on(1, RR), on(1, RR)),
@@ -129,8 +128,8 @@ OUTCOMES: Final[Mapping[str, Mapping[str, tuple[Outcome, ...]]]] = {
         "reset amid the head of the reply": (end(1, 1, E, LOST), end(1, 1, E, NO_ERROR)),
         "closed amid the body of the reply": (end(1, 1, E, INSIDE), end(1, 1, E, NO_ERROR)),
         "reset amid the body of the reply": (end(1, 1, E, LOST), end(1, 1, E, NO_ERROR)),
-        "closed while idle": (end(1, 1, E, ENDED), on(1, EE)),
-        "reset while idle": (end(1, 0, NONE, CONNECTION), on(1, EE)),
+        "closed while idle": (on(1, EE), on(1, EE)),
+        "reset while idle": (on(1, EE), on(1, EE)),
     },
     "init/error": {
         "none": (end(1, 1, NONE), end(1, 1, NONE)),

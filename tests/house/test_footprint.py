@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HOT = {
     "_json",
     "_socket",
+    "select",
     "gc",
     "snapboot",
     "snapboot.api",

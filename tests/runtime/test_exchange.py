@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import os
 import signal
 import socket
+import struct
 import threading
 from typing import TYPE_CHECKING, Final, Self
 
@@ -21,6 +23,7 @@ from tests.fakes.scenario import ACCEPTED, Call, Cut, Ending, Event, Framing, Re
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from snapboot.api import Transport
 
@@ -284,18 +287,6 @@ def _answer_in_http_1_0(connection: socket.socket) -> None:
     assert connection.recv(1) == b"", "a second request on a connection of HTTP/1.0"
 
 
-@socket_only
-def test_bytes_behind_an_answer_are_not_taken_for_the_next_one(connect: Connect) -> None:
-    stray = b"HTTP/1.1 500 Stray\r\nContent-Length: 0\r\n\r\n"
-    faults = {Call.INIT_ERROR: [Reply(raw=ONE_ANSWER + stray)]}
-    with FakeRuntimeAPI(faults=faults) as api:
-        transport = connect(api.address)
-        statuses = [transport.exchange("POST", INIT_ERROR, [], b"").status for _ in range(2)]
-
-    assert statuses == [202, 202]
-    assert [request.connection for request in api.requests] == [1, 2]
-
-
 @transports
 def test_a_closed_transport_connects_anew(connect: Connect) -> None:
     with FakeRuntimeAPI() as api:
@@ -510,13 +501,150 @@ def _serve_event(connection: socket.socket) -> None:
     )
 
 
-@socket_only
-def test_a_post_on_a_dead_connection_is_not_sent_again(connect: Connect) -> None:
-    # urllib3 looks whether the connection is dead before it sends, at the price of a system call.
-    with Peer(answer_once) as peer:
+# A connection that was kept.
+
+STRAY: Final = b"HTTP/1.1 500 Stray\r\nContent-Length: 5\r\n\r\nstray"
+LARGE: Final = b"HTTP/1.1 202 Accepted\r\nContent-Length: 200000\r\n\r\n" + b" " * 200_000
+
+
+@pytest.mark.parametrize("ending", Ending)
+@transports
+def test_a_connection_that_ended_while_idle_is_made_again_before_a_post(
+    connect: Connect, ending: Ending
+) -> None:
+    def leave(connection: socket.socket) -> None:
+        answer_once(connection)
+        if ending is Ending.RESET:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with Peer(leave, answer_once) as peer:
         transport = connect(f"127.0.0.1:{peer.port}")
         transport.exchange("GET", NEXT, [], None)
         assert peer.ended.acquire(timeout=DEADLINE_S)
 
+        assert transport.exchange("POST", INIT_ERROR, [], b"{}").status == 202
+
+
+answers = pytest.mark.parametrize("answer", [ONE_ANSWER, LARGE], ids=["small", "in parts"])
+
+
+@answers
+@socket_only
+def test_bytes_sent_along_with_an_answer_end_the_connection(
+    connect: Connect, answer: bytes
+) -> None:
+    # urllib3 goes on with the connection: http.client has read and dropped such bytes.
+    _exchange_past_a_stray(connect, answer, later=False)
+
+
+@answers
+@transports
+def test_bytes_sent_after_an_answer_are_never_read_as_the_next_one(
+    connect: Connect, answer: bytes
+) -> None:
+    _exchange_past_a_stray(connect, answer, later=True)
+
+
+def _exchange_past_a_stray(connect: Connect, answer: bytes, *, later: bool) -> None:
+    asked = threading.Event()
+    sent = threading.Event()
+
+    def say_more(connection: socket.socket) -> None:
+        read_head(connection)
+        connection.sendall(answer if later else answer + STRAY)
+        if later:
+            assert asked.wait(DEADLINE_S)
+            connection.sendall(STRAY)
+        sent.set()
+        with contextlib.suppress(ConnectionResetError):
+            assert connection.recv(1) == b"", "a second request behind a stray answer"
+
+    with Peer(say_more, answer_once) as peer:
+        transport = connect(f"127.0.0.1:{peer.port}")
+        transport.exchange("GET", NEXT, [], None)
+        asked.set()
+        assert sent.wait(DEADLINE_S)
+
+        assert transport.exchange("POST", INIT_ERROR, [], b"{}").body == b"OK"
+
+
+@socket_only
+def test_a_connection_that_breaks_between_the_look_and_the_send_is_made_again(
+    connect: Connect,
+) -> None:
+    # Not a byte of the request went out, so that it is not sent twice.
+    with FakeRuntimeAPI() as api:
+        transport = connect(api.address)
+        transport.exchange("POST", INIT_ERROR, [], b"{}")
+        transport._connection.shutdown(socket.SHUT_WR)
+        assert transport.exchange("POST", INIT_ERROR, [], b"{}").status == 202
+
+    assert [request.body for request in api.requests] == [b"{}", b"{}"]
+
+
+@socket_only
+def test_a_post_whose_outcome_is_unknown_is_not_sent_again(connect: Connect) -> None:
+    def hang_up(connection: socket.socket) -> None:
+        answer_once(connection)
+        read_head(connection)
+
+    with Peer(hang_up) as peer:
+        transport = connect(f"127.0.0.1:{peer.port}")
+        transport.exchange("GET", NEXT, [], None)
+
         with pytest.raises(ConnectionLostError, match="the connection"):
             transport.exchange("POST", INIT_ERROR, [], b"{}")
+
+
+# What a function does to the connection's descriptor.
+
+
+@pytest.mark.parametrize("size", [2, MAX_PAYLOAD_BYTES])
+@socket_only
+def test_a_connection_set_to_not_block_is_waited_for(connect: Connect, size: int) -> None:
+    with FakeRuntimeAPI(EVENT) as api:
+        transport = connect(api.address)
+        transport.exchange("GET", NEXT, [], None)
+        os.set_blocking(transport._connection.fileno(), False)
+        answer = transport.exchange("POST", INIT_ERROR, [], b"x" * size)
+
+    assert answer.status == 202
+    assert [request.connection for request in api.requests] == [1, 1]
+
+
+@socket_only
+def test_a_descriptor_closed_under_us_is_answered_over_a_new_connection(connect: Connect) -> None:
+    with FakeRuntimeAPI() as api:
+        transport = connect(api.address)
+        for _ in range(2):
+            assert transport.exchange("POST", INIT_ERROR, [], b"{}").status == 202
+            os.close(transport._connection.fileno())
+
+
+@pytest.mark.parametrize("kind", ["a file", "a socket that says something", "a quiet pipe"])
+@socket_only
+def test_a_file_that_got_our_number_is_neither_written_to_nor_closed(
+    connect: Connect, kind: str, tmp_path: Path
+) -> None:
+    number = -1
+    with FakeRuntimeAPI() as api:
+        transport = connect(api.address)
+        transport.exchange("POST", INIT_ERROR, [], b"{}")
+        number = transport._connection.fileno()
+        if kind == "a file":
+            source = os.open(tmp_path / "own", os.O_CREAT | os.O_RDWR)
+            other = -1
+        elif kind == "a quiet pipe":
+            source, other = os.pipe()
+        else:
+            ours, theirs = socket.socketpair()
+            ours.sendall(b"!")
+            source, other = theirs.detach(), ours.detach()
+        os.dup2(source, number)
+        try:
+            assert transport.exchange("POST", INIT_ERROR, [], b"{}").status == 202
+            assert os.path.sameopenfile(source, number)
+            assert not (tmp_path / "own").exists() or not (tmp_path / "own").read_bytes()
+        finally:
+            for descriptor in {source, other, number} - {-1}:
+                os.close(descriptor)
