@@ -44,7 +44,7 @@ def test_warnings_may_be_let_through(folder):
 
 
 def test_notes_alone_are_success(folder):
-    assert as_json("--for", "provided", compile_all(folder))[0] == 0
+    assert as_json("--runtime", "provided.al2023", compile_all(folder))[0] == 0
 
 
 def test_the_document_has_what_its_description_promises(folder, tmp_path):

@@ -62,9 +62,66 @@ def sdk(tmp_path):
 
 
 def test_boto3_is_in_the_managed_runtime_and_in_no_other(sdk):
-    assert codes(audit(sdk))["provided"] == "warning"
-    assert "boto3 1.0" in found(sdk, "provided").message
-    assert "boto3" not in found(sdk, "provided", target="provided").message
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    finding = found(sdk, "provided", target=f"python{version}")
+    assert (finding.severity.value, "boto3 1.0" in finding.message) == ("warning", True)
+    assert "boto3" not in found(sdk, "provided", target="provided.al2023").message
+
+
+def test_nothing_is_to_be_left_out_for_a_runtime_that_is_only_supposed(sdk):
+    finding = found(sdk, "provided")
+    assert finding.severity.value == "note"
+    assert finding.remedy.startswith("keep it, unless")
+
+
+def test_the_runtime_says_which_python_the_package_is_for(tmp_path):
+    folder = sound(tmp_path)
+    extension(folder, f"fast.cpython-{NOW}-x86_64-linux-gnu.so")
+    assert "wrong-python" not in codes(audit(folder, target=f"python3.{NOW[1:]}"))
+    report = audit(folder, target=f"python3.{OTHER[1:]}")
+    assert (report.place, report.python) == ("managed", f"Python 3.{OTHER[1:]}")
+    assert codes(report)["wrong-python"] == "error"
+
+
+@pytest.mark.parametrize(
+    "handler",
+    ["api-gateway-authorizer-python.lambda_handler", "01_job.handler", "get-user/app.handler"],
+)
+def test_handlers_that_are_no_identifiers_are_audited(tmp_path, handler):
+    path = f"{handler.rpartition('.')[0]}.py"
+    report = audit(filled(tmp_path / "code", {path: LONG}), handler=handler)
+    assert (report.measured.modules, codes(report)) == (1, {"bytecode-missing": "warning"})
+
+
+def test_a_wheel_with_helpers_for_several_architectures_is_sound(tmp_path):
+    own = f"fast.cpython-{NOW}-x86_64-linux-gnu.so"
+    names = [f"pilot/{system}/manager" for system in ("linux", "arm")]
+    files = {"pilot/__init__.py": "", "pilot/mac/lib.dylib": b"\xcf\xfa\xed\xfe\0\0\0\0"}
+    files |= distribution("pilot", "1", *names, *files)
+    folder = sound(tmp_path, files)
+    extension(folder, own)
+    for name in names:
+        (folder / name).parent.mkdir(mode=0o755, exist_ok=True)
+        extension(folder, name).chmod(0o755)
+    foreign = bytearray((folder / names[1]).read_bytes())
+    foreign[18:20] = (243).to_bytes(2, "little")
+    for name in names:
+        (folder / name).write_bytes(foreign)
+    report = audit(folder)
+    assert report.architecture == needs(folder / own).machine  # and not what most files are for
+    assert codes(report) == {"wrong-architecture": "note", "other-system": "note"}
+
+
+def test_what_a_distribution_has_in_itself_is_no_second_one(tmp_path):
+    vendored = {
+        f"setuptools/_vendor/{path}": content
+        for path, content in ({"wheel.py": ""} | distribution("wheel", "1", "wheel.py")).items()
+    }
+    files = {"setuptools/__init__.py": "", **vendored}
+    files |= distribution("setuptools", "80", *files)
+    report = audit(sound(tmp_path, files))
+    assert codes(report) == {}
+    assert "wheel" not in report.sizes
 
 
 def test_orjson_is_beside_snapboot_which_is_worth_a_note(sdk):
@@ -390,7 +447,7 @@ def test_a_build_context_is_compiled_by_its_dockerfile(tmp_path):
     [
         ({"python": "no-such-python"}, "'no-such-python'"),
         ({"python": "/bin/true"}, "is no Python interpreter"),
-        ({"target": "moon"}, "'moon'.*managed, provided, image"),
+        ({"target": "moon"}, "'moon'.*give provided.al2023, image, or"),
         ({"handler": "absent.handler"}, "no module for the handler 'absent.handler'"),
     ],
 )

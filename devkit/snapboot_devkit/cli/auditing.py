@@ -18,7 +18,6 @@ from snapboot_devkit.cli import exits, printing
 from snapboot_devkit.host.protocol import MIB
 from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
 from snapboot_devkit.package.audit import Report, Severity, audit, fix
-from snapboot_devkit.package.checks.layout import Place
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.target import Architecture
 
@@ -50,8 +49,12 @@ def audit_command(  # noqa: PLR0913 - each is something that is typed
     python: Annotated[
         str | None, typer.Option(help="The interpreter it is for: a program, folder or version.")
     ] = None,
-    target: Annotated[
-        Place | None, typer.Option("--for", help="Where it runs; found out by default.")
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            help="Where it runs: provided.al2023, image, or one of AWS's own such as python3.13; "
+            "found out by default."
+        ),
     ] = None,
     handler: Annotated[
         str | None, typer.Option(help="What the start imports, as module.function.")
@@ -73,9 +76,9 @@ def audit_command(  # noqa: PLR0913 - each is something that is typed
     try:
         with _waiting(f"auditing {path}"):
             changes = (
-                fix(path, python=python, target=target, architecture=arch) if put_right else ()
+                fix(path, python=python, target=runtime, architecture=arch) if put_right else ()
             )
-            report = audit(path, python=python, target=target, handler=handler, architecture=arch)
+            report = audit(path, python=python, target=runtime, handler=handler, architecture=arch)
         _print(report, changes, as_json=as_json)
     except (exits.UsageError, PackageError) as exc:
         printing.complaint(str(exc))

@@ -62,8 +62,9 @@ def audit(
 
     `path` is a folder, a zip, the build context of an image or its root file system. `python` is
     the interpreter it is for (a program, a folder or a version; found out by default), `target`
-    where it runs (`managed`, `provided` or `image`), `handler` what the start imports (by default
-    all of the function's own modules), `architecture` `x86_64` or `arm64`. Raises AuditError.
+    the runtime (`provided.al2023`, `image`, or one such as `python3.13`), `handler` what the start
+    imports (by default all of the function's own modules), `architecture` `x86_64` or `arm64`.
+    Raises AuditError.
     """
     terms = Terms(python, target, handler, architecture)
     with package_at(Path(path)) as (package, image):

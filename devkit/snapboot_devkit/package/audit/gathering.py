@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.audit.compiling import Work, compiled
 from snapboot_devkit.package.audit.modules import COMPILED, State, module_name, states
-from snapboot_devkit.package.audit.pythons import given, of_package
+from snapboot_devkit.package.audit.pythons import Python, at_hand, given, of_package
 from snapboot_devkit.package.audit.sealed import sealed
 from snapboot_devkit.package.audit.subject import Subject
 from snapboot_devkit.package.checks import binaries
 from snapboot_devkit.package.checks.contents import AuditError
 from snapboot_devkit.package.checks.distributions import Owners, distributions
-from snapboot_devkit.package.checks.layout import Form, Layout, Place, layout
+from snapboot_devkit.package.checks.layout import Form, Layout, Place, Runtime, layout, runtime
 from snapboot_devkit.package.formats.modules import NAME
 
 if TYPE_CHECKING:
@@ -34,22 +34,23 @@ class Terms:
     handler: str | None = None
     architecture: str | None = None
 
-    def place(self, package: Package, places: Layout) -> Place:
-        """Return where the package is to run. Raises AuditError."""
-        if self.target is None:
-            return _place(package, places)
-        try:
-            return Place(self.target)
-        except ValueError:
+    @property
+    def runtime(self) -> Runtime | None:
+        """Where the package is to run, if that was said. Raises AuditError."""
+        found = None if self.target is None else runtime(self.target)
+        if found is None and self.target is not None:
             raise AuditError(
-                f"cannot audit for {self.target!r}: choose one of {', '.join(Place)}"
-            ) from None
+                f"cannot audit for the runtime {self.target!r}: give provided.al2023, image, or "
+                "one such as python3.13"
+            )
+        return found
 
 
 def gather(package: Package, terms: Terms, *, image: bool) -> Subject:
     """Find out what the checks need, and measure what a cold start compiles. Raises AuditError."""
     places = layout(package, image=image)
-    python = of_package(package, places) if terms.python is None else given(terms.python)
+    said = terms.runtime
+    python = _python(terms, said, package, places)
     by_source = states(package, places, python)
     archive = sealed(package, places, python)
     due = _due(package, places, by_source) - (archive.loaded if archive else frozenset())
@@ -60,7 +61,8 @@ def gather(package: Package, terms: Terms, *, image: bool) -> Subject:
     return Subject(
         package,
         places,
-        terms.place(package, places),
+        said.place if said else _place(package, places),
+        said is not None,
         python,
         terms.architecture or compiled_files.architecture,
         found,
@@ -70,6 +72,14 @@ def gather(package: Package, terms: Terms, *, image: bool) -> Subject:
         archive,
         compiled(package, places, python.measured_by, Work(by_source, due, start)),
     )
+
+
+def _python(terms: Terms, said: Runtime | None, package: Package, places: Layout) -> Python:
+    if terms.python is not None:
+        return given(terms.python)
+    if said is not None and said.python is not None:
+        return at_hand(said.python)
+    return of_package(package, places)
 
 
 def _place(package: Package, places: Layout) -> Place:

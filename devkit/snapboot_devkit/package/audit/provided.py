@@ -44,16 +44,28 @@ def check(subject: Subject) -> Iterator[Finding]:
 
 
 def _managed(subject: Subject, found: list[Distribution]) -> Iterator[Finding]:
-    """Tell of the SDK, and of what belongs to it: those come and go together."""
+    """Find the SDK, and what belongs to it: those come and go together.
+
+    Where the runtime was not given, the package may be for another one, which has none of them.
+    """
     if not found:
         return
-    tell = warning if any(one.name in _SDK for one in found) else note
-    yield tell(
+    message = f"{_sized(subject, found)} also in AWS's managed runtime; the package's own is loaded"
+    if not subject.place_is_known:
+        yield note(
+            "provided",
+            _path(found),
+            message,
+            "keep it, unless the function is for a managed runtime; say which by --runtime, such "
+            "as python3.13 or provided.al2023",
+        )
+        return
+    report = warning if any(one.name in _SDK for one in found) else note
+    yield report(
         "provided",
         _path(found),
-        f"{_sized(subject, found)} also in AWS's managed runtime; the package's own is loaded",
-        "leave it out, or keep it to pin the version (then use --fail-on error); if the function "
-        "does not run on a managed runtime, say --for provided",
+        message,
+        "leave it out, or keep it to pin the version (then use --fail-on error)",
     )
 
 

@@ -82,10 +82,11 @@ def of_package(package: Package, layout: Layout) -> Python:
     Which release of a version it will be, only an interpreter in the package tells.
     """
     version = layout.python or _voted(package) or sys.version_info[:2]
-    return replace(_at_hand(version), hexversion=interpreters.release(package, layout))
+    return replace(at_hand(version), hexversion=interpreters.release(package, layout))
 
 
-def _at_hand(version: tuple[int, int]) -> Python:
+def at_hand(version: tuple[int, int]) -> Python:
+    """Return the Python of a version, measured by one on the path, or else by this one."""
     if version == sys.version_info[:2]:
         return this_one()
     found = shutil.which(f"python{version[0]}.{version[1]}")

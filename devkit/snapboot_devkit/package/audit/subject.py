@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 class Subject:
     """A package, and what has been found out about it before the checks.
 
-    `states` are those of the bytecode by the source's path; `architecture` is the one asked for,
-    or else that of the interpreter or of most compiled files.
+    `place_is_known` says that the place was given, and not found out. `states` are those of the
+    bytecode by the source's path; `architecture` is the one asked for, or else that of the
+    interpreter or of most compiled files.
     """
 
     package: Package
     layout: Layout
     place: Place
+    place_is_known: bool
     python: Python
     architecture: str | None
     distributions: tuple[Distribution, ...]

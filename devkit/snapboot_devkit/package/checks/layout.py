@@ -21,6 +21,7 @@ _CONTEXT_TASK: Final = "task/"
 _IMAGE_PARTS: Final = ("var/task/", "var/runtime/", "opt/")
 # The one that is put there on purpose comes before the distribution's.
 _PYTHONS: Final = ("var/lang/lib", "usr/local/lib", "usr/lib", "usr/lib64")
+_MANAGED: Final = re.compile(r"python3\.(\d{1,2})")
 _STDLIB: Final = re.compile(r"(?:.*/)?lib(?:64)?/python3\.(\d{1,2})/os\.py")
 _PACKAGES: Final = re.compile(r"(?:.*/)?(?:site|dist)-packages/")
 # Of the folders named site-packages or dist-packages those nearest to the top are taken: more than
@@ -44,6 +45,22 @@ class Place(StrEnum):
     MANAGED = "managed"
     PROVIDED = "provided"
     IMAGE = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A runtime by its place; `python` is the version that one of AWS's own has."""
+
+    place: Place
+    python: tuple[int, int] | None = None
+
+
+def runtime(name: str) -> Runtime | None:
+    """Return the runtime of a name as Lambda has it, or `image`; None for another one."""
+    if found := _MANAGED.fullmatch(name):
+        return Runtime(Place.MANAGED, (3, int(found[1])))
+    places = {"provided.al2023": Place.PROVIDED, **{place.value: place for place in Place}}
+    return Runtime(places[name]) if name in places else None
 
 
 @dataclass(frozen=True, slots=True)
