@@ -26,9 +26,7 @@ def folder(python: str = sys.executable) -> Path:
 
     Raises OracleUnavailable.
     """
-    return cache.entry(
-        f"awslambdaric-{VERSION}-{_abi(python)}", functools.partial(_install, python)
-    )
+    return cache.entry(f"awslambdaric-{VERSION}-{abi(python)}", functools.partial(_install, python))
 
 
 def command(python: str = sys.executable) -> list[str]:
@@ -37,7 +35,8 @@ def command(python: str = sys.executable) -> list[str]:
 
 
 @functools.cache
-def _abi(python: str) -> str:
+def abi(python: str) -> str:
+    """Return what an interpreter's extension modules are named by. Raises OracleUnavailable."""
     try:
         answer = subprocess.run(
             [python, "-c", _ASK_ABI], capture_output=True, text=True, timeout=30, check=True

@@ -41,9 +41,20 @@ class SettingError(Exception):
 
 
 class ExecutionEnvironment:
-    """The variables at start, and `context`: that of the invocation being served, else None."""
+    """The variables at start, and `context`: that of the invocation being served, else None.
 
-    __slots__ = ("context", "function", "log_fd", "log_format", "log_frames", "log_level")
+    `managed` is the folder of AWS's managed runtime when we serve in its client's place, else None.
+    """
+
+    __slots__ = (
+        "context",
+        "function",
+        "log_fd",
+        "log_format",
+        "log_frames",
+        "log_level",
+        "managed",
+    )
 
     def __init__(self) -> None:
         self.context: Context | None = None
@@ -52,6 +63,7 @@ class ExecutionEnvironment:
         self.log_frames: Sink | None = None
         self.log_format = ""
         self.log_level = ""
+        self.managed: str | None = None
 
     def __repr__(self) -> str:
         return f"<ExecutionEnvironment of {self.function.get('function_name')}>"

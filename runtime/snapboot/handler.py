@@ -10,7 +10,7 @@ import sys
 from _frozen_importlib_external import SourceLoader
 from time import perf_counter_ns
 
-from .environment import HANDLER, TASK_ROOT, set_variable, variable
+from .environment import HANDLER, TASK_ROOT, environment, set_variable, variable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ LAYERS = "/opt/python"
 CUSTOMIZE = "sitecustomize.py"
 
 
-def prepare_path(own: str, managed: "str | None" = None) -> None:
+def prepare_path(own: str) -> None:
     """Lay out `sys.path` in the order of AWS's Python runtime, with our own folder last.
 
     The function's code, the layers' folders, what PYTHONPATH names, the interpreter's
@@ -29,9 +29,10 @@ def prepare_path(own: str, managed: "str | None" = None) -> None:
     come behind all these, where AWS's runtime leaves them out; else child processes get the
     PYTHONPATH that AWS's runtime gives them.
 
-    `managed` is the folder with the packages of a managed runtime: before the standard library,
-    but ahead of a PYTHONPATH, since AWS's script is in it; site-packages are then the last.
+    The folder with the packages of a managed runtime comes before the standard library, but ahead
+    of a PYTHONPATH, since AWS's script is in it; site-packages are then the last.
     """
+    managed = environment.managed
     after_library = managed is not None and variable("PYTHONPATH") is not None
     if sys.flags.no_site:
         add_site_packages(after_library=after_library)
@@ -124,7 +125,10 @@ def _import(name: str) -> "Any":
         __import__(name)
     else:
         sys.dont_write_bytecode = True  # each import would try in vain
-        _import_watched(name)
+        if environment.managed is None:
+            _import_watched(name)
+        else:  # a function that was packaged for AWS's client logs what it logs there
+            __import__(name)
     return sys.modules[name]
 
 

@@ -81,17 +81,17 @@ def prepare_in_place_of(script: str, own_folder: str) -> "Callable[[], NoReturn]
         raise RuntimeAPIError("AWS_LAMBDA_RUNTIME_API is not set, so this is not Lambda")
     set_variable("_SNAPBOOT_REPLACED", None)
     sys.argv[:] = [script]
-    api = _prepare(address, own_folder, managed=script.rpartition("/")[0])
+    environment.managed = script.rpartition("/")[0]
+    api = _prepare(address, own_folder)
     return lambda: _run(api)
 
 
-def _prepare(address: str, own_folder: "str | None", *, managed: "str | None" = None) -> RuntimeAPI:
-    """Do Runtime Init; `managed` is the folder of a managed runtime that we serve in."""
+def _prepare(address: str, own_folder: "str | None") -> RuntimeAPI:
     environment.read()
     set_variable(TRACE_ID, None)
     prepare_output()
     if own_folder is not None:
-        prepare_path(own_folder, managed)
+        prepare_path(own_folder)
     else:  # installed by pip, which keeps the modules of AWS's names apart
         sys.path.append(f"{__file__.rpartition('/')[0]}/provided")
     vars(sys.modules["__main__"]).setdefault("__getattr__", _aws_name)

@@ -126,6 +126,10 @@ class Emulator:
         self._output.seek(0)
         return split_log(self._output.read().decode("utf-8", "backslashreplace"))
 
+    def _program(self) -> list[str]:
+        """Return what starts the emulator itself."""
+        return [*self._under, str(emulator.binary())]
+
     def _start(self) -> None:
         for _ in range(START_ATTEMPTS):
             self._port = _free_port()
@@ -143,7 +147,7 @@ class Emulator:
             *("--runtime-interface-emulator-address", f"127.0.0.1:{self._port}"),
         )
         return subprocess.Popen(
-            [*self._under, str(emulator.binary()), *addresses, *self._command],
+            [*self._program(), *addresses, *self._command],
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.DEVNULL,

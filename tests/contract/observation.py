@@ -22,7 +22,8 @@ _STRING_OR_SPACE: Final = re.compile(r'("(?:\\.|[^"\\])*")|[ \t\r\n]+')
 _JSON_LINE: Final = re.compile(r"(?m)^\{.*\}$")
 # How a process that dies was started is no difference: those frames of a traceback are dropped.
 _STARTER: Final = re.compile(
-    r'(?m)^ +File "(?:<frozen runpy>|[^"\n]*/bootstrap|[^"\n]*/(?:awslambdaric|snapboot)/[^"\n]*)"'
+    r'(?m)^ +File "(?:<frozen runpy>|[^"\n]*/bootstrap(?:\.py)?|/opt/snapboot'
+    r'|[^"\n]*/(?:awslambdaric|snapboot)/[^"\n]*)"'
     r"[^\n]*\n(?:    [^\n]*\n)*"
 )
 _CALLERS: Final = re.compile(r"(?m)^ +[~^]+\n")
@@ -35,6 +36,9 @@ _VARIABLE: Final[tuple[tuple[re.Pattern[str], str], ...]] = (
     (re.compile(r"repeated \d+ more times"), "repeated <n> more times"),
     (re.compile(re.escape(f"{ROOT}/runtime/snapboot/")), "<snapboot>/"),
     (re.compile(re.escape(f"{ROOT}/.cache/") + r"[^/]*/awslambdaric/"), "<awslambdaric>/"),
+    (re.compile("/opt/snapboot.d/snapboot/"), "<snapboot>/"),
+    (re.compile("/var/runtime/awslambdaric/"), "<awslambdaric>/"),
+    (re.compile("/var/lang/lib/python[^/]*/"), "<python>/"),
     (re.compile(re.escape(sys.base_prefix) + r"/lib/python[^/]*/"), "<python>/"),
 )
 
