@@ -223,6 +223,7 @@ MAKERS: dict[str, Callable[[Recording], list[Figure]]] = {
     "image": _image,
     "image_files": _image_files,
     "function_init": _function_init,
+    "managed_init": _function_init,
 }
 
 

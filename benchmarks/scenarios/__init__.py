@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
+from benchmarks import managed
 from benchmarks.contenders import OURS, THEIRS, THEIRS_UNPOOLED
 from benchmarks.layouts import SLIM, layouts
 from benchmarks.packages import STALE, packagings
@@ -28,6 +29,7 @@ from benchmarks.scenarios import (
     image,
     image_files,
     init,
+    managed_init,
     memory,
     warm,
 )
@@ -89,5 +91,13 @@ SCENARIOS = {
         FunctionInitSample,
         packagings,
         references=(THEIRS, STALE),
+    ),
+    "managed_init": Scenario(
+        managed_init.measure,
+        managed_init.rounds,
+        FunctionInitSample,
+        managed.starts,
+        managed.WRAPPED,
+        (managed.MANAGED,),
     ),
 }

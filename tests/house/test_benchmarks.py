@@ -23,6 +23,7 @@ from benchmarks import (
     contenders,
     endpoints,
     estimates,
+    managed,
     packages,
     payloads,
     tables,
@@ -93,6 +94,7 @@ ENTRANTS = {
     "host": [HOST, UNFROZEN, EMULATOR],
     "image": IMAGES,
     "image_files": IMAGES,
+    "managed_init": [managed.WRAPPED, managed.MANAGED],
     "function_init": [
         packaging.name
         for packaging in packages.PACKAGINGS
