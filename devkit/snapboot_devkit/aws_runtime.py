@@ -6,15 +6,29 @@ first honours AWS_LAMBDA_EXEC_WRAPPER, the second lays out `sys.path` and starts
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
+import shutil
+import tempfile
 import textwrap
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from snapboot_devkit.package.contents import dependencies
+from snapboot_devkit.package.contents.dependencies import Requirements
+from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.forms.sealing import Worker
+from snapboot_devkit.package.interpreters import managed
+from snapboot_devkit.package.process import run
+from snapboot_devkit.package.target import Target, parse_version
 
 # What /var/runtime has; boto3 brings botocore, s3transfer, jmespath, dateutil, six and urllib3.
 PACKAGES: Final = ("awslambdaric>=4.2.2", "boto3", "snapshot-restore-py")
+# Where the interpreter is, in the folder that stands for /var/runtime.
+_LANGUAGE: Final = ".lang/bin/python{}"
+_VENV_S: Final = 120.0
 BOOTSTRAP: Final = "bootstrap"
 NAME: Final = re.compile(r"python(3\.\d+)")
 
@@ -60,6 +74,75 @@ _SCRIPT: Final = """\
     if __name__ == "__main__":
         main()
     """
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedRuntime:
+    """A managed runtime on this machine: its `/var/runtime`, and its interpreter."""
+
+    name: str
+    folder: Path
+    python: Path
+
+    @property
+    def command(self) -> list[str]:
+        """What Lambda starts."""
+        return [str(self.folder / BOOTSTRAP)]
+
+
+def prepared(name: str) -> ManagedRuntime:
+    """Return a runtime by its name, `python3.13`, installed once for all. Raises PackageError."""
+    found = NAME.fullmatch(name)
+    if found is None:
+        raise PackageError(f"the runtime {name!r} is none of AWS's; give one such as python3.13")
+    version = parse_version(found[1])
+    program, machine = managed.program(found[1]), managed.native()
+    if program is None or machine is None:
+        raise PackageError(
+            f"the runtime {name} takes a Python {found[1]} on Linux; install one: "
+            f"uv python install {found[1]}"
+        )
+    python = program.resolve()
+    wanted = hashlib.sha256(repr((str(python), PACKAGES, _BOOTSTRAP, _SCRIPT)).encode())
+    folder = _cache() / f"{name}-{wanted.hexdigest()[:16]}"
+    if not folder.is_dir():
+        _fill(folder, name, python, Target(version, machine))
+    return ManagedRuntime(name, folder, folder / _LANGUAGE.format(found[1]))
+
+
+def _cache() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "snapboot"
+
+
+def _fill(folder: Path, name: str, python: Path, target: Target) -> None:
+    """Install the packages into a folder, which is there as a whole or not at all."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+    except OSError as exc:
+        raise PackageError(
+            f"cannot keep the runtime {name} in {str(folder.parent)!r}: {exc.strerror}; "
+            "name another folder in XDG_CACHE_HOME"
+        ) from exc
+    try:
+        dependencies.install(Requirements(PACKAGES, f"the runtime {name}"), target, scratch)
+        Worker(python).compile(scratch, str(folder))
+        # With no packages: those of this machine's interpreter are not Lambda's.
+        venv = [str(python), "-m", "venv", "--without-pip", str(scratch / ".lang")]
+        done = run(venv, limit_s=_VENV_S)
+        if done.status:
+            raise PackageError(f"{str(python)!r} makes no virtual environment: {done.errors}")
+        interpreter = folder / _LANGUAGE.format(target.version)
+        write_scripts(scratch, name, str(interpreter), str(folder))
+        scratch.chmod(0o755)
+        try:
+            scratch.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was first
+                raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_scripts(folder: Path, name: str, python: str, place: str | None = None) -> None:

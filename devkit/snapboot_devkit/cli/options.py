@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
 
+from snapboot_devkit import aws_runtime
 from snapboot_devkit.cli import arguments
 from snapboot_devkit.cli.exits import UsageError
 from snapboot_devkit.host import Bandwidth, FunctionConfig, InitializationType
 from snapboot_devkit.host.protocol import MAX_PORT
+from snapboot_devkit.package.errors import PackageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,6 +66,10 @@ class FunctionOptions:
     bootstrap: Annotated[
         str | None, typer.Option(metavar="CMD", help="Any other runtime's command.")
     ] = None
+    runtime: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="AWS's managed runtime with its client: python3.13."),
+    ] = None
     initialization_type: Annotated[
         Initialization,
         typer.Option(
@@ -109,6 +115,7 @@ class FunctionOptions:
     def config(self, handler: str, **settings: Any) -> FunctionConfig:
         """Return the function that is to run. Raises UsageError and ConfigError."""
         self._check_concurrency()
+        starts = self._start()
         return FunctionConfig(
             handler,
             task_root=self.task_root,
@@ -117,13 +124,13 @@ class FunctionOptions:
             memory_mb=self.memory,
             env=arguments.variables(self.env or ()),
             env_files=tuple(self.env_file or ()),
-            python=self.python,
-            bootstrap=self.bootstrap,
+            **starts,
             initialization=_INITIALIZATIONS[self.initialization_type],
             max_concurrency=self.max_concurrency,
             # An editor talks to a function also while it has nothing to do.
             freeze=not self.no_freeze and self.debug is None,
-            isolate=self.isolate,
+            # A managed runtime finds its layers at /opt alone.
+            isolate=self.isolate or self.runtime is not None,
             cpu_share=self.cpu_share,
             per_tenant=self.per_tenant,
             stream_url=self.stream_url,
@@ -133,6 +140,23 @@ class FunctionOptions:
             log_format=self.log_format.value,
             **settings,
         )
+
+    def _start(self) -> dict[str, Any]:
+        """Return what starts the function: our runtime, a command, or a managed runtime."""
+        if self.runtime is None:
+            return {"python": self.python, "bootstrap": self.bootstrap}
+        for name, value in (("--python", self.python), ("--bootstrap", self.bootstrap)):
+            if value is not None:
+                raise UsageError(f"--runtime has its own; leave out {name} {value!r}")
+        try:
+            found = aws_runtime.prepared(self.runtime)
+        except PackageError as exc:
+            raise UsageError(str(exc)) from exc
+        return {
+            "python": str(found.python),
+            "bootstrap": found.command,
+            "runtime_folder": found.folder,
+        }
 
     def _check_concurrency(self) -> None:
         managed = self.initialization_type is Initialization.MANAGED_INSTANCES

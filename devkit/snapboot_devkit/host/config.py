@@ -35,8 +35,8 @@ class FunctionConfig:
 
     Code: `task_root` is a folder or a zip, so is each of `layers`, of which a later one overrides
     an earlier one. `python` is the interpreter for our own runtime; `bootstrap` is any command
-    that runs a Runtime API client instead. Without a `handler` it is the `bootstrap` that lies in
-    the code.
+    that runs a Runtime API client instead, and `runtime_folder` what LAMBDA_RUNTIME_DIR names.
+    Without a `handler` it is the `bootstrap` in the code.
 
     Limits: `isolate` shows the processes read-only code and a `/tmp` of their own, `cpu_share`
     grants them the part of a CPU that goes with the memory, each where the machine allows it.
@@ -69,6 +69,7 @@ class FunctionConfig:
     layers: Sequence[Path] = ()
     isolate: bool = False
     cpu_share: bool = False
+    runtime_folder: Path = Path("/var/runtime")
 
     initialization: InitializationType = InitializationType.ON_DEMAND
     init_limit_s: float | None = None

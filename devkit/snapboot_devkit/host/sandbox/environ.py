@@ -161,7 +161,7 @@ def _reserved(config: FunctionConfig, runtime_api: str, log_stream: str) -> dict
         "AWS_LAMBDA_INITIALIZATION_TYPE": config.initialization.value,
         "AWS_LAMBDA_RUNTIME_API": runtime_api,
         "LAMBDA_TASK_ROOT": str(config.task_root),
-        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+        "LAMBDA_RUNTIME_DIR": str(config.runtime_folder),
     }
     if config.initialization is not InitializationType.SNAP_START:
         # A snapshot outlives its log stream, so there the two are left out.
