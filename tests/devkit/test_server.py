@@ -3,10 +3,12 @@
 import asyncio
 import itertools
 import os
+import random
+import tracemalloc
 
 import pytest
 
-from snapboot_devkit.host.http.connection import Connection
+from snapboot_devkit.host.http.connection import MAX_HELD_BYTES, Connection
 from snapboot_devkit.host.http.exchange import Response
 from snapboot_devkit.host.http.server import MAX_CONNECTIONS, listen
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
@@ -24,12 +26,14 @@ class Echo:
     def __init__(self):
         self.taken = []
         self.dropped_paths = []
+        self.headers = {}
 
     def opened(self, exchange):
         pass
 
     def closed(self, exchange, body):
         self.taken.append((exchange.head.path, bytes(body.content), body.size))
+        self.headers = exchange.head.headers
         exchange.answer(Response(200, (), body.content))
 
     def dropped(self, exchange):
@@ -208,6 +212,9 @@ class Wire(asyncio.Transport):
 
     abort = close
 
+    def write_eof(self):
+        self.ended = True
+
     def pause_reading(self):
         pass
 
@@ -222,7 +229,6 @@ BODIES = {
     "known length": (HEAD % (1, 6) + b"abcdef", b"abcdef"),
     "no body": (HEAD % (1, 0), b""),
     "chunks": (CHUNKED % 1 + b"4\r\nabcd\r\n2\r\nef\r\n0\r\n\r\n", b"abcdef"),
-    "length beside chunks": (LENGTH_AND_CHUNKS, b"abcdef"),
 }
 
 
@@ -247,6 +253,144 @@ def test_a_request_is_the_same_however_it_is_cut(request_bytes, body, trailing):
         expected.append(("/2", b"hi", 2))
     for size in range(1, len(request_bytes + trailing) + 1):
         assert asyncio.run(play(size)) == expected
+
+
+@pytest.mark.parametrize("trailing", [b"", HEAD % (2, 2) + b"hi"], ids=["", "next"])
+def test_a_length_beside_chunks_is_ignored_and_ends_the_connection(trailing):
+    async def scenario(service, connect):
+        reader, writer = await connect()
+        writer.write(LENGTH_AND_CHUNKS + trailing)
+        answer = await reader.read()
+        writer.close()
+        return answer, service.taken, service.headers
+
+    answer, taken, headers = served(scenario)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"connection: close" in answer
+    assert taken == [("/1", b"abcdef", 6)]
+    assert set(headers) == {b"host", b"transfer-encoding"}
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["a b", "localhost:x", "localhost:99999", "localhost:1:2", "user@localhost", "localhost/x",
+     "[::1", "[localhost]", "::1", "localhost,evil.example", "local\xe9host", "http://localhost"],
+)  # fmt: skip
+def test_a_host_that_is_none_is_not_let_in_by_any_server(host):
+    async def scenario(service, connect):
+        reader, writer = await connect()
+        writer.write(b"GET /1 HTTP/1.1\r\nhost: " + host.encode("latin-1") + b"\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        return answer, service.taken
+
+    answer, taken = served(scenario)
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"connection: close" in answer
+    assert taken == []
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:9000", "localhost.:80", "localhost:", "[::1]:9000", "[::1]",
+             "127.0.0.1:1", "my_fn.lambda-url.localhost:9000", "xn--bcher-kva.example", ""]
+)  # fmt: skip
+def test_a_host_that_is_one_is_served(host):
+    async def scenario(service, connect):
+        reader, writer = await connect()
+        writer.write(
+            b"POST /1 HTTP/1.1\r\nhost: " + host.encode() + b"\r\ncontent-length: 0\r\n\r\n"
+        )
+        answer = await reader.readline()
+        writer.close()
+        return answer
+
+    assert served(scenario) == b"HTTP/1.1 200 OK\r\n"
+
+
+# ---- memory ----------------------------------------------------------------------------------
+
+SIX_MB = 6 * 1024 * 1024
+
+
+def memory_of(requests):
+    """Let requests arrive, each at a connection of its own; return the bytes that it takes."""
+
+    async def play():
+        tracemalloc.start()
+        crowd = set()
+        wires = [Wire(Connection(Echo(), crowd, None)) for _ in requests]
+        before, _ = tracemalloc.get_traced_memory()
+        for wire, request in zip(wires, requests, strict=True):
+            wire.arrive(request)
+        await asyncio.sleep(0)
+        after, _ = tracemalloc.get_traced_memory()
+        return after - before
+
+    try:
+        return asyncio.run(play())
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "most"),
+    [
+        (HEAD % (1, SIX_MB) + b"x", 100_000),
+        (HEAD % (1, SIX_MB) + b"x" * 500_000, 1_200_000),
+        (CHUNKED % 1 + b"1\r\nx\r\n" * 20_000, 200_000),
+        (b"POST /1 HTTP/1.1\r\nx: " + b"x" * 500_000, 1_200_000),
+    ],
+    ids=["announced", "partly sent", "tiny chunks", "endless head"],
+)
+def test_a_request_takes_memory_by_what_has_come_and_not_by_what_is_announced(request_bytes, most):
+    assert memory_of([request_bytes] * 20) < 20 * most
+
+
+def test_all_requests_together_have_a_limit_and_whoever_is_beyond_it_is_told():
+    refused = []
+
+    async def play():
+        crowd = set()
+
+        def note(head, response):
+            refused.append(response.status)
+
+        wires = [Wire(Connection(Echo(), crowd, None, note)) for _ in range(50)]
+        for wire in wires:
+            wire.arrive(HEAD % (1, MAX_PAYLOAD_BYTES))
+        piece = bytes(256 * 1024)
+        for _ in range(MAX_PAYLOAD_BYTES // len(piece)):
+            for wire in wires:
+                if not wire.written:
+                    wire.arrive(piece)
+        held = sum(connection.held for connection in crowd)
+        # Whose turn it is goes on: what others have let go is theirs.
+        rest = MAX_PAYLOAD_BYTES - MAX_PAYLOAD_BYTES // len(piece) * len(piece)
+        for wire in wires:
+            if not wire.written:
+                wire.arrive(bytes(rest))
+        return held, [wire.written.partition(b"\r\n")[0] for wire in wires]
+
+    held, answers = asyncio.run(play())
+    assert held <= MAX_HELD_BYTES
+    assert set(answers) == {b"HTTP/1.1 200 OK", b"HTTP/1.1 503 Service Unavailable"}
+    assert answers.count(b"HTTP/1.1 200 OK") >= 20
+    assert refused == [503] * answers.count(b"HTTP/1.1 503 Service Unavailable")
+
+
+@pytest.mark.parametrize("size", [65_535, 65_536, 65_537, 131_072, 1_000_003, MAX_PAYLOAD_BYTES])
+def test_a_body_of_any_size_arrives_whole(size):
+    content = random.Random(size).randbytes(size)
+
+    async def scenario(service, connect):
+        reader, writer = await connect()
+        writer.write(HEAD % (1, size) + content)
+        await reader.readuntil(b"\r\n\r\n")
+        answer = await reader.readexactly(size)
+        writer.close()
+        return answer
+
+    assert served(scenario) == content
 
 
 def test_the_answers_still_reach_a_peer_that_has_ended_its_half_meanwhile():

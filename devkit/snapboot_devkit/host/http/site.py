@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.host.protocol import MAX_PORT
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.http.exchange import Head
+
+
+# As much of RFC 3986 as name servers and browsers take: of letters from elsewhere they make ASCII.
+_PLACE: Final = re.compile(
+    r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9_-][a-z0-9._-]*))(?::(?P<port>[0-9]{0,5}))?"
+)
 
 
 def host_of(head: Head) -> str:
@@ -50,10 +59,25 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _split(place: str) -> tuple[str, str]:
-    place = place.strip().lower()
-    if place.startswith("["):
-        host, _, rest = place[1:].partition("]")
-        return host, rest.removeprefix(":")
-    host, _, port = place.partition(":")
-    return host.removesuffix("."), port
+def is_place(text: str) -> bool:
+    """Tell whether a `Host` is one, which may be empty (RFC 9112, 3.2)."""
+    return not text.strip() or bool(_split(text)[0])
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return host and port; both empty where a text is no place."""
+    found = _PLACE.fullmatch(text.strip().lower())
+    if found is None or int(found["port"] or 0) > MAX_PORT:
+        return "", ""
+    if found["ipv6"] is not None:
+        is_one = _is_ipv6(found["ipv6"])
+        return (found["ipv6"], found["port"] or "") if is_one else ("", "")
+    return found["name"].removesuffix("."), found["port"] or ""
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
