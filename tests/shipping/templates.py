@@ -16,7 +16,7 @@ DEPLOY: Final = ROOT / "examples" / "deploy"
 CLOUDFORMATION: Final = sorted((DEPLOY / "cloudformation").glob("*.yaml"))
 SAM: Final = sorted((DEPLOY / "sam").glob("*.yaml"))
 TERRAFORM: Final = sorted((DEPLOY / "terraform").glob("*/main.tf"))
-VARIANTS: Final = ("zip", "layer", "image", "managed-instances")
+VARIANTS: Final = ("zip", "layer", "image", "managed-instances", "managed-runtime")
 CFN_LINT: Final = (sys.executable, "-c", "from cfnlint.runner import main; main()")
 TOOL_DEADLINE_S: Final = 300
 

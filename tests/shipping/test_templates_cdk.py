@@ -89,3 +89,9 @@ def test_managed_instances_get_one_event_at_a_time(synth):
     assert provider["PerExecutionEnvironmentMaxConcurrency"] == 1
     assert function["PublishToLatestPublished"] is True
     assert function["MemorySize"] == 2048
+
+
+def test_one_variable_puts_the_runtime_under_a_managed_one(synth):
+    (function,) = of_type(synth("managed-runtime"), "AWS::Lambda::Function")
+    assert function["Runtime"] == "python3.13"
+    assert function["Environment"]["Variables"] == {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/snapboot"}

@@ -77,6 +77,13 @@ def test_sam_build_makes_a_layer_and_a_function_without_an_interpreter(build):
     assert not (function / "bootstrap").exists()
 
 
+def test_sam_build_makes_the_wrapper_layer_and_leaves_the_function_as_it_is(build):
+    built = build("managed-runtime.yaml")
+    wrapper = built / "WrapperLayer/snapboot"
+    assert stat.S_IMODE(wrapper.stat().st_mode) & stat.S_IXOTH
+    assert (built / "WrapperLayer/snapboot.d/snapboot/main.py").is_file()
+
+
 def assert_bootstrap_starts_what_is_there(folder, place):
     shebang = (folder / "bootstrap").read_text().splitlines()[0]
     interpreter = shebang.removeprefix("#!").split()[0]

@@ -87,6 +87,39 @@ class LayerStack(cdk.Stack):
         shipped.zipped(self, layers=[layer], **shipped.settings())
 
 
+class ManagedRuntimeStack(cdk.Stack):
+    """AWS's managed runtime, whose client a layer and one variable replace."""
+
+    def __init__(self, scope: Construct, name: str) -> None:
+        super().__init__(scope, name)
+        shipped = Shipped(self)
+        runtimes = [
+            lambda_.Runtime.PYTHON_3_11,
+            lambda_.Runtime.PYTHON_3_12,
+            lambda_.Runtime.PYTHON_3_13,
+        ]
+        layer = lambda_.LayerVersion(
+            self,
+            "Layer",
+            description="The snapboot runtime, in the place of AWS's client",
+            code=lambda_.Code.from_asset(str(shipped.dist / "layer.zip")),
+            compatible_runtimes=runtimes,
+            compatible_architectures=[each for each, _ in ARCHITECTURES.values()],
+            removal_policy=cdk.RemovalPolicy.RETAIN,  # functions of other stacks may use it
+        )
+        wrapped = self.node.try_get_context("wrapped") != "false"
+        lambda_.Function(
+            self,
+            "Function",
+            runtime=runtimes[-1],
+            code=lambda_.Code.from_asset(str(shipped.dist / "function.zip")),
+            handler=shipped.handler,
+            layers=[layer],
+            environment={"AWS_LAMBDA_EXEC_WRAPPER": "/opt/snapboot"} if wrapped else {},
+            **shipped.settings(),
+        )
+
+
 class ImageStack(cdk.Stack):
     """An image, started from a snapshot (SnapStart) through its alias; $LATEST never is."""
 
@@ -155,6 +188,7 @@ VARIANTS = {
     "layer": LayerStack,
     "image": ImageStack,
     "managed-instances": ManagedInstancesStack,
+    "managed-runtime": ManagedRuntimeStack,
 }
 
 app = cdk.App()
