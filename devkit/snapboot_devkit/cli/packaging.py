@@ -22,6 +22,7 @@ from snapboot_devkit.cli import (
 )
 from snapboot_devkit.cli.progress import Stages
 from snapboot_devkit.host.streams import STDOUT, write_all
+from snapboot_devkit.package import repeated, store
 from snapboot_devkit.package.audit import Severity, audit
 from snapboot_devkit.package.checks import binaries
 from snapboot_devkit.package.checks.layout import Place
@@ -31,6 +32,7 @@ from snapboot_devkit.package.forms.wrapper_layer import make as make_wrapper_lay
 from snapboot_devkit.package.layout import LAYER_ZIP, Form
 from snapboot_devkit.package.packaging import package as make
 from snapboot_devkit.package.request import IMPORT_LIMIT_S, Request
+from snapboot_devkit.package.store import Store
 from snapboot_devkit.package.target import Architecture, Libc
 from snapboot_devkit.package.work import MissingHandlerError
 
@@ -152,6 +154,10 @@ def package(  # noqa: PLR0913 - each is something that is typed
             help="A file of the source to include although it may hold secrets, such as a key.",
         ),
     ] = None,
+    no_cache: Annotated[
+        bool,
+        typer.Option("--no-cache", help="Make everything anew, and keep nothing for the next run."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make what is deployed: code, dependencies, bytecode, module archive, interpreter.
@@ -183,6 +189,7 @@ def package(  # noqa: PLR0913 - each is something that is typed
             included=tuple(include or ()),
             env=arguments.variables(env or (), env_file or ()),
             layers=tuple(layer or ()),
+            cache=None if no_cache else store.folder(),
             managed_packages=managed_packages,
             build_sdists=build_sdists,
             managed=managed is not None,
@@ -194,9 +201,7 @@ def package(  # noqa: PLR0913 - each is something that is typed
             kept=tuple(keep or ()),
         )
         with _interruptible(), _telling() as tell:
-            made = make(request, tell)
-            tell("auditing")
-            findings = _findings(made, request)
+            made, findings = _made(request, tell)
         _print(made, request, findings, as_json=as_json)
     except (exits.UsageError, PackageError) as exc:
         printing.complaint(str(exc))
@@ -221,6 +226,28 @@ def _print(made: Packaged, request: Request, findings: Sequence[Finding], *, as_
         printing.complaint(f"{one.severity}: {where}{one.message}; {one.remedy}")
     text = "".join(f"{line}\n" for line in handover.lines(made, request))
     write_all(STDOUT, text.encode("utf-8", "backslashreplace"))
+
+
+def _made(request: Request, tell: Callable[[str], object]) -> tuple[Packaged, list[Finding]]:
+    """Make a package and audit it, unless that would give what is there already."""
+    request.check()
+    tell("looking for what has changed")
+    known = repeated.key(request) if request.cache else None
+    if known is None:
+        return _made_anew(request, tell)
+    with Store(request.cache) as opened:
+        if same := repeated.load(opened, known, request):
+            tell("nothing has changed")
+            return same
+        outcome = _made_anew(request, tell)
+        repeated.save(opened, known, *outcome)
+        return outcome
+
+
+def _made_anew(request: Request, tell: Callable[[str], object]) -> tuple[Packaged, list[Finding]]:
+    made = make(request, tell)
+    tell("auditing")
+    return made, _findings(made, request)
 
 
 def _managed(runtime: str) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from snapboot_devkit.package.forms import image, zips
 from snapboot_devkit.package.layout import Form
 from snapboot_devkit.package.scratch import scratch
+from snapboot_devkit.package.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,5 +23,5 @@ def package(request: Request, tell: Callable[[str], object]) -> Packaged:
     Raises PackageError; then nothing of it is left, and what was there before is untouched.
     """
     request.check()
-    with scratch(request.output) as folder:
-        return _MAKERS[request.form](request, folder, tell)
+    with scratch(request.output) as folder, Store(request.cache) as store:
+        return _MAKERS[request.form](request, folder, tell, store)

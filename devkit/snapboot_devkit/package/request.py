@@ -26,7 +26,8 @@ class Request:
     it finds at /opt then, and its import may take `import_limit_s`. Without `with_archive` there is
     no module archive; with `archive_required` a function without one is an error. Without
     `with_interpreter` a zip has neither interpreter nor runtime. With `newer_glibc` files are taken
-    that need more than Amazon Linux has. `managed` is for one of AWS's own Python runtimes; for
+    that need more than Amazon Linux has. `cache` is the folder for
+    what would be made again, None for none. `managed` is for one of AWS's own Python runtimes; for
     others `managed_packages` adds what those would have had. `build_sdists` runs the code of
     packages that have no wheel.
     """
@@ -43,6 +44,7 @@ class Request:
     env: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[Path, ...] = ()
     import_limit_s: float = IMPORT_LIMIT_S
+    cache: Path | None = None
     managed_packages: bool = False
     build_sdists: bool = False
     managed: bool = False

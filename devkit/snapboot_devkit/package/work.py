@@ -17,6 +17,7 @@ from snapboot_devkit.package.contents import dependencies, managed_packages, pro
 from snapboot_devkit.package.contents.dependencies import Requirements
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.layout import Form
+from snapboot_devkit.package.store import NOTHING, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -36,13 +37,14 @@ class MissingHandlerError(PackageError):
 class Work:
     """What was asked for, the scratch folder, and what has come of it so far.
 
-    `task` becomes /var/task; `tell` hears what goes on.
+    `task` becomes /var/task; `tell` hears what goes on, `store` has what was made before.
     """
 
     request: Request
     scratch: Path
     tell: Callable[[str], object]
     target: Target
+    store: Store = NOTHING
     requirements: Requirements | None = None
     warnings: list[str] = field(default_factory=list)
 

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from snapboot_devkit.package.request import Request
+    from snapboot_devkit.package.store import Store
 
 _DOCKERFILE: Final = "Dockerfile"
 
 
-def make(request: Request, scratch: Path, tell: Callable[[str], object]) -> Packaged:
+def make(request: Request, scratch: Path, tell: Callable[[str], object], store: Store) -> Packaged:
     """Make the folder in the output's. Raises PackageError.
 
     Bytecode and module archive come of the build, where the base image's interpreter makes them.
     """
     target = Target(version_of(request), request.architecture, request.libc)
-    work = Work(request, scratch / layout.IMAGE_FOLDER, tell, target)
+    work = Work(request, scratch / layout.IMAGE_FOLDER, tell, target, store)
     work.scratch.mkdir()
     work.lay_out_code(max_bytes=provided.MAX_IMAGE_BYTES, bootstrap=False)
     work.examine(work.task)

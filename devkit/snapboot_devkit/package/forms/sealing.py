@@ -14,6 +14,7 @@ from snapboot_devkit.package.errors import ImportFailedError, PackageError
 from snapboot_devkit.package.forms.view import View
 from snapboot_devkit.package.process import run
 from snapboot_devkit.package.request import IMPORT_LIMIT_S
+from snapboot_devkit.package.store import NOTHING, Store, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,11 +59,47 @@ class Worker:
     """A Python program that compiles and seals; its version is the target's."""
 
     program: Path
+    hexversion: int | None = None
 
-    def compile(self, folder: Path, place: str) -> dict[str, str]:
-        """Compile all of a folder that lies at `place` on Lambda; return what was no Python."""
-        answer = self._inside(["compile", str(folder), "--as", place], {}, _COMPILING_S)
+    def compile(self, folder: Path, place: str, store: Store = NOTHING) -> dict[str, str]:
+        """Compile all of a folder that lies at `place` on Lambda; return what was no Python.
+
+        What the very same release has compiled before for this place is in the store.
+        """
+        keys = self._keys(folder, place)
+        kept = store.find(keys.values())
+        for path, key in keys.items():
+            if key in kept:
+                name, _, content = kept[key].partition(b"\0")
+                (path.parent / "__pycache__").mkdir(exist_ok=True)
+                (path.parent / "__pycache__" / name.decode()).write_bytes(content)
+        arguments = ["compile", str(folder), "--as", place, "--keep"]
+        answer = self._inside(arguments, {}, _COMPILING_S)
+        made = {}
+        for path, key in keys.items():
+            compiled = path.parent / "__pycache__" / f"{path.stem}.{answer['tag']}.pyc"
+            if key not in kept and compiled.is_file():
+                made[key] = compiled.name.encode() + b"\0" + compiled.read_bytes()
+        store.keep(made, kept)
         return dict(answer["failed"])
+
+    def _keys(self, folder: Path, place: str) -> dict[Path, bytes]:
+        """Return what stands for the bytecode of each source; nothing for an unknown release."""
+        if self.hexversion is None:
+            return {}
+        release = self.hexversion.to_bytes(4, "big")
+        sources = [
+            path for path in folder.rglob("*.py") if path.is_file() and not path.is_symlink()
+        ]
+        return {
+            path: digest(
+                b"bytecode",
+                release,
+                f"{place}/{path.relative_to(folder).as_posix()}".encode("utf-8", "surrogateescape"),
+                path.read_bytes(),
+            )
+            for path in sources
+        }
 
     def seal(self, task: Path, order: Order) -> Sealed:
         """Write the module archive into the function's folder.

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from snapboot_devkit.package.store import NOTHING, Store, digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,14 +25,48 @@ _LINK: Final = stat.S_IFLNK | 0o777
 _MSDOS_FOLDER: Final = 0x10
 _UNIX: Final = 3
 _LEVEL: Final = 6
-_PIECE_BYTES: Final = 1024 * 1024
+# Two at the most run at once here anyway, and the rest of the work is one.
+_THREADS: Final = 4
+_MAX_KEPT_BYTES: Final = 64 * 1024 * 1024
+_PACKED: Final = struct.Struct("<IQ")
 
 
-def write(folder: Path, target: Path) -> None:
-    """Write all of a folder; links stay links. Raises OSError."""
+def write(folder: Path, target: Path, store: Store = NOTHING) -> None:
+    """Write all of a folder; links stay links. What was compressed before is in the store.
+
+    Raises OSError.
+    """
+    entries = list(_entries(folder))
+    files = [path for _, path in entries if not path.is_symlink() and not path.is_dir()]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        keys = dict(zip(files, pool.map(_key, files), strict=True))
+        kept = store.find(keys.values())
+        fresh = {key: path for path, key in keys.items() if key not in kept}
+        made = dict(zip(fresh, pool.map(_packed, fresh.values()), strict=True))
+    store.keep({key: body for key, body in made.items() if len(body) <= _MAX_KEPT_BYTES}, kept)
+    kept |= made
     with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
-        for name, path in _entries(folder):
-            _add(archive, name, path)
+        for name, path in entries:
+            if path in keys:
+                _add_file(archive, name, path, kept[keys[path]])
+            elif path.is_symlink():
+                archive.writestr(_head(name, _LINK), os.readlink(path))  # noqa: PTH115 - as it is
+            else:
+                archive.writestr(_head(f"{name}/", _FOLDER), b"")
+
+
+def _key(path: Path) -> bytes:
+    return digest(
+        b"deflate", bytes([_LEVEL]), zlib.ZLIB_RUNTIME_VERSION.encode(), path.read_bytes()
+    )
+
+
+def _packed(path: Path) -> bytes:
+    """Return a file's check sum, its size and its content as `zipfile` would have compressed it."""
+    content = path.read_bytes()
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
+    head = _PACKED.pack(zlib.crc32(content), len(content))
+    return head + packer.compress(content) + packer.flush()
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -40,22 +79,20 @@ def _entries(folder: Path) -> Iterator[tuple[str, Path]]:
     yield from sorted(found)
 
 
-def _add(archive: zipfile.ZipFile, name: str, path: Path) -> None:
-    if path.is_symlink():
-        archive.writestr(_head(name, _LINK), os.readlink(path))  # noqa: PTH115 - as it is
-    elif path.is_dir():
-        archive.writestr(_head(f"{name}/", _FOLDER), b"")
-    else:
-        _add_file(archive, name, path)
-
-
-def _add_file(archive: zipfile.ZipFile, name: str, path: Path) -> None:
-    status = path.stat()
-    head = _head(name, _PROGRAM if status.st_mode & stat.S_IXUSR else _FILE)
-    head.file_size = status.st_size  # else a large file would need another form of entry
-    with path.open("rb") as source, archive.open(head, "w") as target:
-        while piece := source.read(_PIECE_BYTES):
-            target.write(piece)
+def _add_file(archive: zipfile.ZipFile, name: str, path: Path, packed: bytes) -> None:
+    """Add an entry whose content is compressed, as `ZipFile.open` does in the end."""
+    head = _head(name, _PROGRAM if path.stat().st_mode & stat.S_IXUSR else _FILE)
+    head.CRC, head.file_size = _PACKED.unpack_from(packed)
+    head.compress_size = len(packed) - _PACKED.size
+    file = archive.fp
+    assert file is not None
+    head.header_offset = file.tell()
+    file.write(head.FileHeader(zip64=False))
+    file.write(memoryview(packed)[_PACKED.size :])
+    archive.filelist.append(head)
+    archive.NameToInfo[head.filename] = head
+    archive.start_dir = file.tell()
+    archive._didModify = True  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 def _head(name: str, mode: int) -> zipfile.ZipInfo:

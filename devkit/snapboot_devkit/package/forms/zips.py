@@ -25,15 +25,16 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.package.interpreters.interpreter import Interpreter
     from snapboot_devkit.package.request import Request
+    from snapboot_devkit.package.store import Store
 
 _MAX_NAMED: Final = 5
 
 
-def make(request: Request, scratch: Path, tell: Callable[[str], object]) -> Packaged:
+def make(request: Request, scratch: Path, tell: Callable[[str], object], store: Store) -> Packaged:
     """Make the zip or zips in the output's folder. Raises PackageError."""
     tell(f"looking for Python {request.python}")
     given = choice.shipped(request) if request.with_interpreter else choice.beside(request)
-    zips = _Zips(Work(request, scratch, tell, given.target), given)
+    zips = _Zips(Work(request, scratch, tell, given.target, store), given)
     zips.lay_out()
     zips.compile()
     modules = zips.seal()
@@ -84,11 +85,12 @@ class _Zips:
 
     def compile(self) -> None:
         """Compile every module of everything that is shipped. Raises PackageError."""
-        worker = Worker(self._worker().program)
+        given = self._worker()
+        worker = Worker(given.program, given.hexversion)
         places = {layout.FUNCTION_ZIP: layout.TASK_ROOT, layout.LAYER_ZIP: layout.LAYER_ROOT}
         for name, root in self.shipped.items():
             self.work.tell(f"compiling {name}")
-            failed = worker.compile(root, places[name])
+            failed = worker.compile(root, places[name], self.work.store)
             self.work.warnings += [
                 f"{file} cannot be compiled: {why}"
                 for file, why in failed.items()
@@ -127,7 +129,7 @@ class _Zips:
         for name, root in self.shipped.items():
             self.work.tell(f"writing {name}")
             written[name] = self.work.scratch / name
-            zipping.write(root, written[name])
+            zipping.write(root, written[name], self.work.store)
         made = []
         for name, path in written.items():
             unpacked = sum(sizes.by_part(self.shipped[name]).values())

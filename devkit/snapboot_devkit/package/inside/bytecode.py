@@ -24,15 +24,20 @@ UNCOMPILABLE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowEr
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """What came of a folder; `failed` maps a file, relative to the folder, to why it did not."""
+    """What came of a folder; `failed` maps a file, relative to the folder, to why it did not.
+
+    `tag` is what the names of the bytecode files have.
+    """
 
     files: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    tag: str = sys.implementation.cache_tag or ""
 
 
-def compile_folder(folder: str, place: str) -> Compiled:
+def compile_folder(folder: str, place: str, *, keep: bool = False) -> Compiled:
     """Write the bytecode of every module below a folder that will lie at `place` on Lambda.
 
+    With `keep` what is there already and belongs to its source stays.
     A file that is no Python of this version is told and left: packages carry templates and code
     for other versions, which nobody imports. Raises Failure when bytecode cannot be written.
     """
@@ -41,6 +46,9 @@ def compile_folder(folder: str, place: str) -> Compiled:
         path = Path(folder, name)
         try:
             source = _read(path)
+            if keep and kept_body(path, source, f"{place}/{name}") is not None:
+                files += 1
+                continue
             body = marshalled(source, f"{place}/{name}")
         except (OSError, *UNCOMPILABLE) as exc:
             failed[name] = _reason(exc)
@@ -48,6 +56,30 @@ def compile_folder(folder: str, place: str) -> Compiled:
             _write(path, source, body)
             files += 1
     return Compiled(files, failed)
+
+
+def kept_body(path: Path, source: bytes, place: str) -> bytes | None:
+    """Return the bytecode beside a source as it was written here for it; None without it.
+
+    `place` is the source's path on Lambda, which bytecode of other origin does not name.
+    """
+    head = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH + importlib.util.source_hash(source)
+    try:
+        content = _bytecode(path).read_bytes()
+    except OSError:
+        return None
+    if not content.startswith(head):
+        return None
+    body = content[len(head) :]
+    try:
+        code = marshal.loads(body)  # noqa: S302 - for this very interpreter
+    except (EOFError, ValueError, TypeError):
+        return None
+    return body if isinstance(code, CodeType) and code.co_filename == place else None
+
+
+def _bytecode(path: Path) -> Path:
+    return path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
 
 
 def marshalled(source: bytes, path: str) -> bytes:
@@ -97,8 +129,8 @@ def _read(path: Path) -> bytes:
 
 def _write(path: Path, source: bytes, body: bytes) -> None:
     """Put the bytecode beside its source, whole or not at all."""
-    folder = path.parent / "__pycache__"
-    target = folder / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
+    target = _bytecode(path)
+    folder = target.parent
     head = importlib.util.MAGIC_NUMBER + UNCHECKED_HASH + importlib.util.source_hash(source)
     try:
         if not folder.is_dir():

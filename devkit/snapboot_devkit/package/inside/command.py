@@ -1,6 +1,6 @@
 """The command line: `compile`, `seal` and `trace`, each with one JSON document for an answer.
 
-    compile FOLDER --as PLACE
+    compile FOLDER --as PLACE [--keep]
     seal TASK --handler H [--runtime FOLDER] [--include M]… [--layer FOLDER] [--limit SECONDS]
         [--as PLACE] [--place FOLDER=PLACE]… [--output FILE] [--if-importable]
     trace TASK --handler H [--runtime FOLDER] [--include M]… [--layer FOLDER] [--limit SECONDS]
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     compiling = commands.add_parser("compile", allow_abbrev=False)
     compiling.add_argument("folder", type=_folder)
     compiling.add_argument("--as", dest="place", required=True)
+    compiling.add_argument("--keep", action="store_true")
     for name in ("seal", "trace"):
         command = commands.add_parser(name, allow_abbrev=False)
         command.add_argument("folder", type=_folder)
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _answer(wanted: argparse.Namespace) -> dict[str, object]:
     if wanted.command == "compile":
-        return asdict(compile_folder(wanted.folder, wanted.place))
+        return asdict(compile_folder(wanted.folder, wanted.place, keep=wanted.keep))
     runtime = wanted.runtime or _own_runtime()
     if wanted.command == "trace":
         return asdict(discover(_init(wanted, runtime)))

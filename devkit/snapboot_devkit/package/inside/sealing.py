@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .archive import NAME, Module, archive
-from .bytecode import REMEDY_SPACE, UNCOMPILABLE, marshalled, replace
+from .bytecode import REMEDY_SPACE, UNCOMPILABLE, kept_body, marshalled, replace
 from .discovery import Discovery, Found, Init, discover
 from .failure import Failure
 from .homes import Homes, Outside
@@ -89,8 +89,11 @@ def _module(found: Found, home: str, tail: str, order: Order) -> Module:
     if not found.is_source:
         return Module(found.name, home, _renamed(tail, order.suffix))
     source = read_source(found)
+    place = order.places.of(found.path)
+    if (code := kept_body(Path(found.path), source, place)) is not None:
+        return Module(found.name, home, tail, code, importlib.util.source_hash(source))
     try:
-        code = marshalled(source, order.places.of(found.path))
+        code = marshalled(source, place)
     except UNCOMPILABLE as exc:
         words = f"cannot compile {found.path!r}, the module {found.name!r}: {exc}"
         raise Failure(words, REMEDY_FILE) from exc

@@ -1,0 +1,190 @@
+"""A run that would make what is there: known by everything that a package is made of.
+
+The source, layers and requirements count by their contents, interpreter and devkit by size and time
+of change of each file. What an index has, or what an import asks of a network, cannot be known: for
+that a run counts for ten minutes only, as long as uv itself trusts what it knows of an index.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import uv
+
+import snapboot
+import snapboot_devkit
+from snapboot_devkit.package.checks.finding import Finding, Severity
+from snapboot_devkit.package.contents import tree
+from snapboot_devkit.package.request import Made, Packaged
+from snapboot_devkit.package.store import digest
+from snapboot_devkit.package.target import Architecture, Libc, Target, is_version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from snapboot_devkit.package.request import Request
+    from snapboot_devkit.package.store import Store
+
+TRUSTED_S: Final = 600
+_MAX_DEPTH: Final = 64
+# Where requirements stand, in the source or above it.
+_NAMED: Final = (
+    "requirements.txt", "uv.lock", "pyproject.toml", "Pipfile.lock", "poetry.lock", "pdm.lock",
+    "Pipfile", "environment.yml", "setup.py", "setup.cfg", "uv.toml", "template.yaml",
+    "template.yml", "serverless.yml", "samconfig.toml",
+)  # fmt: skip
+# A requirement that is a file or a folder, or that is a file of further ones.
+_LOCAL: Final = re.compile(rb"(?m)^\s*(?:-|\.|/)|file:|path\s*=|workspace|@\s*[./]")
+
+
+def key(request: Request) -> bytes | None:
+    """Return what stands for a run, or None for one that is not to be known again."""
+    try:
+        parts = [*_settings(request), *_contents(request)]
+    except (OSError, ValueError):
+        return None  # packaging itself will find the words
+    return None if None in parts else digest(*(part for part in parts if part is not None))
+
+
+def load(store: Store, known: bytes, request: Request) -> tuple[Packaged, list[Finding]] | None:
+    """Return what such a run made if all of it is still there, as it was."""
+    content = store.find([known]).get(known)
+    if content is None:
+        return None
+    try:
+        document = json.loads(content)
+        if not 0 <= time.time() - document["time"] <= TRUSTED_S:
+            return None
+        made = tuple(
+            Made(request.output / one["name"], one["packed"], one["unpacked"])
+            for one in document["made"]
+        )
+        there = [_of_output(each.path) for each in made]
+        if there != [one["digest"] for one in document["made"]]:
+            return None
+        return _packaged(document, made), [_finding(one) for one in document["findings"]]
+    except (KeyError, TypeError, ValueError, OSError):
+        return None
+
+
+def save(store: Store, known: bytes, packaged: Packaged, findings: Sequence[Finding]) -> None:
+    """Note what a run has made."""
+    target = packaged.target
+    document = {
+        "time": time.time(),
+        "made": [
+            {
+                "name": each.path.name,
+                "packed": each.packed,
+                "unpacked": each.unpacked,
+                "digest": _of_output(each.path),
+            }
+            for each in packaged.made
+        ],
+        "target": [list(target.python), target.architecture.value, target.libc.value],
+        "interpreter": packaged.interpreter,
+        "modules": packaged.modules,
+        "parts": dict(packaged.parts),
+        "limit": packaged.limit,
+        "warnings": list(packaged.warnings),
+        "findings": [asdict(one) | {"severity": one.severity.value} for one in findings],
+    }
+    store.keep({known: json.dumps(document).encode()})
+
+
+def _settings(request: Request) -> Iterator[bytes]:
+    plain = replace(request, output=Path(), cache=None)
+    yield repr(plain).encode("utf-8", "surrogateescape")
+    yield repr(sorted(item for item in os.environ.items() if item[0].startswith("UV_"))).encode()
+    yield str(request.source.resolve()).encode("utf-8", "surrogateescape")
+
+
+def _contents(request: Request) -> Iterator[bytes | None]:
+    source = request.source.resolve()
+    yield _of_folder(source, spare=request.output.resolve())
+    above = [folder / name for folder in (source, *source.parents[:3]) for name in _NAMED]
+    for path in (*above, *([request.requirements] if request.requirements else ())):
+        if path.is_file():
+            content = path.read_bytes()
+            # What else it names may change without it.
+            local = path.name != "pyproject.toml" and _LOCAL.search(content)
+            yield None if local and not path.name.startswith(("template", "setup")) else content
+            yield str(path).encode("utf-8", "surrogateescape")
+    if os.environ.get("UV_FIND_LINKS"):
+        yield None
+    for layer in request.layers:
+        yield layer.read_bytes() if layer.is_file() else _of_folder(layer, spare=None)
+    for folder in (Path(snapboot.__file__).parent, Path(snapboot_devkit.__file__).parent):
+        yield _of_stats([folder])
+    yield _of_stats([Path(uv.find_uv_bin()).parent / "uv"])
+    if not is_version(request.python):
+        place = Path(request.python).resolve()
+        prefix = place if place.is_dir() else place.parent.parent
+        yield _of_stats([prefix / "bin", prefix / "lib"])
+
+
+def _of_output(path: Path) -> str:
+    if path.is_dir():
+        return _of_folder(path, spare=None).hex()
+    return digest(path.read_bytes()).hex()
+
+
+def _of_folder(folder: Path, *, spare: Path | None) -> bytes:
+    """Return what stands for all that may be taken from a folder."""
+    parts: list[bytes] = []
+    for path in _files(folder, spare):
+        status = path.lstat()
+        parts.append(os.fsencode(path.relative_to(folder)))
+        parts.append(bytes([bool(status.st_mode & 0o100)]))
+        if path.is_symlink():
+            parts.append(os.fsencode(os.readlink(path)))  # noqa: PTH115 - as it is
+        parts.append(path.read_bytes() if path.is_file() else b"")
+    return digest(*parts)
+
+
+def _files(folder: Path, spare: Path | None) -> Iterator[Path]:
+    # A link to a folder is taken with what it leads to.
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        here = Path(parent)
+        folders[:] = [
+            name for name in sorted(folders) if name not in tree.LEFT_OUT and here / name != spare
+        ]
+        if len(here.parts) > len(folder.parts) + _MAX_DEPTH:
+            raise ValueError("links that lead in a circle")
+        yield from (here / name for name in sorted(names))
+
+
+def _of_stats(folders: Iterable[Path]) -> bytes:
+    parts = []
+    for folder in folders:
+        found = (
+            [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else [folder]
+        )
+        for path in sorted(found):
+            if "__pycache__" not in path.parts and path.exists():
+                status = path.stat()
+                parts.append(f"{path} {status.st_size} {status.st_mtime_ns}")
+    return digest(*(part.encode("utf-8", "surrogateescape") for part in parts))
+
+
+def _packaged(document: dict[str, Any], made: tuple[Made, ...]) -> Packaged:
+    python, architecture, libc = document["target"]
+    return Packaged(
+        made,
+        Target((python[0], python[1]), Architecture(architecture), Libc(libc)),
+        document["interpreter"],
+        document["modules"],
+        document["parts"],
+        document["limit"],
+        tuple(document["warnings"]),
+    )
+
+
+def _finding(document: dict[str, Any]) -> Finding:
+    return Finding(**{**document, "severity": Severity(document["severity"])})

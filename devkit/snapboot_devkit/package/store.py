@@ -1,0 +1,138 @@
+"""What packaging has made once and would make the same again, kept in the user's cache folder.
+
+Entries are found by a digest of all that they were made from, so none is ever out of date, and each
+has a digest of its own, so that a damaged one is made anew. Without a folder that can be written to
+nothing is kept, and nothing is lost but time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+try:
+    import sqlite3
+except ImportError:  # a build of Python without it
+    sqlite3 = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from types import TracebackType
+
+MAX_BYTES: Final = 1024 * 1024 * 1024
+_NAME: Final = "package-1.db"
+_DIGEST_BYTES: Final = 20
+_BUSY_S: Final = 2.0
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS entry (
+    key BLOB PRIMARY KEY, content BLOB NOT NULL, digest BLOB NOT NULL, used INTEGER NOT NULL
+) WITHOUT ROWID
+"""
+# SQLite takes no more variables in a statement (SQLITE_MAX_VARIABLE_NUMBER of old builds).
+_MANY: Final = 500
+
+
+def digest(*parts: bytes) -> bytes:
+    """Return what stands for these parts and no others."""
+    found = blake2b(digest_size=_DIGEST_BYTES)
+    for part in parts:
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(part)
+    return found.digest()
+
+
+def folder() -> Path:
+    """Return where caches of this user's are."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(home if Path(home).is_absolute() else Path.home() / ".cache") / "snapboot"
+
+
+class Store:
+    """Entries by their keys. Use it by `with`; one that cannot be opened holds nothing."""
+
+    def __init__(self, place: Path | None) -> None:
+        """Open the file in a folder; None keeps nothing."""
+        self._database: sqlite3.Connection | None = None
+        if place is None or sqlite3 is None:
+            return
+        with contextlib.suppress(OSError, sqlite3.Error):
+            place.mkdir(parents=True, exist_ok=True)
+            database = sqlite3.connect(place / _NAME, timeout=_BUSY_S)
+            try:
+                database.execute(_SCHEMA)
+            except BaseException:
+                database.close()
+                raise
+            self._database = database
+
+    def __repr__(self) -> str:
+        return f"<Store {'open' if self._database else 'closed'}>"
+
+    def __enter__(self) -> Self:
+        """Return the store."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    def find(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Return what there is for these keys."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(wanted), _MANY):
+            part = wanted[start : start + _MANY]
+            marks = ",".join("?" * len(part))
+            rows = self._run(
+                f"SELECT key, content, digest FROM entry WHERE key IN ({marks})",  # noqa: S608
+                part,
+            )
+            found |= {key: content for key, content, check in rows if digest(content) == check}
+        return found
+
+    def keep(self, entries: Mapping[bytes, bytes], used: Iterable[bytes] = ()) -> None:
+        """Keep entries, and note which others were `used`: of too many the oldest go."""
+        if self._database is None or sqlite3 is None:
+            return
+        now = int(time.time())
+        with contextlib.suppress(sqlite3.Error), self._database:
+            self._database.executemany(
+                "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)",
+                [(key, content, digest(content), now) for key, content in entries.items()],
+            )
+            if entries:  # a run that added nothing has pushed nothing out
+                rows = [(now, key) for key in used]
+                self._database.executemany("UPDATE entry SET used = ? WHERE key = ?", rows)
+                self._shrink()
+
+    def _shrink(self) -> None:
+        assert self._database is not None
+        total = 0
+        rows = self._database.execute("SELECT key, length(content), used FROM entry").fetchall()
+        for key, size, _ in sorted(rows, key=lambda row: -row[2]):
+            total += size
+            if total > MAX_BYTES:
+                self._database.execute("DELETE FROM entry WHERE key = ?", (key,))
+
+    def _run(self, statement: str, values: list[bytes]) -> list[tuple[bytes, bytes, bytes]]:
+        if self._database is None or sqlite3 is None:
+            return []
+        try:
+            return self._database.execute(statement, values).fetchall()
+        except sqlite3.Error:  # damaged, or locked for longer than is worth waiting for
+            return []
+
+
+# Holds nothing and keeps nothing.
+NOTHING: Final = Store(None)

@@ -1,0 +1,164 @@
+"""What is kept from run to run: the same bytes as without it, in less time, and never anything old."""
+
+import json
+import os
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from snapboot_devkit.package import repeated
+from snapboot_devkit.package import store as stores
+from snapboot_devkit.package.forms import zipping
+from snapboot_devkit.package.forms.sealing import Worker
+from snapboot_devkit.package.interpreters import managed
+from snapboot_devkit.package.store import Store, digest
+from tests.devkit.packages import HELLO, filled, snapboot
+
+KEY = digest(b"key")
+
+
+def test_what_is_kept_is_found_by_the_next_one(tmp_path):
+    with Store(tmp_path / "cache") as store:
+        store.keep({KEY: b"content"})
+    with Store(tmp_path / "cache") as store:
+        assert store.find([KEY, digest(b"other")]) == {KEY: b"content"}
+
+
+def test_a_key_tells_its_parts_apart():
+    assert digest(b"ab", b"c") != digest(b"a", b"bc")
+
+
+def test_what_is_damaged_is_not_found(tmp_path):
+    with Store(tmp_path) as store:
+        store.keep({KEY: b"content"})
+    with sqlite3.connect(tmp_path / "package-1.db") as database:
+        database.execute("UPDATE entry SET content = ?", (b"c0ntent",))
+    database.close()
+    with Store(tmp_path) as store:
+        assert store.find([KEY]) == {}
+
+
+@pytest.mark.parametrize("spoil", ["file", "garbage", "none"])
+def test_without_a_place_nothing_is_kept_and_nothing_fails(tmp_path, spoil):
+    place = tmp_path / "cache"
+    if spoil == "file":
+        place.write_text("")
+    elif spoil == "garbage":
+        filled(place, {"package-1.db": "no database at all" * 1000})
+    with Store(None if spoil == "none" else place) as store:
+        store.keep({KEY: b"content"})
+        assert store.find([KEY]) == {}
+
+
+def test_the_oldest_go_when_there_is_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr(stores, "MAX_BYTES", 20)
+    keys = [digest(bytes([number])) for number in range(4)]
+    with Store(tmp_path) as store:
+        for number, key in enumerate(keys):
+            monkeypatch.setattr(stores.time, "time", lambda number=number: 1000 + number)
+            store.keep({key: b"8 bytes!"})
+        assert set(store.find(keys)) == set(keys[2:])
+
+
+def test_a_zip_is_the_same_bytes_from_what_was_kept(tmp_path):
+    folder = filled(
+        tmp_path / "folder",
+        {"a.py": "x = 1\n" * 1000, "empty": "", "inner/b.bin": os.urandom(70_000), "again.py": "x = 1\n" * 1000},
+    )  # fmt: skip
+    (folder / "link").symlink_to("a.py")
+    (folder / "inner/b.bin").chmod(0o755)
+    zipping.write(folder, tmp_path / "plain.zip")
+    with Store(tmp_path / "cache") as store:
+        for name in ("first.zip", "second.zip"):
+            zipping.write(folder, tmp_path / name, store)
+            assert (tmp_path / name).read_bytes() == (tmp_path / "plain.zip").read_bytes()
+        assert store.find([digest(b"other")]) == {}
+
+
+def test_bytecode_is_the_same_from_what_was_kept_and_new_for_a_new_source(tmp_path):
+    worker = Worker(Path(sys.executable), sys.hexversion)
+    seen = []
+    with Store(tmp_path / "cache") as store:
+        for turn, source in enumerate(("x = 1\n", "x = 1\n", "x = 2\n")):
+            folder = filled(tmp_path / f"task{turn}", {"app.py": source, "broken.py": "def f(:"})
+            assert set(worker.compile(folder, "/var/task", store)) == {"broken.py"}
+            seen.append(
+                (folder / f"__pycache__/app.{sys.implementation.cache_tag}.pyc").read_bytes()
+            )
+    assert seen[0] == seen[1]
+    assert seen[1] != seen[2]
+
+
+# --- a run that would make what is there ----------------------------------------------------------
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Return what packages a function, and the zip's time of change: a kept one's stays."""
+    if managed.native() is None:
+        pytest.skip("packages are made on Linux")
+    environ = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "home")}
+
+    def packaged(*options):
+        done = snapboot(
+            *("package", tmp_path / "source", "--as", "zip", "--no-interpreter", "--no-archive"),
+            *("--output", tmp_path / "out", "--arch", managed.native(), "--json"),
+            *("--handler", "app.handler", *options),
+            env=environ,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout), (tmp_path / "out/function.zip").stat().st_mtime_ns
+
+    filled(tmp_path / "source", {"app.py": HELLO, "data.txt": "1"})
+    return packaged
+
+
+def test_an_unchanged_project_is_not_made_again_and_reads_the_same(run):
+    assert run() == run()
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["source", "mode", "output", "option", "no-cache", "variable", "lost"],
+)
+def test_whatever_has_changed_is_made_again(run, tmp_path, change):
+    first, at = run()
+    options = {
+        "option": ("--include", "json"),
+        "no-cache": ("--no-cache",),
+        "variable": ("--env", "A=1"),
+    }
+    if change == "source":
+        (tmp_path / "source/data.txt").write_text("2")
+    elif change == "mode":
+        (tmp_path / "source/data.txt").chmod(0o755)
+    elif change == "output":
+        with (tmp_path / "out/function.zip").open("ab") as file:
+            file.write(b"x")
+    elif change == "lost":
+        (tmp_path / "out/function.zip").unlink()
+    second, later = run(*options.get(change, ()))
+    assert later != at
+    assert second["files"] == first["files"] or change == "source"
+
+
+def test_after_ten_minutes_an_index_may_have_something_newer(run, monkeypatch, tmp_path):
+    _, at = run()
+    with sqlite3.connect(tmp_path / "home/snapboot/package-1.db") as database:
+        ((key, content),) = [
+            row
+            for row in database.execute("SELECT key, content FROM entry")
+            if row[1][:8] == b'{"time":'
+        ]
+        document = json.loads(content)
+        document["time"] -= repeated.TRUSTED_S + 1
+        content = json.dumps(document).encode()
+        database.execute(
+            "UPDATE entry SET content = ?, digest = ? WHERE key = ?",
+            (content, digest(content), key),
+        )
+    database.close()
+    _, later = run()
+    assert later != at
