@@ -503,7 +503,11 @@ def test_a_command_line_that_says_too_little_is_told(arguments, words):
 def test_everything_is_compiled_for_the_place_it_will_have(task: Task):
     task.write("package/__init__.py", "value = 1")
     task.write("package/member.py", "'Words.'")
-    assert inside("compile", task.root, "--as", "/var/task") == {"files": 2, "failed": {}}
+    assert inside("compile", task.root, "--as", "/var/task") == {
+        "files": 2,
+        "failed": {},
+        "tag": sys.implementation.cache_tag,
+    }
     source = task.root / "package/member.py"
     content = Path(importlib.util.cache_from_source(source)).read_bytes()
     assert content[:8] == importlib.util.MAGIC_NUMBER + b"\1\0\0\0"

@@ -20,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from snapboot.report import Report
+
     # Name, file, whether it is Python source, size in bytes, time of change in ns.
     Found = tuple[str, str, bool, int, int]
 
@@ -85,6 +87,7 @@ class Trace:
         self._packages: list[str] = []
         self._before: set[str] = set()
         self._order = Order()
+        self.error: BaseException | None = None
 
     def begin(self) -> None:
         """Take note of what is there when the handler's import begins, as on Lambda."""
@@ -104,11 +107,11 @@ class Trace:
             outcome = self._found()
         except BaseException as exc:  # noqa: BLE001 - it is user code; the answer carries it
             self.fail(exc)
-        self._end(outcome)
+        self.end(outcome)
 
     def fail(self, error: BaseException) -> "NoReturn":
         """Answer with what went wrong."""
-        self._end(_failure(error))
+        self.end(_failure(error))
 
     def _found(self) -> "dict[str, Any]":
         for name in self._included:
@@ -125,7 +128,8 @@ class Trace:
         packages = self._packages
         return {"modules": modules, "packages": packages, "path": path, "patterns": _patterns()}
 
-    def _end(self, outcome: "dict[str, Any]") -> "NoReturn":
+    def end(self, outcome: "dict[str, Any]") -> "NoReturn":
+        """Answer, and end the process at once."""
         content = memoryview(dumps(outcome, 4))
         while content:
             content = content[posix.write(self._answer, content) :]
@@ -166,7 +170,11 @@ def _run(runtime: str, layer: str, trace: Trace) -> "NoReturn":
 
     def load() -> "Any":
         trace.begin()
-        return original()
+        try:
+            return original()
+        except BaseException as exc:
+            trace.error = exc  # by the time that the runtime reports it, it is handled
+            raise
 
     class Stopping(RuntimeAPI):
         """Comes to an end where the platform would come in."""
@@ -177,11 +185,10 @@ def _run(runtime: str, layer: str, trace: Trace) -> "NoReturn":
         def restore_next(self) -> "NoReturn":
             trace.succeed()
 
-        def init_error(self, report: object) -> "NoReturn":
-            del report
-            error = sys.exception()
-            assert error is not None
-            trace.fail(error)
+        def init_error(self, report: "Report") -> "NoReturn":
+            if trace.error is not None:
+                trace.fail(trace.error)
+            trace.end(_reported(report))
 
     vars(start).update(load=load, RuntimeAPI=Stopping)
     program = f"{runtime}/snapboot/__main__.py"
@@ -276,6 +283,13 @@ def _failure(error: BaseException) -> "dict[str, Any]":
         "file": _text(cause.filename) if isinstance(cause, FileNotFoundError) else "",
         "files": [] if cause is None else _files(cause),
     }
+
+
+def _reported(report: "Report") -> "dict[str, Any]":
+    """Return what the runtime reports of a failure beside the handler's import."""
+    fields = report.fields
+    told = {"type": fields["errorType"], "kind": "", "message": fields["errorMessage"]}
+    return {**told, "traceback": "".join(fields["stackTrace"])}
 
 
 def _missing_variable(error: BaseException) -> str:
