@@ -121,7 +121,9 @@ def _initialise(api: RuntimeAPI) -> "Handler":
     try:
         settings = {name: setting(name) for name in SETTINGS}
         if settings["SNAPBOOT_LAZY_IMPORTS"] == "all":
-            sys.set_lazy_imports("all")  # type: ignore[attr-defined]  # CPython 3.15 (PEP 810)
+            from .lazy_imports import make_all_lazy
+
+            make_all_lazy()
         handler = _load_at_rest() if settings["SNAPBOOT_GC"] == "freeze" else load()
         set_up_logging()  # in case that it came along a way that is not watched
         environment.read_function()
@@ -195,6 +197,10 @@ def _reported(error: BaseException, request_id: str) -> "Report":
 
     report = Report(error, request_id)
     log_report(report)
+    if isinstance(error, ImportError) and f"{__package__}.lazy_imports" in sys.modules:
+        from .lazy_imports import explain
+
+        explain(error)
     return report
 
 

@@ -19,6 +19,10 @@ EXIT_AFTER_RESTORE = 65
 def pass_through_snapshot(api: "RuntimeAPI") -> None:
     """Run the hooks and wait for the restore between them. Exits when a hook fails."""
     try:
+        if hasattr(sys, "set_lazy_imports"):
+            from .lazy_imports import import_what_waits
+
+            import_what_waits()
         _run_before_hooks()
         api.restore_next()
     except BaseException as exc:  # even SystemExit: the platform is to know which hook it was
