@@ -18,6 +18,7 @@ from snapboot_devkit.package.audit import (
     site_files,
     sizes,
     unread,
+    wrappers,
 )
 from snapboot_devkit.package.audit.gathering import Terms, gather
 from snapboot_devkit.package.audit.report import Measured, Report
@@ -37,6 +38,7 @@ CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     compiled_modules.check,
     sealed.check,
     bootstraps.check,
+    wrappers.check,
     platforms.check,
     lambda subject: reserved.check(subject.distributions, subject.layout.task),
     lambda subject: secrets.check(subject.package, subject.owned),

@@ -10,7 +10,7 @@ from snapboot_devkit.package.audit.modules import COMPILED, State, module_name, 
 from snapboot_devkit.package.audit.pythons import Python, at_hand, given, of_package
 from snapboot_devkit.package.audit.sealed import sealed
 from snapboot_devkit.package.audit.subject import Subject
-from snapboot_devkit.package.checks import binaries
+from snapboot_devkit.package.checks import binaries, wrappers
 from snapboot_devkit.package.checks.contents import AuditError
 from snapboot_devkit.package.checks.distributions import Owners, distributions
 from snapboot_devkit.package.checks.layout import Form, Layout, Place, Runtime, layout, runtime
@@ -58,6 +58,8 @@ def gather(package: Package, terms: Terms, *, image: bool) -> Subject:
     owners = Owners(found, places)
     compiled_files = binaries.read(package, found)
     start = _start(terms.handler, by_source, places, owners.files)
+    if start is not None and wrappers.script(package) == wrappers.CODE_SCRIPT:
+        start = (*start, "snapboot.main")  # it starts the function, if its variable names it
     return Subject(
         package,
         places,
@@ -85,6 +87,8 @@ def _python(terms: Terms, said: Runtime | None, package: Package, places: Layout
 def _place(package: Package, places: Layout) -> Place:
     if places.form in {Form.IMAGE, Form.CONTEXT}:
         return Place.IMAGE
+    if wrappers.script(package) is not None and not package.is_file("bootstrap"):
+        return Place.MANAGED
     # AWS's runtime knows neither of the three.
     own = package.is_file("bootstrap") or places.runtime or package.is_file(NAME)
     return Place.PROVIDED if own else Place.MANAGED

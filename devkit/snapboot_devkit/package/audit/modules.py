@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.checks import wrappers
 from snapboot_devkit.package.formats.bytecode import (
     HEADER_BYTES,
     BytecodeError,
@@ -96,8 +97,14 @@ def bytecode(package: Package) -> Iterator[Bytecode]:
 
 
 def useless(package: Package, python: Python) -> Iterator[str]:
-    """Return the bytecode below `__pycache__` that is of another Python, or of no source."""
+    """Return the bytecode below `__pycache__` that is of another Python, or of no source.
+
+    The wrapper layer is for several versions.
+    """
+    several = wrappers.LAYER_HOME if wrappers.script(package) == wrappers.LAYER_SCRIPT else None
     for found in bytecode(package):
+        if several and found.path.startswith(several) and package.is_file(found.source):
+            continue
         wanted = cached(found.source, python.tag)
         if found.path != wanted or not package.is_file(found.source):
             yield found.path

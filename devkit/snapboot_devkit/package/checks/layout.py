@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.checks import wrappers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -27,7 +29,7 @@ _PACKAGES: Final = re.compile(r"(?:.*/)?(?:site|dist)-packages/")
 # Of the folders named site-packages or dist-packages those nearest to the top are taken: more than
 # two are not on the path of an interpreter, and each module is looked for in each of them.
 _MAX_PACKAGE_FOLDERS: Final = 16
-_RUNTIMES: Final = (".snapboot/runtime/", "var/runtime/")
+_RUNTIMES: Final = (".snapboot/runtime/", "var/runtime/", wrappers.LAYER_HOME)
 
 
 class Form(StrEnum):
@@ -121,6 +123,8 @@ def _form(package: Package, *, image: bool) -> Form:
         return Form.IMAGE
     if "Dockerfile" in entries and _CONTEXT_TASK.rstrip("/") in entries:
         return Form.CONTEXT
+    if wrappers.script(package) == wrappers.LAYER_SCRIPT:
+        return Form.LAYER
     own = any("/" not in path and path.endswith(".py") for path in entries)
     if "python" in entries and not package.is_file("python/__init__.py") and not own:
         return Form.LAYER
