@@ -32,7 +32,13 @@ ACCEPTED = (
     b"Content-Length: %d\r\n\r\n%s" % (len(ACCEPTED_BODY), ACCEPTED_BODY)
 )
 FUNCTION_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:benchmark"
-TRACE_ID = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"
+# Each delivery gets a time of its own, as each invocation has an id of its own.
+TRACE_TIME = b"Root=1-"
+TRACE_TIME_DIGITS = 8
+TRACE_ID = (
+    "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1;"
+    "Lineage=1:1fdcb11b:0"
+)
 FUNCTION_TIMEOUT_S = 900
 
 _content_length = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE).search
@@ -97,9 +103,13 @@ class FirstByte:
 class RuntimeAPI:
     """The Runtime API for one process: ready at its `GET next`, then invoked as often as asked."""
 
-    __slots__ = ("_buffer", "_connection", "_filled", "_listener", "_null", "_view", "address")
+    __slots__ = (
+        *("_buffer", "_connection", "_delivered", "_filled", "_listener", "_null", "_view"),
+        "address",
+    )
 
     def __init__(self) -> None:
+        self._delivered = 0
         self._null = os.open(os.devnull, os.O_WRONLY)
         self._listener = socket.create_server(("127.0.0.1", 0))
         _bound_every_wait(self._listener)
@@ -138,16 +148,24 @@ class RuntimeAPI:
 
     def invoke(self, event: bytes) -> bytes:
         """Deliver an event, once, and return the body that the contender answered with."""
-        return self._exchange(delivery(event), keep=True)
+        delivered = bytearray(delivery(event))
+        self._renew(delivered, delivered.index(TRACE_TIME) + len(TRACE_TIME))
+        return self._exchange(delivered, keep=True)
 
     def round_trips_ns(self, delivered: bytes, count: int) -> list[int]:
-        """Deliver the same bytes `count` times; return each time from sending to `GET next`."""
+        """Deliver the same event `count` times; return each time from sending to `GET next`.
+
+        Each delivery has a trace id of its own: a runtime that keeps them shows it in its memory.
+        """
         clock = time.perf_counter_ns
         exchange = self._exchange
         times = [0] * count
+        renewed = bytearray(delivered)
+        place = renewed.index(TRACE_TIME) + len(TRACE_TIME)
         for number in range(count):
+            self._renew(renewed, place)
             start_ns = clock()
-            exchange(delivered)
+            exchange(renewed)
             times[number] = clock() - start_ns
         return times
 
@@ -158,7 +176,15 @@ class RuntimeAPI:
         self._listener.close()
         os.close(self._null)
 
-    def _exchange(self, delivered: bytes, *, keep: bool = False) -> bytes:
+    def _renew(self, delivered: bytearray, place: int) -> None:
+        """Write the next number into the time of the trace id."""
+        self._delivered += 1
+        delivered[place : place + TRACE_TIME_DIGITS] = b"%0*x" % (
+            TRACE_TIME_DIGITS,
+            self._delivered,
+        )
+
+    def _exchange(self, delivered: bytes | bytearray, *, keep: bool = False) -> bytes:
         connection = self._connection
         if connection is None:
             msg = f"cannot invoke {self!r}; call wait_until_ready first"

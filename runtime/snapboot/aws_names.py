@@ -16,7 +16,7 @@ from . import main
 from .api import JSON_TYPE, Invocation, RuntimeAPI
 from .codec import decode_exactly
 from .context import context_of
-from .environment import TRACE_ID, environment, set_variable, variable
+from .environment import TRACE_ID, environment, variable
 from .faults import Fault
 from .handler import named
 from .logs import ERROR, emit_lines, sink
@@ -150,7 +150,7 @@ class _LogSink:
 
 
 def _serve(invocation: Invocation, handler: "Handler") -> None:
-    set_variable(TRACE_ID, invocation.trace_id or None)
+    environment.set_trace_id(invocation.trace_id)
     try:
         environment.context = context_of(invocation)
     except Fault:  # met again where it is answered

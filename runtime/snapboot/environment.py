@@ -8,10 +8,14 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from .c_environment import CVariable
     from .context import Context
     from .logs import Sink
 
 TRACE_ID = "_X_AMZN_TRACE_ID"
+_TRACE_ID_KEY = TRACE_ID.encode()
+# Importing `_ctypes` takes 0.5 ms and 0.4 MB, which short lives of an environment need not pay.
+MAX_SETENV_CALLS = 100
 HANDLER = "_HANDLER"
 LOG_DESCRIPTOR = "_LAMBDA_TELEMETRY_LOG_FD"
 TASK_ROOT = "/var/task"
@@ -47,6 +51,8 @@ class ExecutionEnvironment:
     """
 
     __slots__ = (
+        "_setenv_calls",
+        "_trace_variable",
         "context",
         "function",
         "log_fd",
@@ -64,6 +70,8 @@ class ExecutionEnvironment:
         self.log_format = ""
         self.log_level = ""
         self.managed: str | None = None
+        self._setenv_calls = 0
+        self._trace_variable: CVariable | None = None
 
     def __repr__(self) -> str:
         return f"<ExecutionEnvironment of {self.function.get('function_name')}>"
@@ -80,6 +88,32 @@ class ExecutionEnvironment:
     def read_function(self) -> None:
         """Take over what the variables say of the function, which its own init may have changed."""
         self.function = {name: variable(key) for name, key in FUNCTION_VARIABLES.items()}
+
+    def set_trace_id(self, value: str) -> None:
+        """Set, or with "" remove, the variable of the trace id, for Python, C and child processes.
+
+        Each value is a new one, and `setenv`, which `posix.putenv` calls, never frees: after the
+        first ones the C library reads the variable from memory of ours (see `c_environment.py`).
+        """
+        if not value:
+            set_variable(TRACE_ID, None)
+            return
+        content = value.encode("utf-8", "surrogateescape")
+        posix.environ[_TRACE_ID_KEY] = content
+        if self._trace_variable is None or not self._trace_variable.set(content):
+            self._setenv(content)
+        _set_in_replacement(TRACE_ID, value)
+
+    def _setenv(self, content: bytes) -> None:
+        posix.putenv(TRACE_ID, content)
+        self._setenv_calls += 1
+        if self._setenv_calls == MAX_SETENV_CALLS:
+            try:
+                from .c_environment import CVariable
+
+                self._trace_variable = CVariable(TRACE_ID)
+            except Exception:  # an interpreter without `_ctypes`: 160 bytes are lost each time
+                pass
 
 
 environment = ExecutionEnvironment()
@@ -102,17 +136,29 @@ def variable(name: str) -> "str | None":
 
 def set_variable(name: str, value: "str | None") -> None:
     """Set or, with None, remove a variable for the user's code and its child processes."""
-    loaded = sys.modules.get("os")
-    if loaded is not None:
-        if value is not None:
-            loaded.environ[name] = value
-        else:
-            loaded.environ.pop(name, None)
-    elif value is not None:
-        posix.putenv(name, value)
+    if value is not None:
         posix.environ[name.encode()] = value.encode("utf-8", "surrogateescape")
+        posix.putenv(name, value)
     elif posix.environ.pop(name.encode(), None) is not None:
         posix.unsetenv(name)
+    _set_in_replacement(name, value)
+
+
+def _set_in_replacement(name: str, value: "str | None") -> None:
+    """Set a variable where the function has put a mapping of its own in the place of `os.environ`.
+
+    `os.environ` itself is a view of `posix.environ`.
+    """
+    replacement = getattr(sys.modules.get("os"), "environ", None)
+    if replacement is None or getattr(replacement, "_data", None) is posix.environ:
+        return
+    try:
+        if value is not None:
+            replacement[name] = value
+        else:
+            replacement.pop(name, None)
+    except Exception:  # what stands there is anything
+        pass
 
 
 def put_interpreter_on_path() -> None:

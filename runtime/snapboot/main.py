@@ -173,7 +173,7 @@ def _load_at_rest() -> "Handler":
 
 def _serve(invocation: Invocation, handler: "Handler") -> None:
     """Have one event handled, and answer it."""
-    set_variable(TRACE_ID, invocation.trace_id or None)
+    environment.set_trace_id(invocation.trace_id)
     try:
         context = environment.context = context_of(invocation)
         event = decoded_event(invocation.body, invocation.content_type)
