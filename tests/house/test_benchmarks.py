@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -428,6 +429,33 @@ def test_every_round_trip_is_timed(api: RuntimeAPI) -> None:
 
     assert len(times) == 3
     assert min(times) > 0
+
+
+def test_each_delivery_has_a_trace_id_of_its_own(api: RuntimeAPI) -> None:
+    seen = []
+
+    def serve() -> None:
+        host, port = api.address.split(":")
+        with socket.create_connection((host, int(port)), JOIN_DEADLINE_S) as connection:
+            connection.sendall(NEXT)
+            for _ in range(3):
+                received = b""
+                while b"ping" not in received:
+                    received += connection.recv(65_536)
+                seen.append(re.findall(rb"Trace-Id: (\S+)", received)[0])
+                connection.sendall(RESPONSE)
+                connection.recv(65_536)
+                connection.sendall(NEXT)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    api.wait_until_ready()
+    api.round_trips_ns(endpoints.delivery(b"ping"), 2)
+    api.invoke(b"ping")
+    thread.join(JOIN_DEADLINE_S)
+
+    assert len({*seen}) == 3
+    assert {len(each) for each in seen} == {len(endpoints.TRACE_ID)}
 
 
 def test_an_event_is_delivered_as_the_platform_delivers_it() -> None:
