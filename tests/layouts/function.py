@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import compileall
 import shutil
 import subprocess
+from py_compile import PycInvalidationMode
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.fakes.contenders import Contender
@@ -99,10 +101,13 @@ class LaidOut(Function):
         layout = self.layout
         if layout.is_packed:
             self._pack()
+        else:
+            _compile(self.root, TASK_ROOT)
         if layout.is_packed if sealed is None else sealed:
-            self._seal(handler, environment or {})
+            self._seal(handler)
         places = {TASK_ROOT: self.root, **layout.places}
         if self._layer:
+            _compile(self._layer, LAYERS)
             places[LAYERS] = self._layer
         command = [*under, *layout.command, *([handler] if layout.names_handler else ())]
         variables: dict[str, str | None] = {
@@ -125,7 +130,7 @@ class LaidOut(Function):
             check=True, capture_output=True, timeout=COMPILE_DEADLINE_S,
         )  # fmt: skip
 
-    def _seal(self, handler: str, environment: Mapping[str, str | None]) -> None:
+    def _seal(self, handler: str) -> None:
         """Write the module archive, as `snapboot package` and an image's build do."""
         seal(
             self.root,
@@ -134,5 +139,15 @@ class LaidOut(Function):
             python=str(self.layout.sealer),
             runtime=self.layout.runtime,
             places={folder: place for place, folder in self.layout.places.items()},
-            **{name: value for name, value in environment.items() if value is not None},
         )
+
+
+def _compile(folder: Path, place: str) -> None:
+    """Make the bytecode that everybody should ship; without, each start says what it compiles."""
+    compileall.compile_dir(
+        folder,
+        quiet=2,
+        stripdir=str(folder),
+        prependdir=place,
+        invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
+    )
