@@ -54,7 +54,7 @@ def take_w3c(client_context: "dict[str, Any]") -> dict[str, str]:
     return {name: sent[name] for name in W3C_FIELDS if isinstance(sent.get(name), str)}
 
 
-def listed(instance: object, names: "tuple[str, ...]") -> str:
-    """Return an object of the context as AWS's runtime prints it."""
+def listed(instance: object, names: "tuple[str, ...]", label: str = "") -> str:
+    """Return an object of the context as AWS's runtime prints it, by its own name or another."""
     values = ",".join(f"{name}={getattr(instance, name)}" for name in names)
-    return f"{type(instance).__name__}([{values}])"
+    return f"{label or type(instance).__name__}([{values}])"

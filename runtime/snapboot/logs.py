@@ -72,6 +72,21 @@ def log_warning(message: str) -> None:
         _emit(f"[WARNING]\t{moment}\t{_request_id()}\t{message}\n", WARNING)
 
 
+def log_init_warning(message: str) -> None:
+    """Write a warning as AWS's runtime does: by `logging`, with the function's own formatter.
+
+    By ourselves if the function has not loaded that, or has broken it.
+    """
+    records = sys.modules.get(f"{__package__}.log_records")
+    try:
+        if records is not None:
+            records.logging.warning(message)
+            return
+    except Exception:  # a handler or a formatter of the function's
+        pass
+    log_warning(message)
+
+
 def log_compilation(modules: int, duration_ns: int) -> None:
     """Write that a cold start had to compile what should have come with its bytecode."""
     log_warning(

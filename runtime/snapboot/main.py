@@ -131,11 +131,13 @@ def _initialise(api: RuntimeAPI) -> "Handler":
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as exc:
-        from .logs import log_report, log_warning
+        from .logs import log_init_warning, log_report
         from .report import Report
 
         report = Report(exc)
-        log_warning("LAMBDA_WARNING: Unhandled exception. The function could not be initialised.")
+        log_init_warning(
+            "LAMBDA_WARNING: Unhandled exception. The function could not be initialised."
+        )
         log_report(report)
     else:
         return handler

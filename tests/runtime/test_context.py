@@ -199,7 +199,7 @@ def test_its_text_names_all_it_knows(function: Function):
     for part in ("aws_request_id=first", "function_name=test_function", "tenant_id=blue", ARN,
                  "app_title=Title", "cognito_identity_id=None"):  # fmt: skip
         assert part in text
-    assert text.startswith("Context([")
+    assert text.startswith("LambdaContext([aws_request_id=first,log_group_name=")
 
 
 def test_the_current_context_is_there_without_passing_it_on(function: Function):

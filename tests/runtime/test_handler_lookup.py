@@ -227,6 +227,24 @@ def test_an_init_error_in_json_is_a_record_of_its_own(function: Function):
     assert {**run.document, "timestamp": error["timestamp"], "level": "ERROR"} == error
 
 
+def test_its_warning_goes_through_the_formatter_of_the_function(function: Function):
+    function.code("""
+        import logging
+        logging.getLogger().handlers[0].setFormatter(logging.Formatter("mine: %(message)s"))
+        raise ValueError("no table")
+    """)
+    assert function.run().stdout.startswith("mine: LAMBDA_WARNING: Unhandled exception.")
+
+
+def test_a_formatter_that_fails_does_not_keep_the_error_from_being_told(function: Function):
+    function.code("""
+        import logging
+        logging.warning = None
+        raise ValueError("no table")
+    """)
+    assert failure(function.run())[:2] == ("ValueError", "no table")
+
+
 # --- the collector ------------------------------------------------------------------------------
 
 COUNT_COLLECTIONS = """
