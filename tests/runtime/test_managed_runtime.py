@@ -180,6 +180,33 @@ def test_hooks_are_kept_in_the_managed_runtimes_own_registry(
     assert run.result == [str(var_runtime / "snapshot_restore_py.py"), 1]
 
 
+@pytest.mark.parametrize("wrapped", [False, True], ids=["AWS's client", "wrapper"])
+def test_tools_that_patch_the_client_by_its_names_are_honoured_as_on_the_managed_runtime(
+    function: Function, var_runtime, layer, wrapped
+):
+    function.code("""
+        import __main__
+
+        if hasattr(__main__, "awslambdaricmain"):
+            bootstrap = __main__.awslambdaricmain.bootstrap
+        else:
+            bootstrap = __main__.bootstrap
+        original = bootstrap.handle_event_request
+
+        def handle_event_request(client, handler, *args):
+            return original(client, lambda *both: ["patched", handler(*both)], *args)
+
+        bootstrap.handle_event_request = handle_event_request
+
+        def handler(event, context):
+            from awslambdaric import bootstrap as imported
+            return imported is bootstrap
+    """)
+    variables = {WRAPPER: str(layer / "snapboot")} if wrapped else {}
+    run = function.run(Event(), contender=on(var_runtime, **variables))
+    assert run.result == ["patched", True]
+
+
 def test_variables_named_like_those_of_a_script_stay_as_they_are(
     function: Function, var_runtime, layer
 ):
