@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from .main import BareReport
     from .report import Report
     from .wire import Response
 
@@ -96,7 +97,7 @@ class Invocation:
         """Hand in the result. Raises RuntimeAPIError when the process must end."""
         self._answer("/response", [(CONTENT_TYPE, content_type)], body)
 
-    def fail(self, report: "Report") -> None:
+    def fail(self, report: "Report | BareReport") -> None:
         """Hand in an error document. Raises RuntimeAPIError when the process must end."""
         headers = [(CONTENT_TYPE, JSON_TYPE), (ERROR_TYPE, report.header_type)]
         if report.xray_cause:

@@ -98,7 +98,7 @@ class Codec:
         """
         if self.dumps is not None:
             text = self.dumps(value)
-            return text if isinstance(text, bytes) else text.encode()
+            return exact_bytes(text if isinstance(text, bytes) else text.encode())
         if self._engine is not None:
             try:
                 data: bytes = self._engine[1](value)
@@ -159,14 +159,19 @@ def decoded_event(body: "bytes | bytearray", content_type: str) -> "Any":
 
 def encoded_result(result: object) -> "tuple[bytes, str]":
     """Return body and content type of a handler's result: JSON, or its bytes as they are."""
-    if isinstance(result, bytes):
-        return result, BYTES_TYPE
     try:
+        if isinstance(result, bytes):
+            return exact_bytes(result), BYTES_TYPE
         return codec.encode(result), JSON_TYPE
     except Exception as exc:
         from .faults import unwritable_result
 
         raise unwritable_result(exc) from exc
+
+
+def exact_bytes(value: bytes) -> bytes:
+    """Return the content of `bytes`, whatever methods a class derived from it has."""
+    return value if type(value) is bytes else bytes.__getitem__(value, slice(None))
 
 
 def set_codec(

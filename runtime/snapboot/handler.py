@@ -98,8 +98,12 @@ def named(handler: str) -> "Callable[[Any, Any], Any]":
         raise _faults().malformed_handler_name(handler)
     if module_name.split(".")[0] in sys.builtin_module_names:
         raise _faults().built_in_module(module_name)
+    dotted = module_name.replace("/", ".")
+    if dotted[:1] == ".":  # in the words of `importlib.import_module`, as at AWS's
+        words = "the 'package' argument is required to perform a relative import for"
+        raise TypeError(f"{words} {dotted!r}")
     try:
-        module = _import(module_name.replace("/", "."))
+        module = _import(dotted)
     except (ImportError, SyntaxError) as exc:
         raise _faults().unusable_module(module_name, exc) from exc
     try:

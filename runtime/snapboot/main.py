@@ -8,7 +8,7 @@ import sys
 
 from . import __version__
 from .api import Invocation, RuntimeAPI
-from .codec import codec, decoded_event, encoded_result
+from .codec import codec, decoded_event, encoded_result, json_text
 from .context import Context, context_of
 from .environment import (
     HANDLER,
@@ -190,20 +190,59 @@ def _serve(invocation: Invocation, handler: "Handler") -> None:
     invocation.fail(report)
 
 
-def _reported(error: BaseException, request_id: str) -> "Report":
+def _reported(error: BaseException, request_id: str) -> "Report | BareReport":
     """Log an error and return what the platform is to be told of it."""
-    if isinstance(error, (MemoryError, OSError)):
-        _release(error)
-    from .logs import log_report
-    from .report import Report
+    try:
+        if isinstance(error, (MemoryError, OSError)):
+            _release(error)
+        from .logs import log_report
+        from .report import Report
 
-    report = Report(error, request_id)
-    log_report(report)
-    if isinstance(error, ImportError) and f"{__package__}.lazy_imports" in sys.modules:
-        from .lazy_imports import explain
+        report = Report(error, request_id)
+        log_report(report)
+        if isinstance(error, ImportError) and f"{__package__}.lazy_imports" in sys.modules:
+            from .lazy_imports import explain
 
-        explain(error)
+            explain(error)
+    except Exception as failure:
+        return BareReport(error, request_id, failure)
     return report
+
+
+class BareReport:
+    """An error where a Report cannot be made: without stack, by what is loaded already.
+
+    No descriptor is left to load a module with, or the error's class has methods that fail.
+    """
+
+    __slots__ = ("document", "header_type")
+    xray_cause = ""
+
+    def __init__(self, error: BaseException, request_id: str, reason: Exception) -> None:
+        try:
+            message = str.__str__(str(error))
+        except Exception:
+            message = ""
+        # Not by the attribute, which a metaclass may have made its own.
+        error_type: str = type.__dict__["__name__"].__get__(type(error))
+        fields = {
+            "errorMessage": message,
+            "errorType": error_type,
+            "requestId": request_id,
+            "stackTrace": [],
+        }
+        self.document = json_text(fields).encode("utf-8", "backslashreplace")
+        self.header_type = error_type if error_type.isascii() else "Unhandled"
+        try:
+            sys.stdout.write(
+                f"[ERROR] {error_type}: {message} (snapboot: without stack, as that failed with"
+                f" {type(reason).__name__})\n"
+            )
+        except Exception:  # where not even that can be written
+            pass
+
+    def __repr__(self) -> str:
+        return f"<BareReport of {self.header_type}>"
 
 
 def _release(error: BaseException) -> None:
