@@ -36,8 +36,8 @@ def document(packaged: Packaged, request: Request, findings: Iterable[Finding]) 
 
     {"form", "python", "architecture", "files": [{"path", "zipBytes" (null for a folder),
     "sizeBytes"}], "sizeBytes", "limitBytes", "interpreter" (or null), "archiveModules" (or null),
-    "sizes": {package: bytes}, "warnings": [text], "findings": [{"code", "severity", "path",
-    "message", "remedy"}], "next": [command]}
+    "sizes": {package: bytes}, "stripped": [text], "warnings": [text],
+    "findings": [{"code", "severity", "path", "message", "remedy"}], "next": [command]}
     """
     return {
         "form": request.form.value,
@@ -56,6 +56,7 @@ def document(packaged: Packaged, request: Request, findings: Iterable[Finding]) 
         "interpreter": packaged.interpreter,
         "archiveModules": packaged.modules,
         "sizes": dict(packaged.parts),
+        "stripped": list(packaged.savings),
         "warnings": list(packaged.warnings),
         "findings": [_finding(one) for one in findings],
         "next": list(commands(packaged, request)),
@@ -136,6 +137,8 @@ def _rows(packaged: Packaged) -> Iterator[str]:
         yield f"interpreter  {packaged.interpreter}"
     if packaged.modules is not None:
         yield f"archive      {packaged.modules} modules"
+    for saving in packaged.savings:
+        yield f"stripped     {saving}"
     yield f"largest      {sizes.largest(packaged.parts)}"
 
 

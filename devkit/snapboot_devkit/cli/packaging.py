@@ -158,6 +158,14 @@ def package(  # noqa: PLR0913 - each is something that is typed
         bool,
         typer.Option("--no-cache", help="Make everything anew, and keep nothing for the next run."),
     ] = False,
+    strip: Annotated[
+        bool,
+        typer.Option(
+            "--strip",
+            help="Take out what never runs: tests and type stubs of libraries, debug sections, "
+            "bytecode that the archive has, too.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Make what is deployed: code, dependencies, bytecode, module archive, interpreter.
@@ -199,6 +207,7 @@ def package(  # noqa: PLR0913 - each is something that is typed
             with_interpreter=not (no_interpreter or managed),
             newer_glibc=allow_newer_glibc,
             kept=tuple(keep or ()),
+            stripped=strip,
         )
         with _interruptible(), _telling() as tell:
             made, findings = _made(request, tell)

@@ -93,6 +93,7 @@ def save(store: Store, known: bytes, packaged: Packaged, findings: Sequence[Find
         "parts": dict(packaged.parts),
         "limit": packaged.limit,
         "warnings": list(packaged.warnings),
+        "savings": list(packaged.savings),
         "findings": [asdict(one) | {"severity": one.severity.value} for one in findings],
     }
     store.keep({known: json.dumps(document).encode()})
@@ -183,6 +184,7 @@ def _packaged(document: dict[str, Any], made: tuple[Made, ...]) -> Packaged:
         document["parts"],
         document["limit"],
         tuple(document["warnings"]),
+        tuple(document["savings"]),
     )
 
 

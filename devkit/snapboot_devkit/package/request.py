@@ -53,6 +53,7 @@ class Request:
     with_interpreter: bool = True
     newer_glibc: bool = False
     kept: tuple[str, ...] = ()
+    stripped: bool = False
 
     def check(self) -> None:
         """Raise PackageError for a request that contradicts itself."""
@@ -99,7 +100,8 @@ class Packaged:
 
     `interpreter` is the one that is inside, None without one; `modules` is the number of those in
     the archive, None without an archive. `parts` are the sizes of packages, the largest one first;
-    all together may take `limit` bytes unpacked. `warnings` are for people to judge.
+    all together may take `limit` bytes unpacked. `warnings` are for people to judge,
+    `savings` say what `--strip` took out.
     """
 
     made: tuple[Made, ...]
@@ -109,6 +111,7 @@ class Packaged:
     parts: Mapping[str, int]
     limit: int
     warnings: tuple[str, ...]
+    savings: tuple[str, ...] = ()
 
     @property
     def unpacked(self) -> int:

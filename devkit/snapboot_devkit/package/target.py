@@ -48,6 +48,11 @@ class Target:
         return f"{self.python[0]}.{self.python[1]}"
 
     @property
+    def cache_tag(self) -> str:
+        """What its bytecode has in its name: cpython-313."""
+        return f"cpython-{self.python[0]}{self.python[1]}"
+
+    @property
     def platform(self) -> str:
         """The platform by uv's name, for which wheels are chosen."""
         machine = MACHINES[self.architecture]

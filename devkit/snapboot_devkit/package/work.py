@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package import stripping
 from snapboot_devkit.package.checks import binaries, reserved
 from snapboot_devkit.package.checks.contents import opened
 from snapboot_devkit.package.checks.distributions import distributions
@@ -18,6 +19,7 @@ from snapboot_devkit.package.contents.dependencies import Requirements
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.layout import Form
 from snapboot_devkit.package.store import NOTHING, Store
+from snapboot_devkit.package.stripping import Savings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -47,6 +49,7 @@ class Work:
     store: Store = NOTHING
     requirements: Requirements | None = None
     warnings: list[str] = field(default_factory=list)
+    savings: Savings = field(default_factory=Savings)
 
     @property
     def task(self) -> Path:
@@ -124,6 +127,12 @@ class Work:
         )
         shutil.rmtree(self.task)
         self._install()
+
+    def strip(self, *roots: Path) -> None:
+        """Take out what never runs."""
+        self.tell("taking out what never runs")
+        for root in roots:
+            stripping.strip(root, self.target.architecture, self.savings)
 
     def examine(self, *roots: Path) -> None:
         """Look at the compiled files. Raises PackageError for those that cannot work."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -50,6 +51,12 @@ _DAMAGES: Final = (
     ELFError, ConstructError, AssertionError, AttributeError, KeyError, IndexError, MemoryError,
     OverflowError, StopIteration, TypeError, UnicodeError, ValueError,
 )  # fmt: skip
+
+
+# The header of a 64-bit file: e_shoff, then e_shnum and e_shstrndx.
+_CLASS: Final = 64
+_HEADER_BYTES: Final = 64
+_SECTION_FIELDS: Final = ((40, 48), (60, 64))
 
 
 class ElfError(Exception):
@@ -145,6 +152,40 @@ def debug_bytes_of(file: BinaryIO, name: str, steps: Steps | None = None) -> int
     with _reading(file, name, steps) as elf:
         sections = islice(elf.iter_sections(), _MAX_TABLES)
         return sum(one["sh_size"] for one in sections if one.name.startswith(_DEBUG_SECTIONS))
+
+
+def loads_the_same(before: bytes, after: bytes) -> bool:
+    """Tell whether two ELF files are one and the same once they are in memory.
+
+    All that their segments say and hold is compared, byte by byte, at the same places of the files.
+    """
+    try:
+        segments = [_segments(content) for content in (before, after)]
+    except ElfError:
+        return False
+    if segments[0] != segments[1]:
+        return False
+    # Where the tables of sections are: only tools read that.
+    pieces = [bytearray(content[:_HEADER_BYTES]) for content in (before, after)]
+    for piece in pieces:
+        for start, end in _SECTION_FIELDS:
+            piece[start:end] = bytes(end - start)
+    if pieces[0] != pieces[1]:
+        return False
+    places = ((one["p_offset"], one["p_filesz"]) for one in segments[0])
+    starts = ((max(at, _HEADER_BYTES), at + size) for at, size in places)
+    return all(
+        end <= len(after) and memoryview(before)[at:end] == memoryview(after)[at:end]
+        for at, end in starts
+        if end > at
+    )
+
+
+def _segments(content: bytes) -> list[dict[str, Any]]:
+    with _reading(BytesIO(content), "the file", None) as elf:
+        if elf.elfclass != _CLASS:
+            raise ElfError("it has not 64 bits")
+        return [dict(one.header) for one in islice(elf.iter_segments(), _MAX_TABLES)]
 
 
 @contextmanager

@@ -32,6 +32,8 @@ def make(request: Request, scratch: Path, tell: Callable[[str], object], store: 
     work = Work(request, scratch / layout.IMAGE_FOLDER, tell, target, store)
     work.scratch.mkdir()
     work.lay_out_code(max_bytes=provided.MAX_IMAGE_BYTES, bootstrap=False)
+    if request.stripped:
+        work.strip(work.task)
     work.examine(work.task)
     parts = sizes.by_part(work.task)
     sizes.check(parts, image=True)
@@ -44,6 +46,7 @@ def make(request: Request, scratch: Path, tell: Callable[[str], object], store: 
     place = request.output / layout.IMAGE_FOLDER
     put(work.scratch, place)
     size = sum(parts.values())
-    warnings = tuple(work.warnings)
+    warnings = (*work.warnings, *work.savings.notes)
     made = (Made(place, None, size),)
-    return Packaged(made, target, None, None, parts, provided.MAX_IMAGE_BYTES, warnings)
+    limit, savings = provided.MAX_IMAGE_BYTES, tuple(work.savings.lines())
+    return Packaged(made, target, None, None, parts, limit, warnings, savings)

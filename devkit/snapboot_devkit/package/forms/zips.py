@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package import layout
+from snapboot_devkit.package import layout, stripping
 from snapboot_devkit.package.checks import provided, sizes
 from snapboot_devkit.package.contents import runtime
 from snapboot_devkit.package.contents.tree import ARCHIVE
@@ -80,6 +80,8 @@ class _Zips:
             work.warnings += runtime.lay_out(self.placement.runtime, work.target)
         if work.request.with_interpreter:
             self._lay_out_interpreter()
+        if work.request.stripped:
+            work.strip(*self.shipped.values())
         work.examine(*self.shipped.values())
         self._check_size()
 
@@ -124,6 +126,9 @@ class _Zips:
 
     def pack(self, sealed: Sealed | None) -> Packaged:
         """Write the zips and move them to their places. Raises OSError and PackageError."""
+        request = self.work.request
+        if request.stripped and sealed and request.form is Form.ZIP and request.with_interpreter:
+            stripping.strip_doubles(self.work.task, self.work.target.cache_tag, self.work.savings)
         parts = self._check_size()
         written = {}
         for name, root in self.shipped.items():
@@ -143,7 +148,8 @@ class _Zips:
             sealed.modules if sealed else None,
             parts,
             provided.MAX_CODE_BYTES,
-            tuple(self.work.warnings),
+            (*self.work.warnings, *self.work.savings.notes),
+            tuple(self.work.savings.lines()),
         )
 
     def _lay_out_interpreter(self) -> None:
