@@ -57,6 +57,11 @@ def shipping() -> str:
     return summaries.shipping(load_all(ROOT / RESULTS)) + "\n"
 
 
+def managed() -> str:
+    """Return what the wrapper takes to start, beside AWS's managed runtime."""
+    return summaries.managed(load_all(ROOT / RESULTS)) + "\n"
+
+
 def soak() -> str:
     """Return what the last soak came to."""
     return newest(ROOT / RESULTS / "soak") + "\n"
@@ -71,6 +76,7 @@ BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "differences"): markdown.differences,
     ("docs/faults.md", "faults"): markdown.faults,
     ("docs/host.md", "differences"): markdown.host_differences,
+    ("docs/managed-runtime.md", "figures"): managed,
 }
 
 

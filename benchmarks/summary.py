@@ -68,6 +68,12 @@ def host(recordings: Sequence[Recording]) -> str:
     return f"{table(recording)}\n{provenance(recording)}\n"
 
 
+def managed(recordings: Sequence[Recording]) -> str:
+    """Return the table of the wrapper beside AWS's managed runtime, and how it was taken."""
+    recording = next(one for one in recordings if one.scenario == "managed_init")
+    return f"{table(recording)}\n{provenance(recording)}\n"
+
+
 # A scenario's figure, whom ours is compared with, and how the README calls it.
 SHIPPED: Final = (
     ("image", "spawn to next", THEIRS, "nothing, image layout"),
