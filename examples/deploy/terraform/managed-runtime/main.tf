@@ -85,14 +85,8 @@ resource "aws_lambda_function" "function" {
   memory_size      = var.memory_size
   timeout          = 10
 
-  dynamic "environment" {
-    for_each = var.wrapped ? ["/opt/snapboot"] : []
-
-    content {
-      variables = {
-        AWS_LAMBDA_EXEC_WRAPPER = environment.value
-      }
-    }
+  environment {
+    variables = var.wrapped ? { AWS_LAMBDA_EXEC_WRAPPER = "/opt/snapboot" } : {}
   }
 
   logging_config {
