@@ -26,6 +26,9 @@ def serve(command: "list[str]", own_folder: "str | None") -> "NoReturn":
         sys.path[:0] = f"{own_folder}/.devkit", f"{own_folder.rpartition('/')[0]}/devkit"
         sys.path.append(own_folder)
     try:
+        from snapboot_devkit.standard_streams import replace_missing
+
+        replace_missing()  # before any library is imported: one may keep a file open
         from snapboot_devkit.host import HostError
         from snapboot_devkit.host import serve as serve_locally
     except ImportError as exc:

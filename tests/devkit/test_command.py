@@ -187,6 +187,31 @@ def test_a_stream_that_is_closed_from_the_start_is_as_good_as_the_null_device(sc
     assert (status, printed[: len(expected[1])]) == expected
 
 
+IMPORTS_WITH_STREAMS = """
+import os, sys
+import snapboot_devkit.cli
+
+class Watch:
+    def find_spec(self, name, path=None, target=None):
+        for number in range(3):
+            try:
+                os.fstat(number)
+            except OSError:
+                os._exit(9)
+
+sys.meta_path.insert(0, Watch())
+sys.argv = ["snapboot", "--help"]
+snapboot_devkit.cli.main()
+"""
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_no_library_is_imported_before_closed_streams_are_replaced(closed):
+    # One that keeps a file open from its import on would have it in a stream's place.
+    command = ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, IMPORTS_WITH_STREAMS]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
 def test_a_result_that_cannot_be_written_is_told():
     status, told = shell("snapboot echo 2>&1 >/dev/full | tail -n 1; exit ${PIPESTATUS[0]}")

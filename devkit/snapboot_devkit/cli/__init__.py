@@ -8,17 +8,17 @@ from __future__ import annotations
 import sys
 
 from snapboot_devkit.cli import exits
+from snapboot_devkit.standard_streams import replace_missing
 
 
 def main() -> None:
     """Run the `snapboot` command."""
+    replace_missing()  # before any library is imported: one may keep a file open
     try:
         # It takes a moment, in which nothing has begun: Ctrl-C is no reason for a traceback.
         from snapboot_devkit.cli.commands import app  # noqa: PLC0415
         from snapboot_devkit.host.signals import keep_ignored_to_ourselves  # noqa: PLC0415
-        from snapboot_devkit.host.streams import replace_missing  # noqa: PLC0415
     except KeyboardInterrupt:
         sys.exit(exits.INTERRUPTED)
-    replace_missing()
     keep_ignored_to_ourselves()
     app(prog_name="snapboot")

@@ -14,7 +14,8 @@ from snapboot_devkit.host.errors import ConfigError
 from snapboot_devkit.host.local import LocalHost
 from snapboot_devkit.host.quotas import RESERVED
 from snapboot_devkit.host.signals import keep_ignored_to_ourselves, on_end
-from snapboot_devkit.host.streams import STDERR, LogWriter, replace_missing
+from snapboot_devkit.host.streams import STDERR, LogWriter
+from snapboot_devkit.standard_streams import replace_missing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

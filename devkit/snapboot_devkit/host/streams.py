@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import sys
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -19,18 +18,6 @@ STDERR: Final = 2
 # for some more, which is about what it takes in memory.
 _MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
 _LINE_OVERHEAD_BYTES: Final = 64
-
-
-def replace_missing() -> None:
-    """Put the null device in place of standard streams that were closed at the start.
-
-    Otherwise the next socket or pipe takes the free number, and receives what is meant for the
-    stream.
-    """
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            # Opening takes the lowest free number, which is the missing one.
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
 def write_all(fd: int, content: bytes) -> None:
