@@ -79,6 +79,23 @@ def test_it_starts_by_a_path_that_is_relative_to_the_task_root(function: Functio
     assert Path(run.result).samefile(flat / "snapboot/__init__.py")
 
 
+@pytest.mark.parametrize("name", ["bootstrap", "start"])
+@pytest.mark.parametrize("kind", ["absolute", "relative", "a link to a link"])
+def test_a_link_is_followed_to_the_runtime(function: Function, flat, kind, name):
+    link = function.root / name
+    target = flat / "bootstrap"
+    if kind == "a link to a link":
+        (function.root / "between").symlink_to(target)
+        target = Path("between")
+    elif kind == "relative":
+        target = Path(os.path.relpath(target, function.root))
+    link.symlink_to(target)
+    function.code("def handler(event, context): return event")
+    for command in ([str(link)], [f"./{name}"]):
+        contender = Contender("linked", lambda handler, command=command: command, dict)
+        assert function.run(Event(b"1"), contender=contender).result == 1
+
+
 def test_it_starts_from_the_root_of_the_function_itself(function: Function, flat):
     shutil.copytree(flat, function.root, dirs_exist_ok=True)
     function.code(ECHO)
