@@ -13,6 +13,8 @@ from snapboot_devkit.package import store as stores
 from snapboot_devkit.package.forms import zipping
 from snapboot_devkit.package.forms.sealing import Worker
 from snapboot_devkit.package.interpreters import managed
+from snapboot_devkit.package.layout import Form
+from snapboot_devkit.package.request import Request
 from snapboot_devkit.package.store import Store, digest
 from tests.devkit.packages import HELLO, filled, snapboot
 
@@ -142,6 +144,28 @@ def test_whatever_has_changed_is_made_again(run, tmp_path, change):
     second, later = run(*options.get(change, ()))
     assert later != at
     assert second["files"] == first["files"] or change == "source"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "local"),
+    [
+        ("requirements.txt", "boto3>=1.30\nsix\n", False),
+        ("requirements.txt", "-r more.txt\n", True),
+        ("requirements.txt", "./lib\n", True),
+        ("requirements.txt", "lib @ file:///somewhere\n", True),
+        ("pyproject.toml", '[tool.uv.sources]\nlib = { path = "../lib" }\n', True),
+        ("pyproject.toml", "[tool.uv.sources]\nlib = { workspace = true }\n", True),
+        ("uv.lock", 'source = { editable = "." }\n', False),
+        ("uv.lock", 'source = { editable = "lib" }\n', True),
+        ("serverless.yml", "- ./lib\n", False),
+    ],
+)
+def test_a_run_whose_requirements_are_elsewhere_is_made_each_time(tmp_path, name, content, local):
+    source = filled(tmp_path / "source", {"app.py": HELLO, name: content})
+    request = Request(
+        source=source, handler="app.handler", form=Form.ZIP, output=tmp_path / "out", python="3.13"
+    )
+    assert (repeated.key(request) is None) == local
 
 
 def test_after_ten_minutes_an_index_may_have_something_newer(run, monkeypatch, tmp_path):

@@ -39,8 +39,12 @@ _NAMED: Final = (
     "Pipfile", "environment.yml", "setup.py", "setup.cfg", "uv.toml", "template.yaml",
     "template.yml", "serverless.yml", "samconfig.toml",
 )  # fmt: skip
-# A requirement that is a file or a folder, or that is a file of further ones.
-_LOCAL: Final = re.compile(rb"(?m)^\s*(?:-|\.|/)|file:|path\s*=|workspace|@\s*[./]")
+# What a requirement is that has its content elsewhere, in files for pip and in those of projects:
+# of such a run nothing can be known. The project itself is `"."`.
+_LOCAL: Final = re.compile(rb"(?m)^\s*(?:-|\.|/)|file:|@\s*[./]")
+_LOCAL_IN_PROJECT: Final = re.compile(
+    rb"""file:|(?:editable|directory|path|virtual)\s*=\s*["'](?!\.["'])|workspace\s*="""
+)
 
 
 def key(request: Request) -> bytes | None:
@@ -114,8 +118,7 @@ def _contents(request: Request) -> Iterator[bytes | None]:
         if path.is_file():
             content = path.read_bytes()
             # What else it names may change without it.
-            local = path.name != "pyproject.toml" and _LOCAL.search(content)
-            yield None if local and not path.name.startswith(("template", "setup")) else content
+            yield None if _is_local(path, content) else content
             yield str(path).encode("utf-8", "surrogateescape")
     if os.environ.get("UV_FIND_LINKS"):
         yield None
@@ -128,6 +131,13 @@ def _contents(request: Request) -> Iterator[bytes | None]:
         place = Path(request.python).resolve()
         prefix = place if place.is_dir() else place.parent.parent
         yield _of_stats([prefix / "bin", prefix / "lib"])
+
+
+def _is_local(path: Path, content: bytes) -> bool:
+    if path.suffix in {".yaml", ".yml"}:  # they are there to tell a project by
+        return False
+    in_project = path.suffix in {".toml", ".lock"}
+    return (_LOCAL_IN_PROJECT if in_project else _LOCAL).search(content) is not None
 
 
 def _of_output(path: Path) -> str:
