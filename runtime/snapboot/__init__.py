@@ -18,19 +18,23 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import NoReturn
 
+    from .aio import on_init
     from .client_context import Client, ClientContext
     from .codec import set_codec
     from .context import CognitoIdentity, Context, current_context
     from .hooks import after_restore, before_snapshot
+    from .http_response import HttpResponse
 
 __all__ = [
     "Client",
     "ClientContext",
     "CognitoIdentity",
     "Context",
+    "HttpResponse",
     "after_restore",
     "before_snapshot",
     "current_context",
+    "on_init",
     "set_codec",
 ]
 
@@ -39,9 +43,11 @@ _HOMES = {
     "ClientContext": "client_context",
     "CognitoIdentity": "context",
     "Context": "context",
+    "HttpResponse": "http_response",
     "after_restore": "hooks",
     "before_snapshot": "hooks",
     "current_context": "context",
+    "on_init": "aio",
     "set_codec": "codec",
 }
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from .main import BareReport
     from .report import Report
+    from .streaming import Stream
     from .wire import Response
 
     class Transport(Protocol):
@@ -22,8 +23,23 @@ if TYPE_CHECKING:
         ) -> Response:
             """Send a request, once; raise RuntimeAPIError when there is no response."""
 
+        def begin(self, target: str, headers: list[tuple[str, str]]) -> "Upload":
+            """Begin a POST whose body is sent piece by piece. Raises RuntimeAPIError."""
+
         def close(self) -> None:
             """Drop the connection; the next exchange makes a new one."""
+
+    class Upload(Protocol):
+        """A request body on its way, piece by piece."""
+
+        def write(self, data: bytes | memoryview) -> bool:
+            """Send a piece; return False when the peer takes no more."""
+
+        async def write_soon(self, data: bytes | memoryview) -> bool:
+            """Do what `write` does, and let the event loop run while the peer is slow."""
+
+        def finish(self, trailers: list[tuple[str, str]]) -> Response:
+            """End the body and return the response; raise RuntimeAPIError when there is none."""
 
 
 _BASE = "/2018-06-01/runtime"
@@ -41,6 +57,13 @@ XRAY_CAUSE = "Lambda-Runtime-Function-XRay-Error-Cause"
 USER_AGENT = "User-Agent"
 JSON_TYPE = "application/json"
 BYTES_TYPE = "application/unknown"
+# A response that is sent piece by piece, and how an error amid it is sent.
+STREAM_TYPE = "application/octet-stream"
+HTTP_TYPE = "application/vnd.awslambda.http-integration-response"
+RESPONSE_MODE = ("Lambda-Runtime-Function-Response-Mode", "streaming")
+STREAM_ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
+STREAM_ERROR_BODY = "Lambda-Runtime-Function-Error-Body"
+TRAILERS = ("Trailer", f"{STREAM_ERROR_TYPE}, {STREAM_ERROR_BODY}")
 
 OK = 200
 ACCEPTED = 202
@@ -93,9 +116,26 @@ class Invocation:
     def __repr__(self) -> str:
         return f"<Invocation {self.request_id}>"
 
-    def succeed(self, body: bytes, content_type: str) -> None:
+    def succeed(self, body: "bytes | Stream", content_type: str) -> None:
         """Hand in the result. Raises RuntimeAPIError when the process must end."""
-        self._answer("/response", [(CONTENT_TYPE, content_type)], body)
+        if isinstance(body, bytes):
+            self._answer("/response", [(CONTENT_TYPE, content_type)], body)
+        else:
+            body.send(self, content_type)
+
+    def begin(self, content_type: str) -> "Upload":
+        """Begin a result that is sent piece by piece; `finish` must follow."""
+        headers = [(CONTENT_TYPE, content_type), RESPONSE_MODE, TRAILERS]
+        return self._api.begin(self._target("/response", headers), headers)
+
+    def finish(self, upload: "Upload", trailers: list[tuple[str, str]]) -> None:
+        """End a result that was sent piece by piece. Raises RuntimeAPIError as `succeed` does."""
+        target = self._target("/response", [])
+        try:
+            response = upload.finish(trailers)
+        except RuntimeAPIError as exc:
+            raise type(exc)(f"POST {target}: {exc}") from exc
+        _check_answer(target, response)
 
     def fail(self, report: "Report | BareReport") -> None:
         """Hand in an error document. Raises RuntimeAPIError when the process must end."""
@@ -105,13 +145,13 @@ class Invocation:
         self._answer("/error", headers, report.document)
 
     def _answer(self, call: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        target = self._target(call, headers)
+        _check_answer(target, self._api.call("POST", target, headers, body))
+
+    def _target(self, call: str, headers: list[tuple[str, str]]) -> str:
         if self.invocation_id:
             headers.append((INVOCATION_ID, self.invocation_id))
-        target = INVOCATION + self.request_id + call
-        response = self._api.call("POST", target, headers, body)
-        if response.status in SETTLED or (response.status == 400 and TRUNCATED in response.body):
-            return
-        raise _refusal("POST", target, response)
+        return INVOCATION + self.request_id + call
 
 
 class RuntimeAPI:
@@ -150,6 +190,13 @@ class RuntimeAPI:
         except RuntimeAPIError as exc:
             raise type(exc)(f"{method} {target}: {exc}") from exc
 
+    def begin(self, target: str, headers: "list[tuple[str, str]]") -> "Upload":
+        """Begin a POST whose body is sent piece by piece."""
+        try:
+            return self._transport.begin(target, [self._user_agent, *headers])
+        except RuntimeAPIError as exc:
+            raise type(exc)(f"POST {target}: {exc}") from exc
+
     def init_error(self, report: "Report") -> None:
         """Tell that initialisation failed. The process must exit after it, whatever the answer."""
         self._tell(INIT_ERROR, report)
@@ -179,6 +226,12 @@ class RuntimeAPI:
         response = self.call("POST", target, headers, report.document)
         if response.status != ACCEPTED:
             raise _refusal("POST", target, response)
+
+
+def _check_answer(target: str, response: "Response") -> None:
+    if response.status in SETTLED or (response.status == 400 and TRUNCATED in response.body):
+        return
+    raise _refusal("POST", target, response)
 
 
 def _refusal(method: str, target: str, response: "Response") -> RuntimeAPIError:

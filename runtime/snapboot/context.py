@@ -102,8 +102,13 @@ def context_of(invocation: "Invocation") -> Context:
 
 
 def current_context() -> "Context | None":
-    """Return the context of the invocation being served, or the last one served; None before it."""
-    return environment.context
+    """Return the context of the invocation that the code at hand belongs to; None before the first.
+
+    It is right in a task, and in a thread that runs in its starter's context variables, even once
+    another invocation is served. A thread without them gets the invocation being served, or the
+    last one.
+    """
+    return environment.current()
 
 
 def _parsed(header: str, name: str) -> "dict[str, Any] | None":

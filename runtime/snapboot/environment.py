@@ -8,6 +8,9 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextvars import ContextVar
+
     from .c_environment import CVariable
     from .context import Context
     from .logs import Sink
@@ -48,6 +51,8 @@ class ExecutionEnvironment:
     """The variables at start, and `context`: that of the invocation being served, else None.
 
     `managed` is the folder of AWS's managed runtime when we serve in its client's place, else None.
+    `local` is a context variable with the same, for tasks and threads, from the first event on at
+    which the function has loaded context variables.
     """
 
     __slots__ = (
@@ -55,15 +60,20 @@ class ExecutionEnvironment:
         "_trace_variable",
         "context",
         "function",
+        "local",
         "log_fd",
         "log_format",
         "log_frames",
         "log_level",
         "managed",
+        "on_init",
     )
 
     def __init__(self) -> None:
         self.context: Context | None = None
+        self.local: ContextVar[Context | None] | None = None
+        # What `snapboot.on_init` was given.
+        self.on_init: list[Callable[[], object]] = []
         self.function: dict[str, str | None] = {}
         self.log_fd: int | None = None
         self.log_frames: Sink | None = None
@@ -75,6 +85,20 @@ class ExecutionEnvironment:
 
     def __repr__(self) -> str:
         return f"<ExecutionEnvironment of {self.function.get('function_name')}>"
+
+    def enter(self, context: "Context") -> None:
+        """Take note that the invocation of this context is served from here on."""
+        self.context = context
+        if self.local is not None:
+            self.local.set(context)
+        elif "_contextvars" in sys.modules:
+            variable_of = sys.modules["_contextvars"].ContextVar
+            self.local = variable_of("snapboot.current_context", default=None)
+            self.local.set(context)
+
+    def current(self) -> "Context | None":
+        """Return the context of the invocation that the code at hand belongs to."""
+        return (self.local and self.local.get()) or self.context
 
     def read(self) -> None:
         """Take over what the variables say; `main` does this once."""

@@ -35,7 +35,7 @@ def set_up() -> None:
 
 def add_invocation(record: logging.LogRecord) -> bool:
     """Add `aws_request_id` and `tenant_id` of the invocation being served to a record."""
-    context = environment.context
+    context = environment.current()
     record.aws_request_id = context.aws_request_id if context else ""
     record.tenant_id = context.tenant_id if context else None
     return True

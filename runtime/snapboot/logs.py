@@ -97,7 +97,8 @@ def log_compilation(modules: int, duration_ns: int) -> None:
 
 
 def _request_id() -> str:
-    return environment.context.aws_request_id if environment.context else ""
+    context = environment.current()
+    return context.aws_request_id if context else ""
 
 
 def emit_lines(lines: "list[str]", level: int) -> None:

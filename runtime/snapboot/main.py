@@ -38,6 +38,9 @@ EXIT_INIT_ERROR = 1
 # Where tools look for AWS's runtime, to patch it: in our place, for `aws_names` to honour.
 AWS_BOOTSTRAP = "awslambdaric.bootstrap"
 AWS_NAMES_IN_MAIN = ("awslambdaricmain", "bootstrap")
+# The flags of an `async def`, without and with `yield` (inspect.CO_COROUTINE, CO_ASYNC_GENERATOR).
+COROUTINE = 0x80
+ASYNC_GENERATOR = 0x200
 
 
 def bootstrap(arguments: "list[str]") -> "NoReturn":
@@ -124,7 +127,7 @@ def _initialise(api: RuntimeAPI) -> "Handler":
             from .lazy_imports import make_all_lazy
 
             make_all_lazy()
-        handler = _load_at_rest() if settings["SNAPBOOT_GC"] == "freeze" else load()
+        handler = _load_at_rest() if settings["SNAPBOOT_GC"] == "freeze" else _load()
         set_up_logging()  # in case that it came along a way that is not watched
         environment.read_function()
         codec.settle(settings["SNAPBOOT_JSON"])
@@ -166,31 +169,45 @@ def _load_at_rest() -> "Handler":
     thresholds = gc.get_threshold()
     gc.set_threshold(0)
     try:
-        return load()
+        return _load()
     finally:
         if gc.get_threshold()[0] == 0:
             gc.set_threshold(*thresholds)
         gc.freeze()
 
 
+def _load() -> "Handler":
+    """Import the handler and run what the function has registered for the end of Function Init."""
+    handler = load()
+    flags = getattr(getattr(handler, "__code__", None), "co_flags", 0)
+    if flags & (COROUTINE | ASYNC_GENERATOR) or environment.on_init:
+        from . import aio
+
+        aio.run_on_init()
+        if flags & COROUTINE:
+            handler = aio.awaiting(handler)
+    return handler
+
+
 def _serve(invocation: Invocation, handler: "Handler") -> None:
     """Have one event handled, and answer it."""
     environment.set_trace_id(invocation.trace_id)
     try:
-        context = environment.context = context_of(invocation)
+        context = context_of(invocation)
+        environment.enter(context)
         event = decoded_event(invocation.body, invocation.content_type)
         body, content_type = encoded_result(handler(event, context))
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as exc:  # asyncio's CancelledError, say: answered, where AWS's dies
-        report = _reported(exc, invocation.request_id)
+        report = reported(exc, invocation.request_id)
     else:
         invocation.succeed(body, content_type)
         return
     invocation.fail(report)
 
 
-def _reported(error: BaseException, request_id: str) -> "Report | BareReport":
+def reported(error: BaseException, request_id: str) -> "Report | BareReport":
     """Log an error and return what the platform is to be told of it."""
     try:
         if isinstance(error, (MemoryError, OSError)):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from .upload import SocketUpload
+
     Address = tuple[int, int, int, str, Any]
 
 # One receive takes a typical event whole, its head included.
@@ -77,6 +79,33 @@ class SocketTransport:
                 self.close()
         return response
 
+    def begin(self, target: str, headers: "Iterable[tuple[str, str]]") -> "SocketUpload":
+        """Begin a POST whose body is sent piece by piece. Raises ConnectionLostError."""
+        from .upload import SocketUpload
+
+        chunked = [*headers, ("Transfer-Encoding", "chunked")]
+        head = request("POST", target, self._host, chunked, None)
+        try:
+            sent = self._send_kept(head, None) or self._send_new(head, None)
+        except OSError as exc:
+            self.close()
+            raise ConnectionLostError(f"the connection was lost: {exc}") from exc
+        assert self._connection is not None
+        return SocketUpload(self, self._connection, accepting=sent is WHOLE)
+
+    def has_answer(self) -> bool:
+        """Whether the peer has sent something, or ended the connection."""
+        return bool(self._look(0))
+
+    def receive_last(self) -> Response:
+        """Return the response to what was begun, and close. Raises RuntimeAPIError."""
+        try:
+            return self._receive()
+        except OSError as exc:
+            raise ConnectionLostError(f"the connection was lost: {exc}") from exc
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Drop the connection; the next exchange makes a new one."""
         connection, self._connection = self._connection, None
@@ -122,7 +151,7 @@ class SocketTransport:
                 else:
                     response = reader.filled(connection.recv_into(reader.vacancy))
             except BlockingIOError:
-                _block(connection)
+                block(connection)
         return response
 
     def _connect(self) -> _socket.socket:
@@ -151,20 +180,21 @@ def _send(connection: _socket.socket, head: bytes, body: bytes | None) -> str:
         gone = connection.send(data)
         if gone == len(data):
             return WHOLE
-        return _send_all(connection, data[gone:])
+        return send_all(connection, data[gone:])
     gone = connection.sendmsg((head, body)) - len(head)
     if gone < 0:
-        return _send_all(connection, head[gone:] + body)
-    return _send_all(connection, memoryview(body)[gone:])
+        return send_all(connection, head[gone:] + body)
+    return send_all(connection, memoryview(body)[gone:])
 
 
-def _send_all(connection: _socket.socket, data: "bytes | memoryview") -> str:
+def send_all(connection: _socket.socket, data: "bytes | memoryview") -> str:
+    """Send data of which the peer has had some before; return CUT if it hung up, else WHOLE."""
     rest = memoryview(data)
     while rest:
         try:
             rest = rest[connection.send(rest) :]
         except BlockingIOError:
-            _block(connection)
+            block(connection)
         except _HUNG_UP:
             return CUT
     return WHOLE
@@ -178,7 +208,7 @@ def _is(connection: _socket.socket, name: "Any") -> bool:
         return False
 
 
-def _block(connection: _socket.socket) -> None:
+def block(connection: _socket.socket) -> None:
     """Have calls wait again: someone with a descriptor of this connection has set O_NONBLOCK."""
     connection.settimeout(None)
 

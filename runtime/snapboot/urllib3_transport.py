@@ -3,7 +3,14 @@
 Costs 80 ms of import. A call is made once: no retries, no redirects, no timeouts, no proxies.
 """
 
-from http.client import BadStatusLine, LineTooLong, RemoteDisconnected
+from http.client import (
+    BadStatusLine,
+    HTTPConnection,
+    HTTPException,
+    HTTPSConnection,
+    LineTooLong,
+    RemoteDisconnected,
+)
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -55,6 +62,10 @@ class Urllib3Transport:
         response.body = answer.data
         return response
 
+    def begin(self, target: str, headers: "Iterable[tuple[str, str]]") -> "Urllib3Upload":
+        """Begin a POST whose body is sent piece by piece, over a connection of its own."""
+        return Urllib3Upload(self._url, target, headers)
+
     def close(self) -> None:
         """Drop the connection; the next exchange makes a new one."""
         self._pool.close()
@@ -72,7 +83,69 @@ class Urllib3Transport:
             ) from exc
 
 
-def _failure(exc: HTTPError) -> type[RuntimeAPIError]:
+class Urllib3Upload:
+    """The body of one POST, by `http.client`: urllib3 sends no trailers."""
+
+    __slots__ = ("_accepting", "_connection", "_url")
+
+    def __init__(self, url: str, target: str, headers: "Iterable[tuple[str, str]]") -> None:
+        self._url = url
+        self._accepting = True
+        self._connection = _connection_of(url)
+        try:
+            self._connection.putrequest("POST", target, skip_accept_encoding=True)
+            for name, value in (*headers, ("Transfer-Encoding", "chunked")):
+                self._connection.putheader(name, value.encode("latin-1"))
+            self._connection.endheaders()
+        except OSError as exc:
+            self._connection.close()
+            raise ConnectionLostError(f"cannot connect to {url!r}: {exc}") from exc
+
+    def __repr__(self) -> str:
+        return f"<Urllib3Upload to {self._url}>"
+
+    def write(self, data: "bytes | memoryview") -> bool:
+        """Send a piece; return False when the peer takes no more."""
+        self._send(b"%x\r\n%b\r\n" % (len(data), bytes(data)))
+        return self._accepting
+
+    async def write_soon(self, data: "bytes | memoryview") -> bool:
+        """Do what `write` does; the event loop waits meanwhile."""
+        return self.write(data)
+
+    def finish(self, trailers: "list[tuple[str, str]]") -> Response:
+        """End the body and return the response.
+
+        Raises ConnectionLostError when there is none, ProtocolError when it is not HTTP.
+        """
+        lines = "".join(f"{name}: {value}\r\n" for name, value in trailers)
+        self._send(f"0\r\n{lines}\r\n".encode("latin-1"))
+        try:
+            answer = self._connection.getresponse()
+            values = {name.lower(): value for name, value in answer.headers.items()}
+            response = Response(answer.status, values, closing=True)
+            response.body = answer.read()
+        except (HTTPException, OSError) as exc:
+            raise _failure(exc)(f"no response from {self._url!r}: {exc}") from exc
+        finally:
+            self._connection.close()
+        return response
+
+    def _send(self, data: bytes) -> None:
+        if self._accepting:
+            try:
+                self._connection.send(data)
+            except OSError:
+                self._accepting = False
+
+
+def _connection_of(url: str) -> HTTPConnection:
+    parts = urllib3.util.parse_url(url)
+    kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+    return kind(parts.host or "", parts.port, timeout=None)
+
+
+def _failure(exc: Exception) -> type[RuntimeAPIError]:
     """Tell bytes that are no HTTP from bytes that are missing, by what urllib3 wraps."""
     cause = exc.args[-1] if exc.args else exc
     if isinstance(cause, RemoteDisconnected):  # a BadStatusLine, to http.client

@@ -211,12 +211,12 @@ class RuntimeAPI:
         if stage in (Stage.BEFORE_READING, Stage.MID_REQUEST):
             self._record(head)
             return ending
-        request = reader.whole(head)
+        request = head if reply.early else reader.whole(head)
         self._record(request)
         if stage is Stage.BEFORE_REPLY:
             return ending
         self._write(connection, reply, render(reply, *self._answer(connection, request, reply)))
-        closes = reply.closing or reply.framing is Framing.UNTIL_CLOSE
+        closes = reply.closing or reply.early or reply.framing is Framing.UNTIL_CLOSE
         return ending or (Ending.CLOSE if closes else None)
 
     def _ignore(self, reader: Reader) -> None:

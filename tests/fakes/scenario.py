@@ -64,7 +64,7 @@ class Reply:
     `status` and `body` None: the status and body that belong to the call. `headers` are added.
     `raw` takes the place of the whole reply. `piece_bytes` is how much goes out in one send.
     `pause_s` is how long the server waits in the middle of the body. `closing` announces
-    `Connection: close` and does it.
+    `Connection: close` and does it. `early` answers when the head is there, and takes no body.
     """
 
     status: int | None = None
@@ -76,6 +76,7 @@ class Reply:
     piece_bytes: int | None = None
     pause_s: float = 0
     closing: bool = False
+    early: bool = False
     cut: Cut | None = None
 
 

@@ -1,0 +1,134 @@
+"""Asynchronous handlers: one event loop for as long as the environment lives.
+
+It runs while a handler or a response of its kind is at work, and stands still in between, as the
+environment does on Lambda. Tasks may outlive the invocation that started them: they go on with the
+next one. Each invocation starts from the context variables that Function Init has left.
+"""
+
+import asyncio
+import sys
+from contextvars import copy_context
+
+from .environment import environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from contextvars import Context as Variables
+    from typing import Any, TypeVar
+
+    Hook = TypeVar("Hook", bound=Callable[[], object])
+
+
+class EnvironmentLoop:
+    """The event loop, made when it is first needed, by the function's own policy if it set one."""
+
+    __slots__ = ("_loop", "_task", "_variables")
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+        self._variables: Variables | None = None
+
+    def __repr__(self) -> str:
+        return f"<EnvironmentLoop {self._loop!r}>"
+
+    def run(self, awaitable: "Awaitable[Any]") -> "Any":
+        """Return what an awaitable returns; raise what it raises."""
+        loop = self._loop
+        if loop is None or loop.is_closed():
+            loop = self._loop = _new_loop()
+        task = self._variables_of_invocation().run(loop.create_task, _stopping(loop, awaitable))
+        self._task = task
+        task.add_done_callback(self._stop)  # where it is cancelled before it has begun
+        loop.run_forever()
+        if not task.done():
+            task.cancel()
+            raise RuntimeError(
+                "the event loop was stopped before the handler had ended; it belongs to the"
+                " runtime and goes on with the next event"
+            )
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            raise error
+        return task.result()
+
+    def _stop(self, task: "asyncio.Task[Any]") -> None:
+        if task is self._task:
+            task.get_loop().stop()
+
+    def _variables_of_invocation(self) -> "Variables":
+        if self._variables is None or environment.context is None:
+            self._variables = copy_context()
+            return self._variables
+        if environment.local is None:
+            environment.enter(environment.context)
+        assert environment.local is not None
+        variables = self._variables.copy()
+        variables.run(environment.local.set, environment.context)
+        return variables
+
+
+environment_loop = EnvironmentLoop()
+
+
+def on_init(hook: "Hook", /) -> "Hook":
+    """Have a function run at the end of Function Init, on the event loop if it is `async def`.
+
+    For what wants a running loop: clients, pools, background tasks. Serves as a decorator. They run
+    in the order in which they are registered; what one raises is an init error.
+    """
+    environment.on_init.append(hook)
+    return hook
+
+
+def run_on_init() -> None:
+    """Run what was registered. Raises what that raises."""
+    for hook in environment.on_init:
+        result: Any = hook()
+        if hasattr(type(result), "__await__"):
+            environment_loop.run(result)
+
+
+def awaiting(handler: "Callable[[Any, Any], Awaitable[Any]]") -> "Callable[[Any, Any], Any]":
+    """Return a handler that runs an asynchronous one on the environment's event loop."""
+
+    def call(event: "Any", context: "Any") -> "Any":
+        return environment_loop.run(handler(event, context))
+
+    return call
+
+
+async def _stopping(loop: asyncio.AbstractEventLoop, awaitable: "Awaitable[Any]") -> "Any":
+    """Stop the loop in the very round in which the awaitable ends."""
+    try:
+        return await awaitable
+    finally:
+        loop.stop()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.set_exception_handler(_log_in_its_variables)
+    if sys.version_info < (3, 12):  # from then on the loop calls the handler in them by itself
+        loop.set_task_factory(_task_with_variables)
+    return loop
+
+
+def _task_with_variables(
+    loop: asyncio.AbstractEventLoop, coroutine: "Any", context: "Variables | None" = None
+) -> "asyncio.Task[Any]":
+    variables = context or copy_context()
+    task = asyncio.Task(coroutine, loop=loop, context=variables)
+    task._variables = variables  # type: ignore[attr-defined]  # noqa: SLF001 - it is ours
+    return task
+
+
+def _log_in_its_variables(loop: asyncio.AbstractEventLoop, details: "dict[str, Any]") -> None:
+    variables = getattr(details.get("future"), "_variables", None)
+    (variables.run if variables else _call)(loop.default_exception_handler, details)
+
+
+def _call(function: "Callable[..., None]", *arguments: "Any") -> None:
+    function(*arguments)

@@ -1,0 +1,165 @@
+"""Results that are sent piece by piece, and results that must be awaited first.
+
+A generator, any other iterator, their asynchronous kin, and an `HttpResponse` whose body is one of
+them. Nothing is sent before the first piece is there: until then an exception is answered like any
+other. After it, the error travels behind the pieces, in the trailers.
+"""
+
+from .api import HTTP_TYPE, JSON_TYPE, STREAM_ERROR_BODY, STREAM_ERROR_TYPE, STREAM_TYPE
+from .codec import codec, encoded_result
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from typing import Any
+
+    from .api import Invocation, Upload
+
+    Piece = bytes | memoryview
+
+
+class Stream:
+    """A result on its way: its first piece, and where the others come from."""
+
+    __slots__ = ("_first", "_pieces")
+
+    def __init__(self, pieces: "Any", prelude: bytes = b"") -> None:
+        """Wait for the first piece. Raises what the source raises before it has one."""
+        self._pieces: Any = encoded_soon(pieces) if is_asynchronous(pieces) else encoded(pieces)
+        self._first = prelude + bytes(self._next())
+
+    def __repr__(self) -> str:
+        return f"<Stream of {self._pieces!r}>"
+
+    def send(self, invocation: "Invocation", content_type: str) -> None:
+        """Send all pieces. Raises RuntimeAPIError when the process must end.
+
+        What the source raises is logged, and sent in the trailers.
+        """
+        upload = invocation.begin(content_type)
+        trailers = []
+        try:
+            self._send(upload)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as exc:
+            trailers = _trailers(exc, invocation.request_id)
+        invocation.finish(upload, trailers)
+
+    def _next(self) -> "Piece":
+        if is_asynchronous(self._pieces):
+            from .aio import environment_loop
+
+            return environment_loop.run(_first_of(self._pieces))  # type: ignore[no-any-return]
+        return next(self._pieces, b"")
+
+    def _send(self, upload: "Upload") -> None:
+        if is_asynchronous(self._pieces):
+            from .aio import environment_loop
+
+            environment_loop.run(_sent_soon(upload, self._first, self._pieces))
+            return
+        try:
+            accepting = not self._first or upload.write(self._first)
+            self._first = b""
+            while accepting and (piece := next(self._pieces, None)) is not None:
+                accepting = upload.write(piece)
+        finally:
+            self._pieces.close()
+
+
+async def _first_of(pieces: "Any") -> "Piece":
+    try:
+        return await pieces.__anext__()  # type: ignore[no-any-return]
+    except StopAsyncIteration:
+        return b""
+
+
+async def _sent_soon(upload: "Upload", first: "Piece", pieces: "Any") -> None:
+    try:
+        if not first or await upload.write_soon(first):
+            async for piece in pieces:
+                if not await upload.write_soon(piece):
+                    break
+    finally:
+        await pieces.aclose()
+
+
+def resolved(result: "Any") -> "tuple[bytes | Stream, str]":
+    """Return body and content type of a result that must be awaited or streamed.
+
+    Raises what it raises when it is awaited, or before its first piece.
+    """
+    if hasattr(type(result), "__await__"):
+        from .aio import environment_loop
+
+        return encoded_result(environment_loop.run(result))
+    if not hasattr(type(result), "__lambda_response__"):
+        return Stream(result), STREAM_TYPE
+    if is_source(result.body):
+        return Stream(result.body, result.prelude()), HTTP_TYPE
+    return codec.encode(result.document()), JSON_TYPE
+
+
+def is_source(value: "Any") -> bool:
+    """Whether a value is an iterator, an asynchronous one included."""
+    kind = type(value)
+    return hasattr(kind, "__next__") or hasattr(kind, "__anext__")
+
+
+def is_asynchronous(value: "Any") -> bool:
+    """Whether an iterator must be awaited."""
+    return hasattr(type(value), "__anext__")
+
+
+def encoded(pieces: "Iterator[Any]") -> "Iterator[Piece]":
+    """Yield the pieces that are not empty, as bytes; end the source with this generator."""
+    try:
+        for position, piece in enumerate(pieces):
+            data = as_bytes(piece, position)
+            if len(data):
+                yield data
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            close()
+
+
+async def encoded_soon(pieces: "AsyncIterator[Any]") -> "AsyncIterator[Piece]":
+    """Do what `encoded` does, with a source that must be awaited."""
+    position = 0
+    try:
+        async for piece in pieces:
+            data = as_bytes(piece, position)
+            position += 1
+            if len(data):
+                yield data
+    finally:
+        close = getattr(pieces, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def as_bytes(piece: "Any", position: int) -> "Piece":
+    """Return a piece as it goes out. Raises TypeError for what is neither text nor bytes."""
+    if isinstance(piece, bytes):
+        return bytes(piece)
+    if isinstance(piece, str):
+        return piece.encode()
+    try:
+        return memoryview(piece).cast("B")
+    except TypeError:
+        raise TypeError(
+            f"chunk {position} of the streamed response is of type {type(piece).__name__!r}: yield"
+            " str or bytes (for JSON, json.dumps(...))"
+        ) from None
+
+
+def _trailers(error: BaseException, request_id: str) -> "list[tuple[str, str]]":
+    from binascii import b2a_base64
+
+    from .main import reported
+
+    report = reported(error, request_id)
+    document = b2a_base64(report.document, newline=False).decode()
+    return [(STREAM_ERROR_TYPE, report.header_type), (STREAM_ERROR_BODY, document)]

@@ -1,0 +1,225 @@
+"""Results that are sent piece by piece: generators, iterators, and their asynchronous kin."""
+
+import base64
+import json
+
+import pytest
+
+from tests.fakes.function import Function
+from tests.fakes.runtime_api import Call, Event, Reply
+
+MODE = "Lambda-Runtime-Function-Response-Mode"
+ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
+ERROR_BODY = "Lambda-Runtime-Function-Error-Body"
+HTTP_TYPE = "application/vnd.awslambda.http-integration-response"
+
+
+def streamed(function: Function, code: str, **settings):
+    """Run a function for one event; return the request that carried its stream, and the log."""
+    function.code(code)
+    run = function.run(Event(), Event(b"0"), **settings)
+    first = run.answers[0]
+    assert first.call is Call.RESPONSE, first.body
+    assert first.header(MODE) == "streaming"
+    assert first.header("Transfer-Encoding") == "chunked"
+    assert first.complete
+    assert run.returncode is None
+    return first, run
+
+
+def document_in(request) -> dict:
+    trailers = dict(request.trailers)
+    return json.loads(base64.b64decode(trailers[ERROR_BODY]))
+
+
+SOURCES = {
+    "a generator": "def handler(event, context):\n    yield 'one '\n    yield b'two'",
+    "an asynchronous generator": (
+        "async def handler(event, context):\n    yield 'one '\n    yield b'two'"
+    ),
+    "an iterator": "def handler(event, context): return iter(['one ', b'two'])",
+    "an iterator from a coroutine": "async def handler(event, context): return iter(['one two'])",
+    "an asynchronous iterator": """
+class Source:
+    pieces = iter(["one ", bytearray(b"two")])
+    def __aiter__(self): return self
+    async def __anext__(self):
+        for piece in self.pieces: return piece
+        raise StopAsyncIteration
+def handler(event, context): return Source()""",
+    "a file": "import io\ndef handler(event, context): return io.BytesIO(b'one two')",
+    "memory of any shape": (
+        "import array\ndef handler(event, context):\n"
+        "    yield memoryview(b'one ')\n    yield array.array('H', b'two '[:4])[:1]\n    yield 'o'"
+    ),
+}
+
+
+@pytest.mark.parametrize("code", SOURCES.values(), ids=SOURCES)
+def test_what_yields_is_streamed(function: Function, over, code):
+    request, run = streamed(function, code, environment=over)
+    assert bytes(request.body) == b"one two"
+    assert request.trailers == ()
+    assert request.header("Content-Type") == "application/octet-stream"
+    assert request.header("Trailer") == f"{ERROR_TYPE}, {ERROR_BODY}"
+    assert len(run.answers) == 2, "the next event is served"
+
+
+def test_the_invocation_id_is_echoed(function: Function):
+    function.code("def handler(event, context): yield 'x'")
+    header = ("Lambda-Runtime-Invocation-Id", "attempt-7")
+    run = function.run(Event(headers=dict([header])))
+    assert run.answers[0].header(header[0]) == "attempt-7"
+
+
+def test_a_stream_of_nothing_is_an_empty_response(function: Function, over):
+    request, _ = streamed(function, "def handler(e, c): yield from ('', b'')", environment=over)
+    assert request.body == b""
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_status_headers_and_cookies_go_ahead_of_the_body(function: Function, over, kind):
+    request, _ = streamed(
+        function,
+        f"""
+        import snapboot
+
+        {kind} body():
+            yield "hello"
+
+        def handler(event, context):
+            headers = {{"content-type": "text/plain"}}
+            return snapboot.HttpResponse(201, headers, ["a=1", "b=2"], body())
+        """,
+        environment=over,
+    )
+    assert request.header("Content-Type") == HTTP_TYPE
+    prelude, body = bytes(request.body).split(bytes(8))
+    assert json.loads(prelude) == {
+        "statusCode": 201,
+        "headers": {"content-type": "text/plain"},
+        "cookies": ["a=1", "b=2"],
+    }
+    assert body == b"hello"
+
+
+def test_a_whole_http_response_is_the_document_that_integrations_take(function: Function):
+    function.code("""
+        import snapboot
+
+        def handler(event, context):
+            return snapboot.HttpResponse(404, {"x": "y"}, ["a=1"], event and b"\\0" or "text")
+    """)
+    text = {"statusCode": 404, "headers": {"x": "y"}, "cookies": ["a=1"], "body": "text"}
+    binary = {**text, "body": "AA==", "isBase64Encoded": True}
+    assert function.run(Event(b"0"), Event(b"1")).results == [text, binary]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("99", "status of an HTTP response is 99"),
+        ("'200'", "status of an HTTP response is '200'"),
+        ("200, {'a': 1}", "header 'a' is 1"),
+        ("200, {}, 'a=1'", "cookies are 'a=1'; give a list"),
+        ("200, {}, [], {'a': 1}", "of type 'dict'; it can be bytes"),
+    ],
+)
+def test_an_http_response_that_cannot_be_sent_says_why(function: Function, arguments, complaint):
+    function.code(f"import snapboot\ndef handler(e, c): return snapboot.HttpResponse({arguments})")
+    assert complaint in function.run(Event()).document["errorMessage"]
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_an_error_before_the_first_byte_is_answered_like_any_other(function: Function, over, kind):
+    function.code(f"""
+        {kind} handler(event, context):
+            yield ""
+            raise KeyError("early")
+            yield "never"
+    """)
+    run = function.run(Event(), environment=over)
+    assert run.error.call is Call.ERROR
+    assert run.document["errorType"] == "KeyError"
+    assert [line for line in run.document["stackTrace"] if "handler" in line]
+    assert not [line for line in run.document["stackTrace"] if "asyncio" in line]
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_an_error_amid_the_stream_is_in_the_trailers_and_in_the_log(function: Function, over, kind):
+    code = f"""
+        {kind} handler(event, context):
+            yield "begun"
+            raise ValueError("late: ü")
+    """
+    request, run = streamed(function, code, environment=over)
+    assert bytes(request.body) == b"begun"
+    assert dict(request.trailers)[ERROR_TYPE] == "ValueError"
+    document = document_in(request)
+    assert document["errorMessage"] == "late: ü"
+    assert document["requestId"] == request.request_id
+    assert "in handler" in document["stackTrace"][0]
+    assert "[ERROR] ValueError: late: ü" in run.stdout
+
+
+def test_a_chunk_of_another_type_is_named_with_its_place(function: Function):
+    request, _ = streamed(function, "def handler(e, c):\n    yield 'a'\n    yield {'b': 1}")
+    message = document_in(request)["errorMessage"]
+    assert message.startswith("chunk 1 of the streamed response is of type 'dict'")
+
+
+def test_a_refused_stream_closes_its_generator(function: Function):
+    function.code("""
+        closed = []
+
+        def pieces():
+            try:
+                while True:
+                    yield b"x" * 100_000
+            finally:
+                closed.append(True)
+
+        def handler(event, context):
+            return closed if event else pieces()
+    """)
+    refusal = Reply(status=413, early=True)
+    run = function.run(Event(b"0"), Event(b"1"), faults={Call.RESPONSE: [refusal]})
+    assert run.answers[-1].json() == [True]
+
+
+def test_many_small_pieces_at_once_are_few_system_calls(function: Function, tmp_path):
+    code = "def handler(event, context):\n    for n in range(100_000): yield f'{n:08d}'"
+    request, _ = streamed(function, code)
+    assert bytes(request.body) == b"".join(b"%08d" % n for n in range(100_000))
+
+
+def test_millions_of_empty_pieces_are_nothing(function: Function):
+    code = "def handler(event, context):\n    for _ in range(1_000_000): yield ''\n    yield 'x'"
+    request, _ = streamed(function, code)
+    assert bytes(request.body) == b"x"
+
+
+def test_a_codec_of_the_functions_own_is_not_handed_a_generator(function: Function):
+    code = """
+        import json
+        import snapboot
+
+        snapboot.set_codec(dumps=lambda value: json.dumps(value, default=str))
+
+        def handler(event, context):
+            return (piece for piece in ("a", "b"))
+    """
+    request, _ = streamed(function, code)
+    assert bytes(request.body) == b"ab"
+
+
+def test_an_error_in_finally_is_reported_and_the_next_event_served(function: Function):
+    code = """
+        def handler(event, context):
+            try:
+                yield "a"
+            finally:
+                raise RuntimeError("in finally")
+    """
+    request, _ = streamed(function, code)
+    assert document_in(request)["errorMessage"] == "in finally"
