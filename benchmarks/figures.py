@@ -81,9 +81,20 @@ def figures(recording: Recording) -> list[Figure]:
 
 def _init(recording: Recording) -> list[Figure]:
     return [
-        _figure(recording, "spawn to next", "ms", _ready_ms),
-        _figure(recording, "CPU time to next", "ms", _cpu_ms),
+        _figure(recording, f"{name}{suffix}", "ms", _beside(value, path_file=path_file))
+        for path_file, suffix in ((False, ""), (True, ", one .pth file"))
+        for name, value in (("spawn to next", _ready_ms), ("CPU time to next", _cpu_ms))
     ]
+
+
+def _beside(
+    value: Callable[[object], float | None], *, path_file: bool
+) -> Callable[[object], float | None]:
+    def chosen(sample: object) -> float | None:
+        found = isinstance(sample, InitSample) and sample.path_file == path_file
+        return value(sample) if found else None
+
+    return chosen
 
 
 def _warm(recording: Recording) -> list[Figure]:

@@ -14,12 +14,16 @@ NOTHING: Final = "nothing"
 
 @dataclass(frozen=True, slots=True)
 class InitSample:
-    """One start: from spawn to ready, and the CPU time that took, where the system tells."""
+    """One start: from spawn to ready, and the CPU time that took, where the system tells.
+
+    `path_file` is whether the interpreter's site-packages had a `.pth` file.
+    """
 
     round: int
     contender: str
     ready_ns: int
     cpu_ns: int | None
+    path_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # A scenario's figure, and how the README calls it.
 CHOSEN: Final = {
     ("init", "spawn to next"): "start: spawn to first `next`",
+    ("init", "spawn to next, one .pth file"): "the same beside one `.pth` file",
     ("warm", "round trip, 200 B"): "warm round trip, 200 B event",
     ("warm", "CPU time, 200 B"): "CPU time for it",
     ("warm", "round trip, 5 MB"): "warm round trip, 5 MB of mixed JSON",

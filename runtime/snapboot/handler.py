@@ -74,7 +74,7 @@ def add_site_packages(*, after_library: bool = False) -> None:
 
 def _standard_library() -> int:
     """Return where on `sys.path` the standard library begins: with a zip that need not exist."""
-    archive = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
+    archive = f"{_python().replace('.', '')}.zip"
     at = 0
     while at < len(sys.path) and not sys.path[at].endswith(archive):
         at += 1

@@ -21,9 +21,12 @@ def engine() -> "tuple[Callable[..., object], Callable[..., bytes], type[ValueEr
 
     Raises ImportError when there is no orjson, or none that is safe to import here.
     """
-    shadow = None if "orjson" in sys.modules else _shadow_of_standard_library()
-    if shadow is not None:
-        raise ImportError(f"orjson would import {shadow!r} in the place of the standard library's")
+    if "orjson" not in sys.modules:
+        shadow = _shadow_of_standard_library()
+        if shadow is not None:
+            raise ImportError(f"orjson would import {shadow!r} in place of the standard library's")
+        if not getattr(sys, "_is_gil_enabled", bool)() and "t" in sys.abiflags:
+            raise ImportError("orjson would turn the GIL on, which this build runs without")
     import orjson
 
     if not all(hasattr(orjson, name) for name in NEEDED):
@@ -42,9 +45,8 @@ def engine() -> "tuple[Callable[..., object], Callable[..., bytes], type[ValueEr
 
 def _shadow_of_standard_library() -> "str | None":
     """Return a file that lies ahead of the standard library and has a name out of it."""
-    archive = f"python{sys.version_info[0]}{sys.version_info[1]}.zip"
     for folder in sys.path:
-        if folder.endswith(archive):
+        if folder == sys._stdlib_dir:  # type: ignore[attr-defined]  # noqa: SLF001
             break
         try:
             names = posix.listdir(folder or ".")

@@ -138,6 +138,13 @@ class TestAQuickRunOfEverything:
 
         assert rows == {(number, name) for number in range(3) for name in contenders.LAYOUTS}
 
+    def test_starts_what_runs_functions_beside_a_path_file_too(self, measured: Path) -> None:
+        rows = raw(measured, "init")["samples"]
+        beside = {(row["round"], row["contender"]) for row in rows if row["path_file"]}
+        invokable = set(contenders.LAYOUTS) - {contenders.FLOOR}
+
+        assert beside == {(number, name) for number in range(3) for name in invokable}
+
     def test_times_every_start_in_both_clocks(self, measured: Path) -> None:
         for row in raw(measured, "init")["samples"]:
             assert row["ready_ns"] > 0
@@ -767,6 +774,14 @@ def test_a_table_shows_medians_spreads_overheads_and_ratios() -> None:
         "| 0.34 (0.30\N{EN DASH}0.36) |\n"
         "| the same, less the interpreter's, ms | 1 | 11 | - | 0.09 (0.05\N{EN DASH}0.12) |\n"
     )
+
+
+def test_starts_beside_a_path_file_are_figures_of_their_own() -> None:
+    beside = [replace(start, path_file=True, ready_ns=2 * start.ready_ns) for start in THREE_STARTS]
+    found = {each.name: each for each in figures(recording("init", *THREE_STARTS, *beside))}
+
+    assert found["spawn to next"].values["snapboot"] == [9, 10, 11]
+    assert found["spawn to next, one .pth file"].values["snapboot"] == [18, 20, 22]
 
 
 def test_a_table_without_ours_has_no_ratio() -> None:
