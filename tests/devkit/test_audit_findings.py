@@ -292,13 +292,18 @@ def test_names_that_stand_for_two_things_are_told(tmp_path, files, code):
 
 
 def test_a_pth_that_runs_code_is_worse_than_one_that_names_folders(tmp_path):
-    folder = sound(tmp_path, {"hook.pth": "# why\nimport hook\n"})
+    name = "python/lib/python3.11/site-packages/hook.pth"
+    folder = sound(tmp_path, {name: "# why\nimport hook\n"})
     finding = found(folder, "site-file")
     assert finding.severity.value == "warning"
     assert "'import hook'" in finding.message
     assert "2 to 3 ms" in finding.message
-    filled(folder, {"hook.pth": "vendored\n"})
+    filled(folder, {name: "vendored\n"})
     assert found(folder, "site-file").severity.value == "note"
+
+
+def test_a_pth_in_the_functions_own_folder_is_not_read(tmp_path):
+    assert codes(audit(sound(tmp_path, {"distutils-precedence.pth": "import os\n"}))) == {}
 
 
 def test_a_package_above_the_limit_names_its_largest_parts(tmp_path):

@@ -227,11 +227,14 @@ def test_tags_are_not_multiplied_out_without_end(tmp_path, tag):
 
 
 def test_a_text_longer_than_any_is_not_read(tmp_path):
-    files = {"a-1.dist-info/WHEEL": "Tag: py3-none-any\n" * 20_000, "a.pth": "x\n" * 200_000}
+    files = {
+        "a-1.dist-info/WHEEL": "Tag: py3-none-any\n" * 20_000,
+        "x/site-packages/a.pth": "x\n" * 200_000,
+    }
     folder = compile_all(filled(tmp_path, APP | files))
     unread = {one.path: one.message for one in audit(folder).findings if one.code == "unread"}
     assert unread.keys() == files.keys()
-    assert f"more than {MAX_TEXT_BYTES}" in unread["a.pth"]
+    assert f"more than {MAX_TEXT_BYTES}" in unread["x/site-packages/a.pth"]
 
 
 def test_folders_of_packages_without_end_are_not_all_looked_through(tmp_path):

@@ -122,6 +122,17 @@ def test_what_only_a_compiler_reads_goes_unless_the_package_knows_of_it(tmp_path
     assert savings.files == {stripping.HEADERS: 2}
 
 
+def test_copies_of_a_library_under_its_other_names_become_links(tmp_path):
+    names = ["libfruit.so", "libfruit.so.2", "libfruit.so.2.1"]
+    files = {f"fruit/{name}": "same" * 100 for name in names}
+    files |= {"fruit/libother.so": "same" * 100, "fruit/libfruit.so.3": "else" * 100}
+    _, savings = stripped(tmp_path, files)
+    links = {path.name: str(path.readlink()) for path in tmp_path.rglob("*") if path.is_symlink()}
+    assert links == dict.fromkeys(names[:2], names[2])
+    assert (tmp_path / "fruit/libfruit.so").read_text() == "same" * 100
+    assert savings.sizes == {stripping.COPIES: 800}
+
+
 def test_what_no_distribution_recorded_stays(tmp_path):
     filled(tmp_path, {"fruit/tests/mine.json": "{}"})
     left, _ = stripped(tmp_path, {"fruit/__init__.py": "", "fruit/tests/test_fruit.py": TEST})

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from snapboot_devkit.package.audit.modules import cached
 from snapboot_devkit.package.audit.sealed import source_path
 from snapboot_devkit.package.checks import binaries, sizes
-from snapboot_devkit.package.checks.contents import Package, opened
+from snapboot_devkit.package.checks.contents import Kind, Package, opened
 from snapboot_devkit.package.checks.distributions import distributions
 from snapboot_devkit.package.checks.finding import counted, listed
 from snapboot_devkit.package.checks.folders import FolderStore
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 TESTS: Final = "tests of libraries"
 STUBS: Final = "type stubs (.pyi)"
 HEADERS: Final = "what only a compiler reads (.h, .pxd, .pyx, .c)"
+COPIES: Final = "copies of a shared library under its other names, now links"
 SYMBOLS: Final = "debug sections and symbols"
 DOUBLES: Final = "bytecode that the module archive has, too"
 
@@ -54,6 +55,8 @@ _FOR_COMPILERS: Final = (".h", ".hpp", ".hh", ".c", ".cc", ".cpp", ".pxd", ".pyx
 _READ_HEADERS: Final = re.compile(rb"\.(?:h|hpp|hh|c|cc|cpp|pxd|pyx|pxi)[\"']")
 # By kind, the suffixes, and the signs that a package reads such files itself.
 _UNREAD: Final = {STUBS: ((".pyi",), _READ_STUBS), HEADERS: (_FOR_COMPILERS, _READ_HEADERS)}
+# "libfruit.so" of "libfruit.so.2.1": a wheel cannot hold links, so it has copies.
+_LIBRARY: Final = re.compile(r"(lib[^/]+\.so)(?:\.[\d.]+)?")
 # Of binutils and LLVM; the first one that knows the architecture is taken.
 _PROGRAMS: Final = ("strip", "{machine}-linux-gnu-strip", "llvm-strip")
 _LIMIT_S: Final = 120.0
@@ -93,6 +96,7 @@ def strip(root: Path, architecture: Architecture, savings: Savings) -> None:
     package = opened(FolderStore(root))
     places = layout(package, image=False)
     _strip_libraries(root, package, places, savings)
+    _link_copies(root, package, places, savings)
     _strip_symbols(root, architecture, savings)
 
 
@@ -203,6 +207,22 @@ def _parents(path: str) -> list[str]:
 
 def _top(path: str) -> str:
     return path.partition("/")[0]
+
+
+def _link_copies(root: Path, package: Package, places: Layout, savings: Savings) -> None:
+    """Make links, as the library's own installation has them, of copies beside each other."""
+    groups: dict[tuple[str, str, int], list[str]] = {}
+    for path in sorted({path for one in distributions(package, places) for path in one.files}):
+        entry = package.entries[path]
+        if entry.kind is Kind.FILE and (match := _LIBRARY.fullmatch(entry.name)):
+            groups.setdefault((entry.folder, match[1], entry.size), []).append(path)
+    for paths in groups.values():
+        whole, *others = sorted(paths, key=len, reverse=True)
+        for path in others:
+            if (root / path).read_bytes() == (root / whole).read_bytes():
+                (root / path).unlink()
+                (root / path).symlink_to(whole.rpartition("/")[2])
+                savings.count(COPIES, package.entries[path].size)
 
 
 # ---- ELF files -------------------------------------------------------------------------------
