@@ -14,6 +14,7 @@ import pytest
 from oracles import OracleUnavailable, awslambdaric
 from snapboot_devkit import aws_runtime
 from tests.fakes.contenders import ROOT, Contender
+from tests.fakes.frames import frames
 from tests.fakes.runtime_api import Event
 
 if TYPE_CHECKING:
@@ -249,6 +250,79 @@ def test_bash_reads_the_script_as_any_other_shell_does(function: Function, var_r
     script = str(var_runtime / "bootstrap.py")
     run = started(function, *BASH, str(EXEC), python, "-X", "utf8", script)
     assert seen(run)["options"][1] == 1
+
+
+def test_snapshot_hooks_run_as_on_the_managed_runtime(function: Function, var_runtime, layer):
+    function.code("""
+        from snapshot_restore_py import register_after_restore, register_before_snapshot
+
+        register_before_snapshot(print, "before")
+        register_after_restore(print, "after")
+
+        def handler(event, context):
+            return event
+    """)
+    snap_start = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+    runs = [
+        function.run(Event(b"1"), contender=on(var_runtime, **variables, **snap_start))
+        for variables in ({}, {WRAPPER: str(layer / "snapboot")})
+    ]
+    for run in runs:
+        assert (run.result, run.stdout, run.stderr) == (1, "before\nafter\n", "")
+        assert [request.call for request in run.requests] == [
+            request.call for request in runs[0].requests
+        ]
+
+
+def test_records_go_to_the_log_descriptor_as_frames(function: Function, var_runtime, layer):
+    function.code("""
+        import logging, os
+
+        def handler(event, context):
+            logging.error("two\\nlines")
+            return os.environ.get("_LAMBDA_TELEMETRY_LOG_FD")
+    """)
+    log = function.root.parent / "log"
+    texts = []
+    for variables in ({}, {WRAPPER: str(layer / "snapboot")}):
+        contender = on(var_runtime, _LAMBDA_TELEMETRY_LOG_FD="3", **variables)
+        command = ["sh", "-c", f'exec "$0" 3>{log}', *contender.command("")]
+        framed = Contender("framed", lambda _, command=command: command, contender.environment)
+        assert function.run(Event(), contender=framed).result is None
+        (frame,) = frames(log.read_bytes())
+        texts.append((frame.kind, frame.text.partition("Z\t")[2]))
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_no_harm(function: Function, var_runtime, layer, closed):
+    function.code("def handler(event, context): print(event); return type(context).__module__")
+    start = f'exec "$0" {closed}'
+    contender = on(var_runtime, **{WRAPPER: str(layer / "snapboot")})
+    under = Contender(
+        "closed", lambda _: ["sh", "-c", start, *contender.command("")], contender.environment
+    )
+    assert function.run(Event(), contender=under).result == "snapboot.context"
+
+
+@pytest.mark.parametrize("name", ["ENV", "BASH_ENV", "CDPATH", "PS4", "SHELLOPTS"])
+def test_variables_that_a_shell_goes_by_change_nothing(
+    function: Function, var_runtime, layer, name
+):
+    function.code(SEEN)
+    (function.root / "profile").write_text("exit 3\n")
+    mine = str(function.root / "profile") if name != "SHELLOPTS" else "xtrace"
+    contender = on(var_runtime, **{WRAPPER: str(layer / "snapboot"), name: mine})
+    assert function.run(Event(), contender=contender).result["client"] == "snapboot"
+
+
+def test_a_setting_that_has_no_such_choice_is_an_init_error_as_everywhere(
+    function: Function, var_runtime, layer
+):
+    function.code(SEEN)
+    variables = {WRAPPER: str(layer / "snapboot"), "SNAPBOOT_JSON": "yaml"}
+    run = function.run(contender=on(var_runtime, **variables))
+    assert "SNAPBOOT_JSON is 'yaml'" in run.document["errorMessage"]
 
 
 # --- a second wrapper ---------------------------------------------------------------------------
