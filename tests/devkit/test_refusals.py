@@ -1,8 +1,10 @@
 """What is refused is told: one line at the terminal, with what to do instead."""
 
+import ast
 import contextlib
 import http.client
 import json
+import re
 import socket
 
 import pytest
@@ -17,6 +19,7 @@ from tests.devkit.hosted import DEADLINE_S, config
 from tests.devkit.outside import served, streaming
 from tests.devkit.test_command import snapboot
 from tests.devkit.test_start import started  # noqa: F401 - a fixture
+from tests.fakes.contenders import ROOT
 
 # ---- what is typed ---------------------------------------------------------------------------
 
@@ -136,6 +139,43 @@ def test_so_it_is_while_the_host_serves(started, code):  # noqa: F811
 )
 def test_why_an_address_cannot_be_had_decides_the_remedy(port, error, told):
     assert told in str(_no_address("host", port, error))
+
+
+REFUSALS = {
+    "AddressInUseError", "ConfigError", "HostError", "InvokeError", "RefusedError", "SourceError",
+    "UsageError", "_forbidden", "bad_content", "bad_parameter", "invalid", "not_found",
+}  # fmt: skip
+REMEDIES = re.compile(
+    r"; |must|use |give |write |choose |leave |one of|one line|such as|takes|has URLs|by --|only version"
+)
+# The messages of which a part says what to do that the caller gives.
+COMPLETED = {"handlers.py", "tree.py"}
+# What the Invoke API says itself.
+OF_LAMBDA = {"Could not parse request body into json: "}
+
+
+def _refusals():
+    for file in sorted((ROOT / "devkit" / "snapboot_devkit").rglob("*.py")):
+        if {"cli", "host", "debugging"} & set(file.parts) and file.name not in COMPLETED:
+            for call in ast.walk(ast.parse(file.read_text())):
+                name = getattr(call, "func", None)
+                if getattr(name, "id", None) in REFUSALS and call.args:
+                    yield file.relative_to(ROOT), call
+
+
+def test_every_message_of_the_code_that_refuses_says_what_to_do():
+    silent = []
+    for file, call in _refusals():
+        texts = [
+            part.value
+            for argument in call.args
+            for part in ast.walk(argument)
+            if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        ]
+        message = "".join(texts)
+        if " " in message and not REMEDIES.search(message) and not OF_LAMBDA & set(texts):
+            silent.append(f"{file}:{call.lineno}: {message}")
+    assert silent == []
 
 
 # ---- what is asked for -----------------------------------------------------------------------

@@ -82,7 +82,10 @@ def _given(argument: str) -> bytes:
         # The numbers are of no interest, and Python refuses very long ones.
         json.loads(content.decode(), parse_int=float)
     except (ValueError, RecursionError) as exc:
-        raise UsageError(f"the event in {_origin(argument)} is not JSON: {exc}") from exc
+        raise UsageError(
+            f"the event in {_origin(argument)} is not JSON: {exc}; "
+            "give JSON, @file, or - for standard input"
+        ) from exc
     return content
 
 
@@ -127,4 +130,6 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as exc:
-        raise UsageError(f"cannot read the event file {str(path)!r}: {exc.strerror}") from exc
+        raise UsageError(
+            f"cannot read the event file {str(path)!r}: {exc.strerror}; give its path as @path"
+        ) from exc

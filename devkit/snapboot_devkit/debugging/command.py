@@ -77,7 +77,9 @@ def _check_debugpy(python: str, task_root: Path) -> None:
             [python, "-c", _HAS_DEBUGPY], cwd=task_root, timeout=_ANSWER_LIMIT_S, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as exc:
-        raise ConfigError(f"cannot ask {python!r} for debugpy: {exc}") from exc
+        raise ConfigError(
+            f"cannot ask {python!r} for debugpy: {exc}; name an interpreter by --python"
+        ) from exc
     if asked.returncode:
         raise ConfigError(
             f"{python!r} has no debugpy; install it with `{python} -m pip install debugpy`, or "

@@ -204,7 +204,9 @@ def _split_command(text: str) -> list[str]:
     try:
         words = shlex.split(text)
     except ValueError as exc:
-        raise ConfigError(f"bootstrap {text!r} cannot be read as a command: {exc}") from exc
+        raise ConfigError(
+            f"bootstrap {text!r} cannot be read as a command: {exc}; write it as in a shell"
+        ) from exc
     if not words:
         raise ConfigError("bootstrap is empty; give a command, or leave it out for snapboot's own")
     return words

@@ -286,7 +286,7 @@ class LocalHost:
 
 def _by_name(functions: tuple[FunctionConfig, ...]) -> dict[str, FunctionConfig]:
     if not functions:
-        raise ConfigError("a host needs at least one function")
+        raise ConfigError("a host needs at least one function; give it a FunctionConfig")
     named = {config.name: config for config in functions}
     if len(named) < len(functions):
         names = sorted(config.name for config in functions)

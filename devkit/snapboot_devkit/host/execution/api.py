@@ -13,6 +13,7 @@ from weakref import WeakSet
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.http import site
+from snapboot_devkit.host.http.connection import Refused, unheard
 from snapboot_devkit.host.http.exchange import Body, Head, Response, error_response
 from snapboot_devkit.host.http.server import listen
 from snapboot_devkit.host.lifecycle import messages as msg
@@ -48,8 +49,15 @@ class _Call:
 class EnvironmentApi:
     """The server that `AWS_LAMBDA_RUNTIME_API` names."""
 
-    def __init__(self, owner: Owner, config: FunctionConfig, known: services.Services) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        config: FunctionConfig,
+        known: services.Services,
+        refused: Refused = unheard,
+    ) -> None:
         """Tell `owner` of every call; `known` is what the services beside the APIs tell."""
+        self._refused = refused
         self.services = known
         self._owner = owner
         self._facts = _facts(config)
@@ -71,7 +79,7 @@ class EnvironmentApi:
 
     async def open(self) -> None:
         """Listen, on a port of its own."""
-        self._server = await listen(self, _LOOPBACK, 0)
+        self._server = await listen(self, _LOOPBACK, 0, refused=self._refused)
 
     async def close(self) -> None:
         """Stop listening and end all connections."""

@@ -21,6 +21,7 @@ from snapboot_devkit.host.execution.api import EnvironmentApi
 from snapboot_devkit.host.execution.clock import Clock
 from snapboot_devkit.host.execution.frost import Frost
 from snapboot_devkit.host.execution.relay import Relay
+from snapboot_devkit.host.http.refusal_line import refusal_line
 from snapboot_devkit.host.lifecycle import effects, records, terms
 from snapboot_devkit.host.lifecycle import messages as msg
 from snapboot_devkit.host.lifecycle.core import Environment
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.execution.shared import Shared
     from snapboot_devkit.host.front.callers import Caller
+    from snapboot_devkit.host.http.exchange import Head, Response
     from snapboot_devkit.host.lifecycle.terms import Invocation
     from snapboot_devkit.host.sources.code import Code, ExtensionFile
 
@@ -98,7 +100,7 @@ class LocalEnvironment:
         self._telemetry = Telemetry(facts)
         log = LogStream(shared.log, config.name, self.log_stream)
         self._journal = Journal(_form(config, facts), log, self._telemetry)
-        self._api = EnvironmentApi(self, config, _services(config))
+        self._api = EnvironmentApi(self, config, _services(config), self._refused)
         self._sandbox: Sandbox
         self._worker_logs: LogSocket | None = None
         self._frost: Frost | None = None
@@ -243,6 +245,10 @@ class LocalEnvironment:
             # What was printed before belongs to the invocation that ends here.
             self._flush()
         self._feed(message)
+
+    def _refused(self, head: Head | None, response: Response) -> None:
+        """Note a call that was refused: runtimes and extensions may keep to themselves why."""
+        self._note(refusal_line(head, response).removeprefix("snapboot: "))
 
     def printed(self, name: str | None, line: str) -> None:
         """Take a line of a process's output."""

@@ -67,4 +67,6 @@ class Spawner:
         try:
             self._join()
         except OSError as exc:
-            self._failure = LaunchError(f"cannot make the place for a process: {exc}")
+            self._failure = LaunchError(
+                f"cannot make the place for a process: {exc}; try without --isolate"
+            )

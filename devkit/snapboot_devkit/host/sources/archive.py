@@ -41,7 +41,9 @@ def unpack(archive: Path, tree: Tree) -> None:
             f"cannot read {str(archive)!r} as a zip file: {exc}; pack it again"
         ) from exc
     except OSError as exc:
-        raise SourceError(f"cannot read {str(archive)!r}: {exc.strerror or exc}") from exc
+        raise SourceError(
+            f"cannot read {str(archive)!r}: {exc.strerror or exc}; give a zip that can be read"
+        ) from exc
     tree.check()
 
 

@@ -99,7 +99,9 @@ def prepare(
     is used where it lies: a checkout holds more than its package will. Raises SourceError.
     """
     if len(layers) > MAX_LAYERS:
-        raise SourceError(f"{len(layers)} layers are too many: a function has up to {MAX_LAYERS}")
+        raise SourceError(
+            f"{len(layers)} layers are too many: a function has up to {MAX_LAYERS}; leave some out"
+        )
     layer_root = layers[0] if len(layers) == 1 and layers[0].is_dir() else None
     if code.is_dir() and (layer_root or not layers):
         return Code(code, layer_root)

@@ -60,4 +60,6 @@ def _listing(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError as exc:
-        raise SourceError(f"cannot read {str(folder)!r}: {exc.strerror or exc}") from exc
+        raise SourceError(
+            f"cannot read {str(folder)!r}: {exc.strerror or exc}; give a folder that can be read"
+        ) from exc
