@@ -36,8 +36,11 @@ def carries(pid: int, mark: str) -> bool:
 
 def in_group(pid: int, name: bytes) -> bool:
     """Tell whether a process is in a control group of that name, or in one below it."""
-    lines = _read(pid, "cgroup").splitlines()
-    return any(name in line.rpartition(b":")[2].split(b"/") for line in lines)
+    groups = _read(pid, "cgroup")
+    # The first look costs nothing, and says no for nearly all.
+    return name in groups and any(
+        name in line.rpartition(b":")[2].split(b"/") for line in groups.splitlines()
+    )
 
 
 def standing(pid: int) -> tuple[int, int]:
