@@ -49,10 +49,10 @@ _IMPORTED: Final = re.compile(
 )
 _TEST: Final = re.compile(rb"\btests?\b")
 # As lazy_loader reads them, and as anything does that knows their suffix.
-_READ_STUBS: Final = re.compile(rb"\battach_stub\b|\.pyi[\"']")
+_READ_STUBS: Final = re.compile(rb"\battach_stub\b|(\.pyi)[\"']")
 _FOR_COMPILERS: Final = (".h", ".hpp", ".hh", ".c", ".cc", ".cpp", ".pxd", ".pyx", ".pxi")
-# Of a package that knows such a suffix it is not known what it does with it.
-_READ_HEADERS: Final = re.compile(rb"\.(?:h|hpp|hh|c|cc|cpp|pxd|pyx|pxi)[\"']")
+# Of a package that names such a suffix it is not known what it does with it.
+_READ_HEADERS: Final = re.compile(rb"(\.(?:h|hpp|hh|c|cc|cpp|pxd|pyx|pxi))[\"']")
 # By kind, the suffixes, and the signs that a package reads such files itself.
 _UNREAD: Final = {STUBS: ((".pyi",), _READ_STUBS), HEADERS: (_FOR_COMPILERS, _READ_HEADERS)}
 # "libfruit.so" of "libfruit.so.2.1": a wheel cannot hold links, so it has copies.
@@ -135,7 +135,8 @@ def _strip_libraries(root: Path, package: Package, places: Layout, savings: Savi
         if path not in left:
             _remove(root, path, package, TESTS, savings)
         for kind, (suffixes, _) in _UNREAD.items():
-            if path in left and path.endswith(suffixes) and _top(path) not in readers[kind]:
+            suffix = next((each for each in suffixes if path.endswith(each)), None)
+            if path in left and suffix and (_top(path), suffix) not in readers[kind]:
                 _remove(root, path, package, kind, savings)
     for folder in gone:
         _remove_empty(root / folder)
@@ -193,11 +194,14 @@ def _resolved(name: str, inside: str) -> str:
     return ".".join([*parts[: len(parts) - dots + 1], rest])
 
 
-def _readers(package: Package, kept: Iterable[str], signs: re.Pattern[bytes]) -> Iterator[str]:
-    """Return the packages with a source that shows a sign."""
+def _readers(
+    package: Package, kept: Iterable[str], signs: re.Pattern[bytes]
+) -> Iterator[tuple[str, str]]:
+    """Return the packages with a source that names a suffix, and that suffix."""
     for path in kept:
-        if path.endswith(".py") and signs.search(package.content(path) or b""):
-            yield _top(path)
+        if path.endswith(".py"):
+            for match in signs.finditer(package.content(path) or b""):
+                yield _top(path), (match[1] or b".pyi").decode()
 
 
 def _parents(path: str) -> list[str]:
