@@ -36,6 +36,7 @@ from snapboot.codec import (
     set_codec,
 )
 from snapboot.faults import Fault
+from tests.fakes.fuzzing import TIMES
 from tests.runtime.corpus.json_texts import FRAGMENTS, REFUSED, TEXTS
 from tests.runtime.corpus.results import DECIMALS, DIFFERENT, ODD_OFFSET, SAME, Point, nested
 from tests.runtime.corpus.results import REFUSED as REFUSED_RESULTS
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 CHILD_TIMEOUT_S: Final = 30
 SNAPBOOT_FOLDER: Final = str(Path(snapboot.__file__).parents[1])
 
-QUICK: Final = settings(derandomize=True, deadline=None, max_examples=150, database=None)
+QUICK: Final = settings(derandomize=True, deadline=None, max_examples=150 * TIMES, database=None)
 
 
 def settled(choice: str) -> Codec:
@@ -202,7 +203,7 @@ def test_any_event_means_the_same_to_every_engine(
     assert set(outcomes.values()) == {decoded_by_json(data)}
 
 
-@settings(QUICK, max_examples=500)
+@settings(QUICK, max_examples=500 * TIMES)
 @given(pieces=st.lists(st.sampled_from(FRAGMENTS), max_size=8))
 def test_any_almost_json_comes_to_the_same_in_every_engine(pieces: list[bytes]) -> None:
     data = b"".join(pieces)
@@ -412,7 +413,7 @@ results = st.recursive(
 )
 
 
-@settings(QUICK, max_examples=300)
+@settings(QUICK, max_examples=300 * TIMES)
 @given(value=results)
 def test_any_result_means_what_awslambdaric_makes_of_it(value: Any, marshaller: Any) -> None:
     theirs = meaning(theirs_of(marshaller, value))

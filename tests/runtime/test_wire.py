@@ -29,6 +29,7 @@ from snapboot.wire import (
     RuntimeAPIError,
     request,
 )
+from tests.fakes.fuzzing import TIMES
 from tests.runtime.corpus.disagreements import DISAGREEMENTS, Disagreement
 from tests.runtime.corpus.malformed import MALFORMED, Malformed
 from tests.runtime.corpus.responses import RESPONSES, Case
@@ -44,7 +45,7 @@ SEEDS: Final = range(8)
 # h11 has a limit for a head that is incomplete, none for one that is there at once.
 NOT_LIMITED_BY_H11: Final = {"a head that ends too late"}
 
-QUICK: Final = settings(derandomize=True, deadline=None, max_examples=200, database=None)
+QUICK: Final = settings(derandomize=True, deadline=None, max_examples=200 * TIMES, database=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -583,7 +584,7 @@ def spoilt(data: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
     return data
 
 
-@settings(QUICK, max_examples=400)
+@settings(QUICK, max_examples=400 * TIMES)
 @given(case=responses(), edits=edits, positions=positions)
 def test_a_spoilt_response_has_one_outcome_in_any_pieces(
     case: Case, edits: list[tuple[int, int, bytes]], positions: list[int]
@@ -600,7 +601,7 @@ def test_a_spoilt_response_has_one_outcome_in_any_pieces(
     assert all(other == outcomes[0] for other in outcomes), outcomes
 
 
-@settings(QUICK, max_examples=400)
+@settings(QUICK, max_examples=400 * TIMES)
 @given(case=responses(), edits=edits)
 def test_what_h11_and_we_both_accept_we_read_alike(
     case: Case, edits: list[tuple[int, int, bytes]]
