@@ -29,7 +29,7 @@ from tests.shipping import packages
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-BUILD_DEADLINE_S: Final = 300
+BUILD_DEADLINE_S: Final = 600
 TASK_ROOT: Final = "/var/task"
 RUNTIME: Final = "/var/runtime"
 LANGUAGE: Final = "/var/lang"
@@ -39,7 +39,7 @@ OWN: Final = ".snapboot"
 LAMBDA_PATH: Final = "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
 PYTHON: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 # What nobody has used for this long is not used by a test run that is at work.
-_STALE_S: Final = 24 * 3600
+_STALE_S: Final = 3 * 3600
 # `image/finish` as the Dockerfile runs it, but for what it removes from a base and for the folders
 # of a whole base; then the mounts that it is run under.
 _FINISH: Final = """
@@ -190,6 +190,7 @@ def _package() -> Path:
             *packages.INTERPRETER,
         )
         packages.unpack(made / packages.FUNCTION, folder / "task")
+        (made / packages.FUNCTION).unlink()
 
     return _built("package", _SHIPPED, build) / "task"
 
@@ -255,7 +256,7 @@ def _forget_stale(prefix: str) -> None:
 
 @cache
 def _key(sources: Sequence[str]) -> str:
-    digest = hashlib.sha256(json.dumps([sys.version, sys.base_prefix, str(ROOT)]).encode())
+    digest = hashlib.sha256(json.dumps([sys.version, sys.base_prefix]).encode())
     for name in sources:
         found = [ROOT / name] if (ROOT / name).is_file() else sorted((ROOT / name).rglob("*"))
         for path in found:
