@@ -89,10 +89,10 @@ def test_a_name_cannot_give_the_terminal_commands(folder):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
 def test_what_the_auditor_cannot_read_is_told(folder):
-    filled(folder, {"closed/module.py": "", "secret.pth": "import x\n"})
+    filled(folder, {"closed/module.py": "", "x/site-packages/secret.pth": "import x\n"})
     compile_all(folder)  # measuring would start the interpreter, which may be closed to others
     (folder / "closed").chmod(0)
-    (folder / "secret.pth").chmod(0)
+    (folder / "x/site-packages/secret.pth").chmod(0)
     for parent in folder.parents[:4]:
         parent.chmod(parent.stat().st_mode | 0o055)
     # Imported first: the interpreter's own files may be closed to others, too.
@@ -105,7 +105,7 @@ def test_what_the_auditor_cannot_read_is_told(folder):
     command = [sys.executable, "-c", program, str(folder)]
     done = subprocess.run(command, check=True, capture_output=True, timeout=DEADLINE_S, text=True)
     assert "('unreadable', 'closed')" in done.stdout
-    assert "('unread', 'secret.pth')" in done.stdout
+    assert "('unread', 'x/site-packages/secret.pth')" in done.stdout
 
 
 def test_a_file_that_is_replaced_by_a_pipe_meanwhile_is_not_waited_for(folder):

@@ -118,8 +118,8 @@ def _print(report: Report, changes: Iterable[Change], *, as_json: bool) -> None:
 
 def rendered(report: Report) -> Iterable[Text]:
     """Return the report for people, line by line: the worst and the most expensive first."""
-    yield Text(_title(report))
-    yield Text(f"largest: {_largest(report)}", "dim")
+    yield Text(_shown(_title(report)))
+    yield Text(_shown(f"largest: {_largest(report)}"), "dim")
     for finding in report.findings:
         yield from _finding(finding)
     yield Text()
@@ -127,7 +127,7 @@ def rendered(report: Report) -> Iterable[Text]:
         yield Text(
             f"This package spends {_seconds(report.cost_s)} of each cold start compiling.", "bold"
         )
-        yield Text(f"Measured: {report.measured}.", "dim")
+        yield Text(_shown(f"Measured: {report.measured}."), "dim")
         if not report.measured.version.startswith(f"{report.python.removeprefix('Python ')}."):
             yield Text(f"{report.python} was not found: give it by --python for its own times.")
     counts = Counter(finding.severity for finding in report.findings)
@@ -156,7 +156,7 @@ def _finding(finding: Finding) -> Iterable[Text]:
     yield Text.assemble(
         "\n", head, f"{cost} {place}{_shown(finding.message)}", (f" ({finding.code})", "dim")
     )
-    yield Text(f"    → {finding.remedy}", "cyan")
+    yield Text(f"    → {_shown(finding.remedy)}", "cyan")
 
 
 def _seconds(value: float) -> str:
