@@ -59,6 +59,20 @@ def test_events_may_come_in_chunks(layout):
     assert layout.run(Event(b'"in chunks"'), Event(b"1"), faults=faults).results == ["in chunks", 1]
 
 
+@pytest.mark.parametrize(
+    ("handler", "body"),
+    [
+        ("async def handler(event, context): return event", b"1"),
+        ("def handler(event, context): yield b'one'; yield b'two'", b"onetwo"),
+        ("async def handler(event, context): yield b'one'; yield b'two'", b"onetwo"),
+    ],
+)
+def test_a_handler_may_be_asynchronous_or_yield(layout, handler, body):
+    layout.code(handler)
+    (answer,) = layout.run(Event(b"1")).answers
+    assert (answer.call, answer.body) == (Call.RESPONSE, body)
+
+
 def test_large_integers_and_large_texts_are_exact(layout):
     layout.code(ECHO)
     large = b'"%s"' % (b"x" * 3_000_000)

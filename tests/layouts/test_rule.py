@@ -20,9 +20,13 @@ from tests.layouts import layouts
 HERE = Path(__file__).parent
 PACKAGE = ROOT / "runtime/snapboot"
 TESTS = [path for path in HERE.glob("test_*.py") if path != Path(__file__)]
-# What only ends in another program or in a refusal, so that no function sees it loaded; each is
-# shown by what it does.
+STREAMED = "test_a_handler_may_be_asynchronous_or_yield"
+# What no plain function sees loaded, as it ends in another program or in a refusal, or is for one
+# event alone; each is shown by what it does.
 UNSEEN = {
+    **dict.fromkeys(("aio", "http_response", "streaming", "upload"), STREAMED),
+    "c_environment": "test_python3_is_the_interpreter_of_the_function",
+    "lazy_imports": "test_imports_can_be_lazy",
     "wrapper": "test_a_wrapper_starts_the_runtime",
     "standalone": "test_without_a_platform_the_host_of_the_devkit_serves_or_is_asked_for",
 }
