@@ -160,6 +160,9 @@ def variable(name: str) -> "str | None":
 
 def set_variable(name: str, value: "str | None") -> None:
     """Set or, with None, remove a variable for the user's code and its child processes."""
+    if name == TRACE_ID and value:
+        environment.set_trace_id(value)
+        return
     if value is not None:
         posix.environ[name.encode()] = value.encode("utf-8", "surrogateescape")
         posix.putenv(name, value)
