@@ -49,6 +49,11 @@ OWN_LINE: Final = (
     "the next line is glued to it",
     "a log record is a line of its own",
 )
+STREAMED: Final = (
+    "what an iterator or a generator yields is streamed: `str` and `bytes`",
+    "an error: not JSON serializable",
+    "Lambda streams responses; AWS's Python runtime does not yet",
+)
 NO_IMPORTLIB: Final = (
     "the stack trace begins in the function",
     "it begins in the import machinery",
@@ -58,6 +63,26 @@ NO_IMPORTLIB: Final = (
 
 DIFFERENCES: Final = (
     # Results and events.
+    Difference(
+        ("results/generator",),
+        *STREAMED,
+        (
+            Change("body", "abcd", '{"errorMessage":"Unable to marshal response…'),
+            Change("log", "", "[ERROR] Runtime.MarshalError: …"),
+        ),
+    ),
+    Difference(
+        ("results/iterator",),
+        *STREAMED,
+        (
+            Change(
+                "body",
+                '{"errorMessage":"chunk 0 of the streamed response is of type \'int\'…',
+                '{"errorMessage":"Unable to marshal response…',
+            ),
+            Change("log", "[ERROR] TypeError: chunk 0…", "[ERROR] Runtime.MarshalError: …"),
+        ),
+    ),
     Difference(
         ("events/spacing", "results/spacing"),
         *SPACING,

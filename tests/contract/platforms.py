@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol, Self, TypeVar
 
 from snapboot_devkit.host import FunctionConfig, LocalHost
+from snapboot_devkit.host.telemetry.logs import Source
 from tests.contract.emulator import DEADLINE_S, PATH, POLL_S, Answer, Emulator, split_log
 from tests.fakes.contenders import function_environment
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from pathlib import Path
 
+    from snapboot_devkit.host.telemetry.logs import LogLine
     from tests.fakes.contenders import Contender
 
 T = TypeVar("T")
@@ -78,7 +80,7 @@ class Host:
         self._host = LocalHost(
             config if layer is None else replace(config, layers=(layer,)),
             port=0,
-            log=lambda line: self._lines.append(line.text),
+            log=self._take,
         )
         self._loop = asyncio.new_event_loop()
 
@@ -131,6 +133,11 @@ class Host:
     def logs(self) -> list[str]:
         """Return what the runtime wrote, one text for each invocation in order, and one before."""
         return split_log("".join(f"{line}\n" for line in self._lines))
+
+    def _take(self, line: LogLine) -> None:
+        """Keep a line, but for what the host notes itself: the emulator keeps that to itself."""
+        if line.source is not Source.PLATFORM or not line.text.startswith("snapboot: "):
+            self._lines.append(line.text)
 
     def _wait_until(self, condition: Callable[[list[str]], bool]) -> None:
         deadline, pause = time.monotonic() + DEADLINE_S, threading.Event()
