@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -206,6 +207,23 @@ def test_an_import_that_only_aws_would_satisfy_is_recognised(tmp_path, source, f
 def test_it_is_no_such_import_where_the_package_has_the_module(tmp_path):
     folder = filled(tmp_path / "source", {"app.py": "import boto3, six", "boto3/__init__.py": "", "six.py": ""})  # fmt: skip
     assert managed_packages.missing(managed_packages.imports([folder / "app.py"]), [folder]) == []
+
+
+@pytest.mark.parametrize("folder", ["python", "python/lib/python3.13/site-packages"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_it_is_no_such_import_where_a_layer_has_the_module(tmp_path, folder, packed):
+    layer = filled(tmp_path / "layer", {f"{folder}/boto3/__init__.py": "", f"{folder}/six.py": ""})
+    if packed:
+        layer = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", layer))
+    assert managed_packages.missing({"boto3", "six"}, [tmp_path], [layer]) == []
+    assert managed_packages.missing({"boto3", "jmespath"}, [tmp_path], [layer]) == ["jmespath"]
+
+
+def test_a_layer_that_cannot_be_read_has_no_modules(tmp_path):
+    broken = tmp_path / "broken.zip"
+    broken.write_text("not a zip")
+    layers = [broken, tmp_path / "absent"]
+    assert managed_packages.missing({"boto3"}, [tmp_path], layers) == ["boto3"]
 
 
 def test_it_is_named_with_its_version_and_the_way_to_add_it(tmp_path, wheels):

@@ -103,9 +103,7 @@ class Work:
         """Add what only a managed runtime would have had, if that is wanted; else say so."""
         request = self.request
         imported = managed_packages.imports(tree.sources(request.source, spare=request.output))
-        layers = [layer / "python" for layer in request.layers]
-        layers += [folder for layer in layers for folder in layer.glob("lib/*/site-packages")]
-        missing = managed_packages.missing(imported, (request.source, self.task, *layers))
+        missing = managed_packages.missing(imported, (request.source, self.task), request.layers)
         if not missing or request.managed:
             return
         words = managed_packages.told(missing)

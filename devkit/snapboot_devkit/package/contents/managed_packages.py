@@ -9,10 +9,12 @@ Lambda, whose runtimes are updated without a word.
 from __future__ import annotations
 
 import ast
+import contextlib
+import zipfile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
 AS_OF: Final = "November 2025"
@@ -37,13 +39,19 @@ def imports(sources: Iterable[Path]) -> set[str]:
     return set().union(*map(_imports, sources))
 
 
-def missing(imported: Collection[str], places: Collection[Path]) -> list[str]:
+def missing(
+    imported: Collection[str], folders: Collection[Path], layers: Iterable[Path] = ()
+) -> list[str]:
     """Return those of the imported packages that only a managed runtime would have."""
-    return [
+    wanted = [
         module
         for module in PACKAGES
-        if module in imported and not any(_has(place, module) for place in places)
+        if module in imported and not any(_has(folder, module) for folder in folders)
     ]
+    for layer in layers if wanted else ():
+        present = _in_layer(layer, wanted)
+        wanted = [module for module in wanted if module not in present]
+    return wanted
 
 
 def told(modules: Iterable[str]) -> str:
@@ -52,7 +60,21 @@ def told(modules: Iterable[str]) -> str:
     return f"{names}, as of {AS_OF}"
 
 
-def _has(folder: Path, module: str) -> bool:
+def _in_layer(layer: Path, modules: Sequence[str]) -> set[str]:
+    """Return which modules a layer has, a folder or a zip; none of one that cannot be read."""
+    with contextlib.ExitStack() as stack, contextlib.suppress(OSError, zipfile.BadZipFile):
+        root: Path | zipfile.Path = layer
+        if layer.is_file():
+            root = zipfile.Path(stack.enter_context(zipfile.ZipFile(layer)))
+        python = root / "python"
+        library = python / "lib"
+        versions = library.iterdir() if library.is_dir() else ()
+        folders = [python, *(version / "site-packages" for version in versions)]
+        return {name for name in modules if any(_has(folder, name) for folder in folders)}
+    return set()
+
+
+def _has(folder: Path | zipfile.Path, module: str) -> bool:
     return (folder / module).is_dir() or (folder / f"{module}.py").is_file()
 
 
