@@ -7,7 +7,6 @@ first honours AWS_LAMBDA_EXEC_WRAPPER, the second lays out `sys.path` and starts
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import tempfile
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from snapboot_devkit.package import store
 from snapboot_devkit.package.contents import dependencies
 from snapboot_devkit.package.contents.dependencies import Requirements
 from snapboot_devkit.package.errors import PackageError
@@ -104,15 +104,15 @@ def prepared(name: str) -> ManagedRuntime:
         )
     python = program.resolve()
     wanted = hashlib.sha256(repr((str(python), PACKAGES, _BOOTSTRAP, _SCRIPT)).encode())
-    folder = _cache() / f"{name}-{wanted.hexdigest()[:16]}"
+    cache = store.folder()
+    if cache is None:
+        raise PackageError(
+            f"cannot keep the runtime {name}: there is no home folder; name one in XDG_CACHE_HOME"
+        )
+    folder = cache / f"{name}-{wanted.hexdigest()[:16]}"
     if not folder.is_dir():
         _fill(folder, name, python, Target(version, machine))
     return ManagedRuntime(name, folder, folder / _LANGUAGE.format(found[1]))
-
-
-def _cache() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "snapboot"
 
 
 def _fill(folder: Path, name: str, python: Path, target: Target) -> None:

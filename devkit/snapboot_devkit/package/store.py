@@ -45,10 +45,15 @@ def digest(*parts: bytes) -> bytes:
     return found.digest()
 
 
-def folder() -> Path:
-    """Return where caches of this user's are."""
+def folder() -> Path | None:
+    """Return where caches of this user's are; None for one without a home folder."""
     home = os.environ.get("XDG_CACHE_HOME", "")
-    return Path(home if Path(home).is_absolute() else Path.home() / ".cache") / "snapboot"
+    if Path(home).is_absolute():
+        return Path(home) / "snapboot"
+    try:
+        return Path.home() / ".cache" / "snapboot"
+    except RuntimeError:  # no HOME, and a user id that the system has no name for
+        return None
 
 
 class Store:
