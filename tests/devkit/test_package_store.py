@@ -4,6 +4,7 @@ import json
 import os
 import sqlite3
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from snapboot_devkit.package.forms import zipping
 from snapboot_devkit.package.forms.sealing import Worker
 from snapboot_devkit.package.interpreters import managed
 from snapboot_devkit.package.layout import Form
-from snapboot_devkit.package.request import Request
+from snapboot_devkit.package.request import Made, Packaged, Request
 from snapboot_devkit.package.store import Store, digest
+from snapboot_devkit.package.target import Architecture, Libc, Target
 from tests.devkit.packages import HELLO, filled, snapboot
 
 KEY = digest(b"key")
@@ -162,10 +164,63 @@ def test_whatever_has_changed_is_made_again(run, tmp_path, change):
 )
 def test_a_run_whose_requirements_are_elsewhere_is_made_each_time(tmp_path, name, content, local):
     source = filled(tmp_path / "source", {"app.py": HELLO, name: content})
-    request = Request(
-        source=source, handler="app.handler", form=Form.ZIP, output=tmp_path / "out", python="3.13"
+    assert (repeated.key(request_for(source)) is None) == local
+
+
+def request_for(source, **options):
+    return Request(
+        source=source,
+        handler="app.handler",
+        form=Form.ZIP,
+        output=source.parent / "out",
+        python="3.13",
+        **options,
     )
-    assert (repeated.key(request) is None) == local
+
+
+def test_what_a_package_does_not_take_is_not_read(tmp_path):
+    outside = filled(tmp_path / "outside", {"large": "1"})
+    source = filled(tmp_path / "source", {"app.py": HELLO, "env/pyvenv.cfg": "", "env/a.py": "1"})
+    (source / "link").symlink_to(outside)
+    os.mkfifo(source / "pipe")
+    first = repeated.key(request_for(source))
+    filled(outside, {"large": "2"})
+    filled(source, {"env/a.py": "2"})
+    assert first == repeated.key(request_for(source)) is not None
+    (source / "link").unlink()
+    (source / "link").symlink_to("app.py")
+    assert repeated.key(request_for(source)) != first
+
+
+def test_of_a_layer_that_leads_elsewhere_nothing_is_known(tmp_path):
+    source = filled(tmp_path / "source", {"app.py": HELLO})
+    layer = filled(tmp_path / "layer", {"python/a.py": ""})
+    request = request_for(source, layers=(layer,))
+    (layer / "inside").symlink_to("python")
+    assert repeated.key(request) is not None
+    (layer / "outside").symlink_to(source)
+    assert repeated.key(request) is None
+
+
+def test_a_lost_file_of_an_output_folder_is_noticed(tmp_path):
+    made = filled(tmp_path / "out/image", {"task/__pycache__/app.pyc": "1"})
+    request = replace(request_for(tmp_path), output=tmp_path / "out")
+    target = Target((3, 13), Architecture.X86_64, Libc.GLIBC)
+    packaged = Packaged((Made(made, None, 1),), target, None, None, {}, 1, ())
+    with Store(tmp_path / "cache") as store:
+        repeated.save(store, KEY, packaged, [])
+        assert repeated.load(store, KEY, request) == (packaged, [])
+        (made / "task/__pycache__/app.pyc").unlink()
+        assert repeated.load(store, KEY, request) is None
+
+
+def test_one_without_a_home_folder_packages_without_a_cache(monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    assert stores.folder() is None
 
 
 def test_after_ten_minutes_an_index_may_have_something_newer(run, monkeypatch, tmp_path):

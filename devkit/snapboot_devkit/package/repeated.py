@@ -7,6 +7,7 @@ that a run counts for ten minutes only, as long as uv itself trusts what it know
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from snapboot_devkit.package.store import Store
 
 TRUSTED_S: Final = 600
-_MAX_DEPTH: Final = 64
 # Where requirements stand, in the source or above it.
 _NAMED: Final = (
     "requirements.txt", "uv.lock", "pyproject.toml", "Pipfile.lock", "poetry.lock", "pdm.lock",
@@ -112,8 +112,8 @@ def _settings(request: Request) -> Iterator[bytes]:
 
 def _contents(request: Request) -> Iterator[bytes | None]:
     source = request.source.resolve()
-    yield _of_folder(source, spare=request.output.resolve())
-    above = [folder / name for folder in (source, *source.parents[:3]) for name in _NAMED]
+    yield _of_folder(source, tree.walk(source, spare=request.output.resolve()))
+    above = [folder / name for folder in (source, *source.parents) for name in _NAMED]
     for path in (*above, *([request.requirements] if request.requirements else ())):
         if path.is_file():
             content = path.read_bytes()
@@ -123,7 +123,7 @@ def _contents(request: Request) -> Iterator[bytes | None]:
     if os.environ.get("UV_FIND_LINKS"):
         yield None
     for layer in request.layers:
-        yield layer.read_bytes() if layer.is_file() else _of_folder(layer, spare=None)
+        yield layer.read_bytes() if layer.is_file() else _of_layer(layer)
     for folder in (Path(snapboot.__file__).parent, Path(snapboot_devkit.__file__).parent):
         yield _of_stats([folder])
     yield _of_stats([Path(uv.find_uv_bin()).parent / "uv"])
@@ -140,35 +140,37 @@ def _is_local(path: Path, content: bytes) -> bool:
     return (_LOCAL_IN_PROJECT if in_project else _LOCAL).search(content) is not None
 
 
+def _of_layer(folder: Path) -> bytes | None:
+    # It is used where it is: what a link leads to outside of it may change without it.
+    root = folder.resolve()
+    for parent, inner, names in os.walk(folder):
+        for path in (Path(parent, name) for name in (*inner, *names)):
+            if path.is_symlink() and not path.resolve().is_relative_to(root):
+                return None
+    return _of_folder(folder, os.walk(folder))
+
+
 def _of_output(path: Path) -> str:
     if path.is_dir():
-        return _of_folder(path, spare=None).hex()
+        return _of_folder(path, os.walk(path)).hex()
     return digest(path.read_bytes()).hex()
 
 
-def _of_folder(folder: Path, *, spare: Path | None) -> bytes:
-    """Return what stands for all that may be taken from a folder."""
+def _of_folder(folder: Path, walk: Iterable[tuple[str, list[str], list[str]]]) -> bytes:
+    """Return what stands for all that a walk through a folder finds; links are not followed."""
     parts: list[bytes] = []
-    for path in _files(folder, spare):
-        status = path.lstat()
-        parts.append(os.fsencode(path.relative_to(folder)))
-        parts.append(bytes([bool(status.st_mode & 0o100)]))
-        if path.is_symlink():
-            parts.append(os.fsencode(os.readlink(path)))  # noqa: PTH115 - as it is
-        parts.append(path.read_bytes() if path.is_file() else b"")
-    return digest(*parts)
-
-
-def _files(folder: Path, spare: Path | None) -> Iterator[Path]:
-    # A link to a folder is taken with what it leads to.
-    for parent, folders, names in os.walk(folder, followlinks=True):
+    for parent, inner, names in walk:
         here = Path(parent)
-        folders[:] = [
-            name for name in sorted(folders) if name not in tree.LEFT_OUT and here / name != spare
-        ]
-        if len(here.parts) > len(folder.parts) + _MAX_DEPTH:
-            raise ValueError("links that lead in a circle")
-        yield from (here / name for name in sorted(names))
+        links = [name for name in inner if (here / name).is_symlink()]
+        for path in (here / name for name in sorted([*links, *names])):
+            parts.append(os.fsencode(path.relative_to(folder)))
+            parts.append(bytes([bool(path.lstat().st_mode & 0o100)]))
+            if path.is_symlink():
+                parts.append(os.fsencode(os.readlink(path)))  # noqa: PTH115 - as it is
+            elif path.is_file():
+                with path.open("rb") as file:
+                    parts.append(hashlib.file_digest(file, "blake2b").digest())
+    return digest(*parts)
 
 
 def _of_stats(folders: Iterable[Path]) -> bytes:

@@ -90,8 +90,8 @@ def copy(  # noqa: PLR0913 - each is a rule of its own
     return copied
 
 
-def sources(source: Path, *, spare: Path) -> Iterator[Path]:
-    """Yield the Python files of a source folder that `copy` would take."""
+def walk(source: Path, *, spare: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk through what `copy` would look at in a source folder, in order; see `os.walk`."""
     for parent, inner, names in os.walk(source):
         here = Path(parent)
         inner[:] = [
@@ -101,7 +101,13 @@ def sources(source: Path, *, spare: Path) -> Iterator[Path]:
             and here / name != spare
             and not (here / name / "pyvenv.cfg").is_file()
         ]
-        yield from (here / name for name in sorted(names) if name.endswith(".py"))
+        yield parent, inner, [name for name in sorted(names) if name not in LEFT_OUT]
+
+
+def sources(source: Path, *, spare: Path) -> Iterator[Path]:
+    """Yield the Python files of a source folder that `copy` would take."""
+    for parent, _, names in walk(source, spare=spare):
+        yield from (Path(parent, name) for name in names if name.endswith(".py"))
 
 
 @dataclass(frozen=True, slots=True)
