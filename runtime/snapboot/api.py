@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     class Upload(Protocol):
         """A request body on its way, piece by piece."""
 
-        def write(self, data: bytes | memoryview) -> bool:
+        def write(self, data: bytes) -> bool:
             """Send a piece; return False when the peer takes no more."""
 
-        async def write_soon(self, data: bytes | memoryview) -> bool:
+        async def write_soon(self, data: bytes) -> bool:
             """Do what `write` does, and let the event loop run while the peer is slow."""
 
         def finish(self, trailers: list[tuple[str, str]]) -> Response:

@@ -6,7 +6,7 @@ other. After it, the error travels behind the pieces, in the trailers.
 """
 
 from .api import HTTP_TYPE, JSON_TYPE, STREAM_ERROR_BODY, STREAM_ERROR_TYPE, STREAM_TYPE
-from .codec import codec, encoded_result
+from .codec import codec, encoded_result, exact_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .api import Invocation, Upload
-
-    Piece = bytes | memoryview
 
 
 class Stream:
@@ -26,7 +24,7 @@ class Stream:
     def __init__(self, pieces: "Any", prelude: bytes = b"") -> None:
         """Wait for the first piece. Raises what the source raises before it has one."""
         self._pieces: Any = encoded_soon(pieces) if is_asynchronous(pieces) else encoded(pieces)
-        self._first = prelude + bytes(self._next())
+        self._first = prelude + self._next()
 
     def __repr__(self) -> str:
         return f"<Stream of {self._pieces!r}>"
@@ -46,7 +44,7 @@ class Stream:
             trailers = _trailers(exc, invocation.request_id)
         invocation.finish(upload, trailers)
 
-    def _next(self) -> "Piece":
+    def _next(self) -> bytes:
         if is_asynchronous(self._pieces):
             from .aio import environment_loop
 
@@ -68,14 +66,14 @@ class Stream:
             self._pieces.close()
 
 
-async def _first_of(pieces: "Any") -> "Piece":
+async def _first_of(pieces: "Any") -> bytes:
     try:
         return await pieces.__anext__()  # type: ignore[no-any-return]
     except StopAsyncIteration:
         return b""
 
 
-async def _sent_soon(upload: "Upload", first: "Piece", pieces: "Any") -> None:
+async def _sent_soon(upload: "Upload", first: bytes, pieces: "Any") -> None:
     try:
         if not first or await upload.write_soon(first):
             async for piece in pieces:
@@ -112,12 +110,12 @@ def is_asynchronous(value: "Any") -> bool:
     return hasattr(type(value), "__anext__")
 
 
-def encoded(pieces: "Iterator[Any]") -> "Iterator[Piece]":
+def encoded(pieces: "Iterator[Any]") -> "Iterator[bytes]":
     """Yield the pieces that are not empty, as bytes; end the source with this generator."""
     try:
         for position, piece in enumerate(pieces):
             data = as_bytes(piece, position)
-            if len(data):
+            if data:
                 yield data
     finally:
         close = getattr(pieces, "close", None)
@@ -125,14 +123,14 @@ def encoded(pieces: "Iterator[Any]") -> "Iterator[Piece]":
             close()
 
 
-async def encoded_soon(pieces: "AsyncIterator[Any]") -> "AsyncIterator[Piece]":
+async def encoded_soon(pieces: "AsyncIterator[Any]") -> "AsyncIterator[bytes]":
     """Do what `encoded` does, with a source that must be awaited."""
     position = 0
     try:
         async for piece in pieces:
             data = as_bytes(piece, position)
             position += 1
-            if len(data):
+            if data:
                 yield data
     finally:
         close = getattr(pieces, "aclose", None)
@@ -140,14 +138,15 @@ async def encoded_soon(pieces: "AsyncIterator[Any]") -> "AsyncIterator[Piece]":
             await close()
 
 
-def as_bytes(piece: "Any", position: int) -> "Piece":
+def as_bytes(piece: "Any", position: int) -> bytes:
     """Return a piece as it goes out. Raises TypeError for what is neither text nor bytes."""
     if isinstance(piece, bytes):
-        return bytes(piece)
+        return exact_bytes(piece)
     if isinstance(piece, str):
         return piece.encode()
     try:
-        return memoryview(piece).cast("B")
+        # A copy, as the function may use a buffer again, or resize it.
+        return memoryview(piece).tobytes()
     except TypeError:
         raise TypeError(
             f"chunk {position} of the streamed response is of type {type(piece).__name__!r}: yield"

@@ -70,7 +70,7 @@ class SocketUpload:
     def __repr__(self) -> str:
         return f"<SocketUpload, {len(self._gathered)} bytes gathered>"
 
-    def write(self, data: "bytes | memoryview") -> bool:
+    def write(self, data: bytes) -> bool:
         """Send a piece; return False when the peer takes no more."""
         now_ns = monotonic_ns()
         if len(data) >= LARGE_BYTES:
@@ -102,7 +102,7 @@ class SocketUpload:
 
     # On an event loop.
 
-    async def write_soon(self, data: "bytes | memoryview") -> bool:
+    async def write_soon(self, data: bytes) -> bool:
         """Do what `write` does, and let the event loop run while the peer is slow."""
         if self._loop is None:
             self._enter_loop()
@@ -167,7 +167,7 @@ class SocketUpload:
 
     # Off it.
 
-    def _gather(self, data: "bytes | memoryview") -> None:
+    def _gather(self, data: bytes) -> None:
         with self._guard:
             self._gathered += data
             size = len(self._gathered)

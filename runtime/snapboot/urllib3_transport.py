@@ -104,12 +104,12 @@ class Urllib3Upload:
     def __repr__(self) -> str:
         return f"<Urllib3Upload to {self._url}>"
 
-    def write(self, data: "bytes | memoryview") -> bool:
+    def write(self, data: bytes) -> bool:
         """Send a piece; return False when the peer takes no more."""
-        self._send(b"%x\r\n%b\r\n" % (len(data), bytes(data)))
+        self._send(b"%x\r\n%b\r\n" % (len(data), data))
         return self._accepting
 
-    async def write_soon(self, data: "bytes | memoryview") -> bool:
+    async def write_soon(self, data: bytes) -> bool:
         """Do what `write` does; the event loop waits meanwhile."""
         return self.write(data)
 

@@ -213,6 +213,34 @@ def test_a_codec_of_the_functions_own_is_not_handed_a_generator(function: Functi
     assert bytes(request.body) == b"ab"
 
 
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_buffer_may_be_used_again_for_the_next_chunk(function: Function, over, kind):
+    code = f"""
+        {kind} handler(event, context):
+            buffer = bytearray()
+            for number in range(3):
+                buffer += b"%d" % number * (number + 1)
+                yield buffer
+                buffer.clear()
+    """
+    request, _ = streamed(function, code, environment=over)
+    assert request.trailers == ()
+    assert bytes(request.body) == b"011222"
+
+
+def test_bytes_with_methods_of_their_own_are_streamed_as_they_are(function: Function):
+    code = """
+        class Piece(bytes):
+            __bytes__ = lambda self: b"other"
+            __len__ = lambda self: 0
+
+        def handler(event, context):
+            yield Piece(b"own")
+    """
+    request, _ = streamed(function, code)
+    assert bytes(request.body) == b"own"
+
+
 def test_an_error_in_finally_is_reported_and_the_next_event_served(function: Function):
     code = """
         def handler(event, context):
