@@ -172,7 +172,11 @@ class SocketUpload:
             self._gathered += data
             size = len(self._gathered)
         if self._sender is None:
-            self._sender = _Sender(self._flush)
+            try:
+                self._sender = _Sender(self._flush)
+            except RuntimeError:  # the process may have no more threads
+                self._flush()
+                return
         if size >= FULL_BYTES:
             self._flush()
         elif size == len(data):
@@ -195,18 +199,36 @@ class SocketUpload:
         return self.accepting
 
     def _send_parts(self, parts: "list[Data]") -> None:
-        """Send the parts one behind the other, gathered by the kernel."""
+        """Send the parts one behind the other, gathered by the kernel.
+
+        A signal handler of the function's may raise in here, and then nothing can follow what has
+        gone out: the peer is not to wait for the rest.
+        """
         connection = self._connection
+        whole = False
         try:
             try:
                 sent = connection.sendmsg(parts)
             except BlockingIOError:
                 block(connection)
                 sent = connection.sendmsg(parts)
-            if sent < sum(map(len, parts)):
-                self.accepting = send_all(connection, b"".join(parts)[sent:]) is WHOLE
+            whole = (
+                sent == sum(map(len, parts))
+                or send_all(connection, b"".join(parts)[sent:]) is WHOLE
+            )
+        except OSError as exc:
+            if exc.errno is None:  # not the kernel's
+                raise
+        finally:
+            if not whole:
+                self._end_sending()
+
+    def _end_sending(self) -> None:
+        self.accepting = False
+        try:
+            self._connection.shutdown(_socket.SHUT_WR)
         except OSError:
-            self.accepting = False
+            pass
 
 
 def _framed(data: "Data") -> "list[Data]":

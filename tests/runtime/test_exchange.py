@@ -596,6 +596,41 @@ def test_a_post_whose_outcome_is_unknown_is_not_sent_again(connect: Connect) -> 
             transport.exchange("POST", INIT_ERROR, [], b"{}")
 
 
+@pytest.mark.parametrize("error", [TimeoutError, KeyError])
+@socket_only
+def test_a_chunk_that_a_signal_handler_cuts_ends_the_connection(
+    connect: Connect, error: type[Exception]
+) -> None:
+    received = bytearray()
+
+    def interrupt(connection: socket.socket) -> None:
+        read_head(connection)
+        received.extend(connection.recv(1))  # the chunk is being sent, of which no more is read
+        os.kill(os.getpid(), signal.SIGUSR1)
+        raised.wait(DEADLINE_S)
+        while data := connection.recv(1 << 20):
+            received.extend(data)
+
+    def fail(*_: object) -> None:
+        raise error("of the function's")
+
+    raised = threading.Event()
+    previous = signal.signal(signal.SIGUSR1, fail)
+    try:
+        with Peer(interrupt) as peer:
+            upload = connect(f"127.0.0.1:{peer.port}").begin(INIT_ERROR, [])
+            with pytest.raises(error, match="of the function's"):
+                upload.write(b"x" * (1 << 26))
+            raised.set()
+            with pytest.raises(ConnectionLostError):
+                upload.finish([("Error", "late")])
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+
+    assert received.startswith(b"4000000\r\nxx")
+    assert set(received[9:]) == set(b"x"), "nothing follows that would be taken for the chunk"
+
+
 # What a function does to the connection's descriptor.
 
 

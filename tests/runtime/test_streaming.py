@@ -241,6 +241,24 @@ def test_bytes_with_methods_of_their_own_are_streamed_as_they_are(function: Func
     assert bytes(request.body) == b"own"
 
 
+def test_a_process_without_threads_to_spare_streams_nonetheless(function: Function):
+    code = """
+        import _thread
+
+        def handler(event, context):
+            _thread.stack_size(1 << 47)  # more than there is
+            for number in range(3):
+                yield str(number)
+            try:
+                _thread.start_new_thread(print, ())
+            except RuntimeError as exc:
+                yield str(exc)
+    """
+    request, _ = streamed(function, code)
+    assert request.trailers == ()
+    assert bytes(request.body) == b"012can't start new thread"
+
+
 def test_an_error_in_finally_is_reported_and_the_next_event_served(function: Function):
     code = """
         def handler(event, context):
