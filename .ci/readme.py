@@ -29,8 +29,7 @@ def figures() -> str:
     notes = provenance(recordings[0])
     return (
         f"{summary(recordings)}\nContenders interleaved in one run, medians. {notes} awslambdaric "
-        "as AWS's images run it, all on an interpreter without packages: a `.pth` file beside it, "
-        "as setuptools leaves on 3.11, makes our start load `site`, 2 to 3 ms. "
+        "as AWS's images run it, all on an interpreter without packages. "
         f"{outside_aws_images(recordings)}\nAll tables, the other "
         f"interpreters and the plots are in [{RESULTS}]({RESULTS}/tables.md).\n"
     )

@@ -59,10 +59,10 @@ def test_a_streaming_url_hands_the_result_out_as_it_is(of_the_url):
     assert json.loads(body)["statusCode"] == 201
 
 
-def test_a_generator_is_an_error_until_the_runtime_streams(of_the_url):
-    status, headers, _ = of_the_url("pieces", stream_url=True)
-    assert status == 502
-    assert "Runtime.MarshalError" in headers["snapboot-reason"]
+def test_a_streaming_url_hands_out_what_a_generator_yields(of_the_url):
+    status, headers, body = of_the_url("pieces", stream_url=True)
+    assert (status, headers["content-type"]) == (200, "application/octet-stream")
+    assert body == b"onetwo"
 
 
 def commands():

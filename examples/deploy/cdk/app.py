@@ -15,8 +15,8 @@ ARCHITECTURES = {
     "arm64": (lambda_.Architecture.ARM_64, ecr_assets.Platform.LINUX_ARM64),
 }
 
-# The runtime does not stream yet: with RESPONSE_STREAM a caller gets the whole result at once, as
-# it is. {"statusCode": 201, ...} is then the body of a response with status 200.
+# With RESPONSE_STREAM what a generator yields is streamed. Any other result becomes the body as it
+# is: {"statusCode": 201, ...} is then the body of a response with status 200.
 URL_INVOKE_MODE = lambda_.InvokeMode.BUFFERED
 
 

@@ -49,12 +49,12 @@ variable "log_retention_days" {
   default = 30
 }
 
-# The runtime does not stream yet: with RESPONSE_STREAM a caller gets the whole result at once, as it
-# is. {"statusCode": 201, ...} is then the body of a response with status 200.
+# With RESPONSE_STREAM what a generator yields is streamed. Any other result becomes the body as it
+# is: {"statusCode": 201, ...} is then the body of a response with status 200.
 variable "url_invoke_mode" {
   type        = string
   default     = "BUFFERED"
-  description = "RESPONSE_STREAM only for handlers whose result is the body itself; nothing streams yet."
+  description = "RESPONSE_STREAM for handlers that stream; any other result becomes the body as it is."
 
   validation {
     condition     = contains(["BUFFERED", "RESPONSE_STREAM"], var.url_invoke_mode)
