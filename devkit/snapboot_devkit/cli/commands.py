@@ -23,7 +23,7 @@ _ParserError: Final[Any] = typer.BadParameter.__mro__[2]
 
 
 class _Commands(TyperGroup):
-    """The commands; what the parser refuses is told in one line, as all other refusals are."""
+    """The commands; what the parser refuses is reported in one line, as all other refusals are."""
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, **settings: Any

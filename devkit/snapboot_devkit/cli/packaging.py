@@ -156,7 +156,7 @@ def package(  # noqa: PLR0913 - each is something that is typed
     ] = None,
     no_cache: Annotated[
         bool,
-        typer.Option("--no-cache", help="Make everything anew, and keep nothing for the next run."),
+        typer.Option("--no-cache", help="Make everything again, and store nothing for later."),
     ] = False,
     strip: Annotated[
         bool,
@@ -243,17 +243,17 @@ def _made(request: Request, tell: Callable[[str], object]) -> tuple[Packaged, li
     tell("looking for what has changed")
     known = repeated.key(request) if request.cache else None
     if known is None:
-        return _made_anew(request, tell)
+        return _made_again(request, tell)
     with Store(request.cache) as opened:
         if same := repeated.load(opened, known, request):
             tell("nothing has changed")
             return same
-        outcome = _made_anew(request, tell)
+        outcome = _made_again(request, tell)
         repeated.save(opened, known, *outcome)
         return outcome
 
 
-def _made_anew(request: Request, tell: Callable[[str], object]) -> tuple[Packaged, list[Finding]]:
+def _made_again(request: Request, tell: Callable[[str], object]) -> tuple[Packaged, list[Finding]]:
     made = make(request, tell)
     tell("auditing")
     return made, _findings(made, request)

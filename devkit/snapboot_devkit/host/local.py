@@ -242,7 +242,7 @@ class LocalHost:
                 await asyncio.to_thread(self._guard.close)
 
     def _refused(self, head: Head | None, response: Response) -> None:
-        """Log a refused request: whoever sent it may not look at what came back."""
+        """Log a refused request: its sender may not look at what came back."""
         LogStream(self._log).write(Source.PLATFORM, refusal_line(head, response))
 
     def _environments(self) -> list[Environment]:

@@ -1,7 +1,7 @@
 """What packaging has made once and would make the same again, kept in the user's cache folder.
 
 Entries are found by a digest of all that they were made from, so none is ever out of date, and each
-has a digest of its own, so that a damaged one is made anew. Without a folder that can be written to
+has a digest of its own, so that a damaged one is ignored. Without a folder that can be written to
 nothing is kept, and nothing is lost but time.
 """
 

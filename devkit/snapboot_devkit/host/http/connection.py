@@ -27,7 +27,7 @@ _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus
 
 # Many more would take the descriptors, of which 1,024 are usual, from the host's other work.
 MAX_CONNECTIONS: Final = 256
-# Who comes when so many are being told that there are too many is not even told.
+# With so many connections that are being refused, further ones are closed without an answer.
 _MAX_CROWD: Final = 2 * MAX_CONNECTIONS
 # Requests of all connections together, from their first byte to their answer: forty of the largest.
 MAX_HELD_BYTES: Final = 40 * MAX_PAYLOAD_BYTES
@@ -45,7 +45,7 @@ _NOWHERE: Final = memoryview(b"")
 _NO_TRAILERS: Final[Mapping[bytes, bytes]] = {}
 
 
-# Who is told of requests that are refused; what could not be read as one has no head.
+# Gets the requests that are refused; what could not be read as one has no head.
 Refused: TypeAlias = "Callable[[Head | None, Response], object]"
 
 
@@ -585,7 +585,7 @@ _NO_HOST: Final = error_response(
 
 def _is_lasting(version: str, headers: Mapping[bytes, bytes]) -> bool:
     if b"transfer-encoding" in headers and b"content-length" in headers:
-        # Whoever is between may have seen the request end elsewhere (RFC 9112, 6.1).
+        # A proxy in between may have seen the request end elsewhere (RFC 9112, 6.1).
         return False
     return version == "1.1" and b"close" not in headers.get(b"connection", b"").lower()
 

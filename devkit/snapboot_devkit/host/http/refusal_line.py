@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.http.exchange import Head, Response
 
 _FIRST_ERROR: Final = 400
-# Whoever asks chooses the path; the reason may quote what was sent.
+# The caller chooses the path; the reason may quote what was sent.
 _MAX_PATH: Final = 200
 _MAX_REASON: Final = 1000
 # Where the documents of the several APIs have their text.

@@ -82,7 +82,7 @@ def _kill_group(folder: str, host: int) -> None:
     def meant(pid: int) -> bool:
         return bearers.in_group(pid, name) and not (pid == host == os.getppid())
 
-    # First nobody may start others; then the kernel kills all at once (version 2, Linux 5.14).
+    # First none may start others; then the kernel kills all at once (version 2, Linux 5.14).
     _write(f"{folder}/pids.max", b"0")
     _write(f"{folder}/cgroup.kill", b"1")
     deadline = time.monotonic() + bearers.LAST_BREATH_S

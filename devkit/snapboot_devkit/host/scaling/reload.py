@@ -31,7 +31,7 @@ _SHARE: Final = 50
 _SHARE_NOTICED: Final = 4
 # What is written within this time belongs to one change: editors and tools write several files.
 QUIET_S: Final = 0.1
-# A function has far fewer files of its own; what is beyond is not watched, which is told.
+# A function has far fewer files of its own; what is beyond is not watched, and the log says so.
 MAX_FILES: Final = 20_000
 
 # What tools leave in a folder of code, and no function imports.

@@ -26,7 +26,7 @@ _COMPILING_S: Final = 600.0
 _SEALING_S: Final = 200.0
 _MAX_DETAIL_LINES: Final = 20
 
-# What Lambda would tell the handler while it is imported. The credentials are nobody's.
+# What Lambda would tell the handler while it is imported. The credentials belong to no account.
 AS_ON_LAMBDA: Final[dict[str, str]] = {
     "AWS_ACCESS_KEY_ID": "packaging",
     "AWS_DEFAULT_REGION": "us-east-1",
