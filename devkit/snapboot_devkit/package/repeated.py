@@ -41,7 +41,7 @@ _NAMED: Final = (
 )  # fmt: skip
 # What a requirement is that has its content elsewhere, in files for pip and in those of projects:
 # of such a run nothing can be known. The project itself is `"."`.
-_LOCAL: Final = re.compile(rb"(?m)^\s*(?:-|\.|/)|file:|@\s*[./]")
+_LOCAL: Final = re.compile(rb"(?m)^\s*(?:[-./~$]|[\w.-]+/)|file:|@\s*[./~$]|\.whl\b")
 _LOCAL_IN_PROJECT: Final = re.compile(
     rb"""file:|(?:editable|directory|path|virtual)\s*=\s*["'](?!\.["'])|workspace\s*="""
 )
