@@ -453,6 +453,9 @@ def test_an_edited_file_of_variables_counts_for_new_environments(tmp_path):
         replace_by(file, "STAGE=new\n")
         await told.until("its variables have changed; new events go to new environments")
         assert (await host.invoke()).payload == b'"new"'
+        file.unlink()
+        await told.until(f"the env file {str(file)!r} is gone; its last values stay")
+        assert (await host.invoke()).payload == b'"new"'
 
     reloading(scenario, code, env_files=[file])
 

@@ -84,6 +84,9 @@ class HostedFunction:
             else:
                 what = "code has" if config.file_env == self.config.file_env else "variables have"
                 self._tell(f"its {what} changed; new events go to new environments")
+                for file in config.env_files:
+                    if not file.exists():
+                        self._tell(f"the env file {str(file)!r} is gone; its last values stay")
                 self.config = config
                 self.pool.renew(deployment)
 
