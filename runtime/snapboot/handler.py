@@ -63,10 +63,8 @@ def add_site_packages(*, after_library: bool = False) -> None:
     sys.path[at:at] = folders
     length = len(sys.path)
     names = _read_path_files(folders)
-    for folder in sys.path[:named]:
-        names += _listed(folder)
-    files = [f"{folder}/{CUSTOMIZE}" for folder in (*sys.path[length:], _stdlib())]
-    if CUSTOMIZE in names or any(map(_exists, files)):
+    others = [*sys.path[:named], *sys.path[length:], _stdlib()]
+    if CUSTOMIZE in names or any(_exists(f"{folder}/{CUSTOMIZE}") for folder in others):
         from .path_files import customize
 
         customize()
