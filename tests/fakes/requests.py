@@ -45,6 +45,7 @@ class Request:
     connection: int
     trailers: tuple[tuple[str, str], ...] = ()
     complete: bool = True
+    chunks: int = 0
 
     def header(self, name: str) -> str | None:
         """Return the value of the header `name`, whatever its case; None when it is not there."""
@@ -92,20 +93,27 @@ class Reader:
         """Return the request with its body, or with what came of it before the peer went."""
         body = bytearray()
         trailers: tuple[tuple[str, str], ...] = ()
+        chunks = 0
         complete = True
         try:
             if (head.header("Transfer-Encoding") or "").lower() == "chunked":
-                trailers = self._chunked(body)
+                while self._chunk(body):
+                    chunks += 1
+                trailers = self._trailers()
             else:
                 self._exactly(int(head.header("Content-Length") or 0), body)
         except PeerGone:
             complete = False
-        return replace(head, body=bytes(body), trailers=trailers, complete=complete)
+        return replace(head, body=bytes(body), trailers=trailers, complete=complete, chunks=chunks)
 
-    def _chunked(self, body: bytearray) -> tuple[tuple[str, str], ...]:
-        while size := int(self._until(b"\r\n").split(b";")[0], 16):
+    def _chunk(self, body: bytearray) -> int:
+        size = int(self._until(b"\r\n").split(b";")[0], 16)
+        if size:
             self._exactly(size, body)
             self._until(b"\r\n")
+        return size
+
+    def _trailers(self) -> tuple[tuple[str, str], ...]:
         lines = []
         while line := self._until(b"\r\n"):
             lines.append(line.decode())
