@@ -16,8 +16,9 @@ class HttpResponse:
 
     With a body of `bytes` or `str` it is returned whole; an iterator or asynchronous iterator is
     streamed, for which the integration must be set up (RESPONSE_STREAM). `headers` are text by
-    name, or pairs; `cookies` are the values of `Set-Cookie`, one each. Raises TypeError and
-    ValueError for what cannot be sent.
+    name, or pairs: the values of a repeated name are joined with a comma (RFC 9110, 5.3). `cookies`
+    are the values of `Set-Cookie`, one each. Raises TypeError and ValueError for what cannot be
+    sent.
     """
 
     __slots__ = ("body", "cookies", "headers", "status")
@@ -36,10 +37,14 @@ class HttpResponse:
             raise TypeError(f"cookies are {cookies!r}; give a list, one Set-Cookie value each")
         self.status = status
         self.headers: dict[str, str] = {}
-        for name, value in dict(headers or {}).items():
+        given: Any = headers or ()
+        for name, value in given.items() if hasattr(given, "items") else given:
             if not (_is_text(name) and _is_text(value)):
                 raise TypeError(f"header {name!r} is {value!r}; names and values must be str")
-            self.headers[name] = value
+            before = self.headers.get(name)
+            if before is not None and name.lower() == "set-cookie":
+                raise ValueError(f"header {name!r} is repeated; give its values as cookies")
+            self.headers[name] = value if before is None else f"{before}, {value}"
         self.cookies = list(cookies)
         if not isinstance(body, (bytes, str)) and not _is_iterator(body):
             raise TypeError(

@@ -115,6 +115,16 @@ def test_a_whole_http_response_is_the_document_that_integrations_take(function: 
     assert function.run(Event(b"0"), Event(b"1")).results == [text, binary]
 
 
+def test_the_values_of_a_repeated_header_are_joined(function: Function):
+    function.code("""
+        import snapboot
+
+        def handler(event, context):
+            return snapboot.HttpResponse(200, [("vary", "a"), ("x", "y"), ("vary", "b")], body="")
+    """)
+    assert function.run(Event()).result["headers"] == {"vary": "a, b", "x": "y"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -122,6 +132,10 @@ def test_a_whole_http_response_is_the_document_that_integrations_take(function: 
         ("'200'", "status of an HTTP response is '200'"),
         ("200, {'a': 1}", "header 'a' is 1"),
         ("200, {}, 'a=1'", "cookies are 'a=1'; give a list"),
+        (
+            "200, [('Set-Cookie', 'a=1')] * 2",
+            "'Set-Cookie' is repeated; give its values as cookies",
+        ),
         ("200, {}, [], {'a': 1}", "of type 'dict'; it can be bytes"),
     ],
 )
@@ -187,10 +201,12 @@ def test_a_refused_stream_closes_its_generator(function: Function):
     assert run.answers[-1].json() == [True]
 
 
-def test_many_small_pieces_at_once_are_few_system_calls(function: Function, tmp_path):
-    code = "def handler(event, context):\n    for n in range(100_000): yield f'{n:08d}'"
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_many_small_pieces_at_once_are_few_chunks(function: Function, kind):
+    code = f"{kind} handler(event, context):\n    for n in range(100_000): yield f'{{n:08d}}'"
     request, _ = streamed(function, code)
     assert bytes(request.body) == b"".join(b"%08d" % n for n in range(100_000))
+    assert request.chunks < 10_000
 
 
 def test_millions_of_empty_pieces_are_nothing(function: Function):
