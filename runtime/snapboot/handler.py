@@ -50,7 +50,7 @@ def prepare_path(own: str) -> None:
         folders += layers
     for folder in folders:
         _read_path_files([folder])
-    if own not in sys.path:  # the function's own folder, where pip has put us there
+    if own != folders[0]:  # where pip has put us into the function's own folder
         sys.path.append(own)
 
 

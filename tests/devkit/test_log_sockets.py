@@ -17,7 +17,7 @@ for descriptor in (1, 2):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(sys.argv[1])
         os.dup2(connection.fileno(), descriptor)
-print("out of", sys.argv[2])
+print("out of", sys.argv[2], flush=True)
 print("error of", sys.argv[2], file=sys.stderr, flush=True)
 os.write(1, b"the last word of " + sys.argv[2].encode())
 """

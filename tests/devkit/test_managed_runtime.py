@@ -125,7 +125,8 @@ def test_one_environment_works_on_several_events_at_once_and_all_that_is_printed
     printed = [line.text for line in lines if line.source is Source.FUNCTION]
     for number in range(WORKERS):
         assert any(f"at work on {number}" in text for text in printed), printed
-    assert len({line.log_stream for line in lines}) == 1
+    # A worker that asked too late has a call refused; what the host notes is of no stream.
+    assert len({line.log_stream for line in lines if line.log_stream}) == 1
 
 
 def test_the_timeout_of_one_event_is_that_of_no_other(function):

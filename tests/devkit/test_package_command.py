@@ -263,7 +263,7 @@ def test_everything_works_where_there_is_no_orjson(source, output, tmp_path):
 
 def test_variables_reach_the_handler_while_it_is_imported_and_are_not_shipped(source, output):
     filled(source, {"app.py": f"import os\nTABLE = os.environ['TABLE']\n{HELLO}"})
-    told = refused(beside(source, output), output)
+    told = refused(beside(source, output, "--require-archive"), output)
     if NOBODY_HAS_THEM in told:
         pytest.skip(told)
     assert "KeyError: 'TABLE'" in told
@@ -305,7 +305,7 @@ def test_a_package_that_only_the_interpreter_here_has_is_missing(source, output)
     if not Path(sysconfig.get_path("purelib"), "pip").is_dir():
         pytest.skip("this interpreter has no package of its own")
     filled(source, {"app.py": f"import pip\n{HELLO}"})
-    told = refused(beside(source, output), output)
+    told = refused(beside(source, output, "--require-archive"), output)
     if NOBODY_HAS_THEM in told:
         pytest.skip(told)
     assert "No module named 'pip'" in told

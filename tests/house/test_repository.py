@@ -111,3 +111,33 @@ def test_the_runtime_imports_no_heavy_module_where_it_is_loaded_first():
     for name in hot:
         source = (ROOT / f"runtime/snapboot/{name}.py").read_text()
         assert not re.findall(rf"^(?:import|from) (?:{heavy})\b", source, re.MULTILINE), name
+
+
+# --- the image ---------------------------------------------------------------------------------
+
+
+def files_of_the_image():
+    """Return the modules of the devkit that the image is built from."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    kept = [ROOT / line[1:] for line in lines if line.startswith("!devkit/")]
+    return {module for path in kept for module in (path.rglob("*.py") if path.is_dir() else [path])}
+
+
+def imported(module):
+    """Return the names of what a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_the_image_has_every_module_of_the_devkit_that_those_in_it_import():
+    present = files_of_the_image()
+    assert len(present) > 50
+    for module in present:
+        for name in imported(module):
+            path = ROOT / "devkit" / name.replace(".", "/")
+            for file in (path.with_suffix(".py"), path / "__init__.py"):
+                assert file in present or not file.exists(), f"{module} imports {name}"

@@ -125,7 +125,7 @@ def test_a_source_that_is_not_there_is_named(attempt, source):
 
 def test_a_handler_that_fails_while_it_is_imported_shows_its_own_words(attempt, source):
     (source / "app.py").write_text("import os\nTABLE = os.environ['TABLE']\n")
-    message = attempt()
+    message = attempt("--require-archive")
     assert "KeyError: 'TABLE'" in message
     assert "--env" in message
 
