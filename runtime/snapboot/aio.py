@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 class EnvironmentLoop:
     """The event loop, made when it is first needed, by the function's own policy if it set one."""
 
-    __slots__ = ("_loop", "_task", "_variables")
+    __slots__ = ("_loop", "_paused", "_task", "_variables")
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._paused: asyncio.Future[None] | None = None
         self._task: asyncio.Task[Any] | None = None
         self._variables: Variables | None = None
 
@@ -35,14 +36,27 @@ class EnvironmentLoop:
 
     def run(self, awaitable: "Awaitable[Any]") -> "Any":
         """Return what an awaitable returns; raise what it raises."""
+        return self.resume(self.task(awaitable))
+
+    def task(self, awaitable: "Awaitable[Any]") -> "asyncio.Task[Any]":
+        """Return a task for `resume`."""
         loop = self._loop
         if loop is None or loop.is_closed():
             loop = self._loop = _new_loop()
-        task = self._variables_of_invocation().run(loop.create_task, _stopping(loop, awaitable))
-        self._task = task
+        task = self._variables_of_invocation().run(loop.create_task, self._stopping(awaitable))
         task.add_done_callback(self._stop)  # where it is cancelled before it has begun
-        loop.run_forever()
+        return task
+
+    def resume(self, task: "asyncio.Task[Any]") -> "Any":
+        """Run a task until it ends or calls `pause`; return its result, None after a pause."""
+        self._task = task
+        paused, self._paused = self._paused, None
+        if paused is not None and not paused.done():
+            paused.set_result(None)
+        task.get_loop().run_forever()
         if not task.done():
+            if self._paused is not None:
+                return None
             task.cancel()
             raise RuntimeError(
                 "the event loop was stopped before the handler had ended; it belongs to the"
@@ -53,8 +67,24 @@ class EnvironmentLoop:
             raise error
         return task.result()
 
-    def _stop(self, task: "asyncio.Task[Any]") -> None:
-        if task is self._task:
+    async def pause(self) -> None:
+        """Have `resume` return; what called this goes on with the next `resume`."""
+        loop = asyncio.get_running_loop()
+        self._paused = loop.create_future()
+        loop.stop()
+        await self._paused
+
+    async def _stopping(self, awaitable: "Awaitable[Any]") -> "Any":
+        """Stop the loop in the very round in which the awaitable ends."""
+        try:
+            return await awaitable
+        finally:
+            self._stop(asyncio.current_task())
+
+    def _stop(self, task: "asyncio.Task[Any] | None") -> None:
+        """Stop the loop if this is the task that it runs for, and once: uvloop's stops later."""
+        if task is not None and task is self._task:
+            self._task = None
             task.get_loop().stop()
 
     def _variables_of_invocation(self) -> "Variables":
@@ -97,14 +127,6 @@ def awaiting(handler: "Callable[[Any, Any], Awaitable[Any]]") -> "Callable[[Any,
         return environment_loop.run(handler(event, context))
 
     return call
-
-
-async def _stopping(loop: asyncio.AbstractEventLoop, awaitable: "Awaitable[Any]") -> "Any":
-    """Stop the loop in the very round in which the awaitable ends."""
-    try:
-        return await awaitable
-    finally:
-        loop.stop()
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -19,68 +19,79 @@ if TYPE_CHECKING:
 class Stream:
     """A result on its way: its first piece, and where the others come from."""
 
-    __slots__ = ("_first", "_pieces")
+    __slots__ = ("_first", "_pieces", "_task", "_upload")
+
+    if TYPE_CHECKING:
+        _upload: Upload
 
     def __init__(self, pieces: "Any", prelude: bytes = b"") -> None:
         """Wait for the first piece. Raises what the source raises before it has one."""
-        self._pieces: Any = encoded_soon(pieces) if is_asynchronous(pieces) else encoded(pieces)
-        self._first = prelude + self._next()
+        self._first = prelude
+        self._pieces: Any = None
+        self._task: Any = None
+        if is_asynchronous(pieces):
+            from .aio import environment_loop
+
+            self._task = environment_loop.task(self._send_soon(encoded_soon(pieces)))
+            environment_loop.resume(self._task)
+        else:
+            self._pieces = encoded(pieces)
+            self._first += next(self._pieces, b"")
 
     def __repr__(self) -> str:
-        return f"<Stream of {self._pieces!r}>"
+        return f"<Stream of {self._task or self._pieces!r}>"
 
     def send(self, invocation: "Invocation", content_type: str) -> None:
         """Send all pieces. Raises RuntimeAPIError when the process must end.
 
         What the source raises is logged, and sent in the trailers.
         """
-        upload = invocation.begin(content_type)
+        self._upload = invocation.begin(content_type)
         trailers = []
         try:
-            self._send(upload)
+            if self._task is None:
+                self._send()
+            else:
+                from .aio import environment_loop
+
+                environment_loop.resume(self._task)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exc:
             trailers = _trailers(exc, invocation.request_id)
-        invocation.finish(upload, trailers)
+        invocation.finish(self._upload, trailers)
 
-    def _next(self) -> bytes:
-        if is_asynchronous(self._pieces):
-            from .aio import environment_loop
-
-            return environment_loop.run(_first_of(self._pieces))  # type: ignore[no-any-return]
-        return next(self._pieces, b"")
-
-    def _send(self, upload: "Upload") -> None:
-        if is_asynchronous(self._pieces):
-            from .aio import environment_loop
-
-            environment_loop.run(_sent_soon(upload, self._first, self._pieces))
-            return
+    def _send(self) -> None:
+        write = self._upload.write
         try:
-            accepting = not self._first or upload.write(self._first)
+            accepting = not self._first or write(self._first)
             self._first = b""
             while accepting and (piece := next(self._pieces, None)) is not None:
-                accepting = upload.write(piece)
+                accepting = write(piece)
         finally:
             self._pieces.close()
 
+    async def _send_soon(self, pieces: "Any") -> None:
+        """Do what `_send` does, pausing at the first piece until there is an upload.
 
-async def _first_of(pieces: "Any") -> bytes:
-    try:
-        return await pieces.__anext__()  # type: ignore[no-any-return]
-    except StopAsyncIteration:
-        return b""
+        In one task: what the source enters (a time-out, a task group) it must leave in the same.
+        """
+        from .aio import environment_loop
 
-
-async def _sent_soon(upload: "Upload", first: bytes, pieces: "Any") -> None:
-    try:
-        if not first or await upload.write_soon(first):
-            async for piece in pieces:
-                if not await upload.write_soon(piece):
-                    break
-    finally:
-        await pieces.aclose()
+        try:
+            try:
+                self._first += await pieces.__anext__()
+            except StopAsyncIteration:
+                pass
+            await environment_loop.pause()
+            write = self._upload.write_soon
+            if not self._first or await write(self._first):
+                self._first = b""
+                async for piece in pieces:
+                    if not await write(piece):
+                        break
+        finally:
+            await pieces.aclose()
 
 
 def resolved(result: "Any") -> "tuple[bytes | Stream, str]":

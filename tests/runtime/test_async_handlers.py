@@ -254,3 +254,41 @@ def test_nothing_is_left_of_thousands_of_invocations(function: Function):
     results = function.run(*[Event(b"1")] * 3000).results
     assert results[-1] == results[0]
     assert results[-1][:2] == [1, 1]
+
+
+def test_a_loop_that_stops_a_round_later_serves_event_after_event(function: Function):
+    function.code("""
+        import asyncio
+
+        class Loop(asyncio.SelectorEventLoop):
+            def stop(self):  # as in uvloop
+                self.call_soon(super().stop)
+
+        asyncio.new_event_loop = Loop
+
+        async def pieces(event):
+            yield str(event)
+            await asyncio.sleep(0.001)
+            yield "."
+
+        async def handler(event, context):
+            await asyncio.sleep(0.001)
+            return pieces(event) if event % 2 else event
+    """)
+    run = function.run(*(Event(b"%d" % number) for number in range(4)))
+    assert [bytes(answer.body) for answer in run.answers] == [b"0", b"1.", b"2", b"3."]
+
+
+def test_a_handler_that_stopped_the_loop_does_not_stop_it_for_the_next_event(function: Function):
+    function.code("""
+        import asyncio
+
+        async def handler(event, context):
+            if event == 1:
+                asyncio.get_running_loop().stop()
+                await asyncio.Event().wait()
+            await asyncio.sleep(0.001)
+            return event
+    """)
+    run = function.run(Event(b"1"), Event(b"2"))
+    assert [answer.call for answer in run.answers] == [Call.ERROR, Call.RESPONSE]

@@ -229,6 +229,60 @@ def test_a_codec_of_the_functions_own_is_not_handed_a_generator(function: Functi
     assert bytes(request.body) == b"ab"
 
 
+SCOPES = {
+    "a context variable": """
+        async def pieces():
+            token = variable.set("begun")
+            yield variable.get()
+            variable.reset(token)
+            yield variable.get()
+    """,
+    "a time-out": """
+        async def pieces():
+            try:
+                async with asyncio.timeout(0.01):
+                    yield "begun"
+                    await asyncio.Event().wait()
+            except TimeoutError:
+                yield ", ended"
+    """,
+    "a task group": """
+        async def failing():
+            await asyncio.sleep(0)
+            raise KeyError("in a task")
+
+        async def pieces():
+            try:
+                async with asyncio.TaskGroup() as group:
+                    yield "begun"
+                    group.create_task(failing())
+                    await asyncio.Event().wait()
+            except* KeyError:
+                yield ", ended"
+    """,
+}
+
+
+@pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
+def test_what_an_asynchronous_generator_enters_lasts_for_all_chunks(function, over, scope):
+    code = """
+        import asyncio
+        import contextvars
+
+        variable = contextvars.ContextVar("variable", default=", ended")
+    """
+    code += (
+        scope
+        + """
+        async def handler(event, context):
+            return pieces()
+    """
+    )
+    request, _ = streamed(function, code, environment=over)
+    assert request.trailers == ()
+    assert bytes(request.body) == b"begun, ended"
+
+
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_a_buffer_may_be_used_again_for_the_next_chunk(function: Function, over, kind):
     code = f"""
