@@ -259,8 +259,14 @@ class Container:
         self.process.communicate(timeout=DEADLINE_S)
 
     @property
+    def served(self) -> re.Match[str]:
+        served = TOLD.fullmatch(self.told)
+        assert served, self.told
+        return served
+
+    @property
     def port(self) -> int:
-        return int(TOLD.fullmatch(self.told)[2])
+        return int(self.served[2])
 
     def invoke(self, event: bytes, host: str = "localhost:9000") -> tuple[int, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_S)
@@ -273,7 +279,7 @@ class Container:
 
 def test_by_hand_it_serves_the_function_and_says_where(image, function):
     with Container(image, "other.handler", places=function(ECHO, "other.py")) as container:
-        assert TOLD.fullmatch(container.told)[1] == "other.handler"
+        assert container.served[1] == "other.handler"
         assert container.invoke(b'{"n": 1}') == (200, b'{"n":1}')
         # By the address of the machine that the container's port is published at, too.
         assert container.invoke(b"2", "192.0.2.1:9000") == (200, b"2")

@@ -35,8 +35,11 @@ _LOOK_AGAIN_S: Final = 0.002
 
 
 def missing() -> str | None:
-    """Return what a host that is killed may leave behind here, or None where it leaves nothing."""
-    if homes():
+    """Return what a host that is killed may leave behind here, or None where it leaves nothing.
+
+    With the first process of a container all others in it end.
+    """
+    if homes() or os.getpid() == 1:
         return None
     return (
         "no control group can be made here: should this host be killed (kill -9), what a function "
