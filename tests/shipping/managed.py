@@ -47,9 +47,14 @@ class Managed:
 
     def places(self, task: Path, layer: Path | None = None) -> dict[str, Path]:
         """Return what is seen where, with a function."""
+        packages_of_this_machine = f"lib/python{VERSION}/site-packages"
+        nothing = {}
+        if Path(sys.base_prefix, packages_of_this_machine).is_dir():
+            nothing[f"/var/lang/{packages_of_this_machine}"] = self.var / "task"
         return {
             "/var": self.var,
             "/var/lang": Path(sys.base_prefix),
+            **nothing,
             "/var/task": task,
             "/opt": layer or self.layer,
         }
