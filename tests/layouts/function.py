@@ -104,7 +104,7 @@ class LaidOut(Function):
         else:
             _compile(self.root, TASK_ROOT)
         if layout.is_packed if sealed is None else sealed:
-            self._seal(handler)
+            self._seal(handler, environment or {})
         places = {TASK_ROOT: self.root, **layout.places}
         if self._layer:
             _compile(self._layer, LAYERS)
@@ -130,8 +130,13 @@ class LaidOut(Function):
             check=True, capture_output=True, timeout=COMPILE_DEADLINE_S,
         )  # fmt: skip
 
-    def _seal(self, handler: str) -> None:
-        """Write the module archive, as `snapboot package` and an image's build do."""
+    def _seal(self, handler: str, environment: Mapping[str, str | None]) -> None:
+        """Write the module archive, as `snapboot package --env …` and an image's build do."""
+        given = {
+            name: text
+            for name, text in environment.items()
+            if text is not None and not name.startswith("AWS_LAMBDA_")  # the platform's
+        }
         seal(
             self.root,
             handler,
@@ -139,6 +144,7 @@ class LaidOut(Function):
             python=str(self.layout.sealer),
             runtime=self.layout.runtime,
             places={folder: place for place, folder in self.layout.places.items()},
+            **given,
         )
 
 
