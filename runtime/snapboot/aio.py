@@ -106,8 +106,14 @@ def on_init(hook: "Hook", /) -> "Hook":
     """Have a function run at the end of Function Init, on the event loop if it is `async def`.
 
     For what wants a running loop: clients, pools, background tasks. Serves as a decorator. They run
-    in the order in which they are registered; what one raises is an init error.
+    in the order in which they are registered; what one raises is an init error. Raises RuntimeError
+    once events are handled.
     """
+    if environment.context is not None:
+        raise RuntimeError(
+            f"snapboot.on_init was called for {hook!r} while an event is handled; register it when"
+            " the module of the handler is imported"
+        )
     environment.on_init.append(hook)
     return hook
 

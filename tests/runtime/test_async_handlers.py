@@ -81,6 +81,16 @@ def test_what_on_init_raises_is_an_init_error(function: Function):
     assert run.returncode == 1
 
 
+def test_what_is_registered_too_late_is_an_error(function: Function):
+    function.code("""
+        import snapboot
+
+        def handler(event, context):
+            snapboot.on_init(print)
+    """)
+    assert "register it when the module" in function.run(Event()).document["errorMessage"]
+
+
 def test_a_task_may_outlive_its_invocation_and_keeps_its_context(function: Function):
     function.code("""
         import asyncio
