@@ -6,7 +6,6 @@ cache; a command in it sees this checkout and /tmp at the same paths, and this m
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 from typing import TYPE_CHECKING, Final
@@ -52,8 +51,13 @@ def root() -> Path:
 
     Raises OracleUnavailable.
     """
-    fill = functools.partial(roots.bootstrap, SUITE, PACKAGES)
-    return cache.entry(f"root-{SUITE}-newest", fill)
+    return cache.entry(f"root-{SUITE}-newest", _fill)
+
+
+def _fill(target: Path) -> None:
+    roots.bootstrap(SUITE, PACKAGES, target)
+    for file in target.glob("usr/lib/python3*/sitecustomize.py"):
+        file.unlink()  # Debian's, for its crash reporter: no other build of these versions has it
 
 
 def entering(folder: Path, *places: str) -> list[str]:

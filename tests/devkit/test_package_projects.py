@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -251,11 +252,12 @@ def test_it_is_added_when_that_is_wanted(tmp_path, wheels):
 
 def test_for_awss_own_runtime_there_is_nothing_to_say_of_it(tmp_path):
     source = filled(tmp_path / "source", {"app.py": "import boto3\n" + HELLO})
-    done = packaged(source, tmp_path / "out", "--runtime", "python3.11")
+    runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    done = packaged(source, tmp_path / "out", "--runtime", runtime)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["warnings"] == []
-    assert "--runtime python3.11" in told["next"][-1]
+    assert f"--runtime {runtime}" in told["next"][-1]
     assert "--layers" not in told["next"][-1]
 
 

@@ -262,7 +262,8 @@ def test_nothing_is_left_of_thousands_of_invocations(function: Function):
             return [len(asyncio.all_tasks()), threading.active_count(), len(os.listdir("/dev/fd"))]
     """)
     results = function.run(*[Event(b"1")] * 3000).results
-    assert results[-1] == results[0]
+    # With the first hundred trace ids the C library's variables were used; libffi keeps a file open.
+    assert results[-1] == results[200]
     assert results[-1][:2] == [1, 1]
 
 

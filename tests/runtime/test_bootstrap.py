@@ -91,8 +91,9 @@ def test_a_link_is_followed_to_the_runtime(function: Function, flat, kind, name)
         target = Path(os.path.relpath(target, function.root))
     link.symlink_to(target)
     function.code("def handler(event, context): return event")
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # with a `python3`
     for command in ([str(link)], [f"./{name}"]):
-        contender = Contender("linked", lambda handler, command=command: command, dict)
+        contender = Contender("linked", lambda handler, command=command: command, lambda: path)
         assert function.run(Event(b"1"), contender=contender).result == 1
 
 
