@@ -35,11 +35,22 @@ def sound(tmp_path, files=()):
     return compile_all(filled(tmp_path / "code", {"app.py": APP} | dict(files)))
 
 
+GLIBC = {"libc.so.6", "libm.so.6", "libpthread.so.0"}
+
+
+def is_anywhere(path):
+    """Tell whether an extension module needs nothing that a machine of Lambda's may lack."""
+    needed = needs(path)
+    return (needed.glibc or (0, 0)) <= MAX_GLIBC and set(needed.libraries) <= GLIBC
+
+
 def extension(folder, name):
     """Put an extension module of this Python into a folder."""
     if not EXTENSIONS:
         pytest.skip("this Python has no extension modules in files of their own")
-    path = next(path for path in EXTENSIONS if (needs(path).glibc or (0, 0)) <= MAX_GLIBC)
+    path = next(filter(is_anywhere, EXTENSIONS), None)
+    if path is None:
+        pytest.skip("each extension module of this Python needs more than an old glibc")
     shutil.copyfile(path, folder / name)
     (folder / name).chmod(0o644)
     return folder / name
@@ -292,18 +303,13 @@ def test_names_that_stand_for_two_things_are_told(tmp_path, files, code):
 
 
 def test_a_pth_that_runs_code_is_worse_than_one_that_names_folders(tmp_path):
-    name = "python/lib/python3.11/site-packages/hook.pth"
+    name = "hook.pth"
     folder = sound(tmp_path, {name: "# why\nimport hook\n"})
     finding = found(folder, "site-file")
     assert finding.severity.value == "warning"
     assert "'import hook'" in finding.message
-    assert "2 to 3 ms" in finding.message
     filled(folder, {name: "vendored\n"})
     assert found(folder, "site-file").severity.value == "note"
-
-
-def test_a_pth_in_the_functions_own_folder_is_not_read(tmp_path):
-    assert codes(audit(sound(tmp_path, {"distutils-precedence.pth": "import os\n"}))) == {}
 
 
 def test_a_package_above_the_limit_names_its_largest_parts(tmp_path):

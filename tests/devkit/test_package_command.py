@@ -227,7 +227,7 @@ def test_what_the_packager_has_told_is_not_told_again_by_the_audit(source, outpu
     done = beside(source, output)
     if NOBODY_HAS_THEM in done.stderr:
         pytest.skip(done.stderr.strip())
-    private, machine = done.stderr.splitlines()
+    private, machine = (line for line in done.stderr.splitlines() if "orjson" not in line)
     assert private.startswith("snapboot: warning: .env may hold secrets")
     assert machine.startswith("snapboot: warning: tools/riscv: it is built for EM_RISCV")
 
@@ -236,7 +236,9 @@ def test_people_are_told_what_was_made_and_what_to_do_next(source, output):
     done = beside(source, output)
     if NOBODY_HAS_THEM in done.stderr:
         pytest.skip(done.stderr.strip())
-    assert (done.returncode, done.stderr) == (0, "")
+    # For 3.15 there is no wheel of orjson yet, which is said.
+    said = [line for line in done.stderr.splitlines() if "without orjson" not in line]
+    assert (done.returncode, said) == (0, [])
     first, *_, last = done.stdout.splitlines()
     assert first.startswith(f"{output / 'function.zip'}  ")
     assert "aws lambda create-function" in last
