@@ -664,7 +664,11 @@ def test_without_the_right_to_empty_it_the_page_cache_loses_the_files_named(tmp_
     assert emptied(path.parent, drop=tmp_path / "nowhere" / "drop_caches") is PageCache.ADVISED
     if tmpfs(path):
         pytest.skip("this file system has nothing but memory")
-    assert not in_memory(path)
+    # It is advice: the kernel keeps a page that another CPU has at hand just then.
+    attempts = iter(range(20))
+    while in_memory(path):
+        assert next(attempts, None) is not None, "the page cache keeps the file"
+        emptied(path.parent, drop=tmp_path / "nowhere" / "drop_caches")
 
 
 def in_memory(path: Path) -> bool:
