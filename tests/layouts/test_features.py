@@ -106,7 +106,11 @@ def test_the_transport_by_urllib3_is_there(layout):
 
 
 def test_the_collector_can_be_left_alone(layout):
-    layout.code("import gc\n\ndef handler(event, context): return gc.get_freeze_count() > 0")
+    # CPython 3.12 counts some of its own objects as frozen, so this asks for one of the function's.
+    layout.code(
+        "import gc\n\nMARK = []\n\n"
+        "def handler(event, context): return all(held is not MARK for held in gc.get_objects())"
+    )
     for choice, frozen in (("freeze", True), ("default", False)):
         assert layout.run(Event(), environment={"SNAPBOOT_GC": choice}).result is frozen
 
