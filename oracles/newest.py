@@ -56,8 +56,10 @@ def root() -> Path:
 
 def _fill(target: Path) -> None:
     roots.bootstrap(SUITE, PACKAGES, target)
-    for file in target.glob("usr/lib/python3*/sitecustomize.py"):
-        file.unlink()  # Debian's, for its crash reporter: no other build of these versions has it
+    # Debian's, for its crash reporter: no other build of these versions has it. Each is a link with
+    # an absolute target, which need not exist outside of the root.
+    for library in target.glob("usr/lib/python3*"):
+        (library / "sitecustomize.py").unlink(missing_ok=True)
 
 
 def entering(folder: Path, *places: str) -> list[str]:
