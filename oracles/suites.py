@@ -62,7 +62,8 @@ def _fill(suite: Suite, target: Path) -> None:
 def _unpack(packed: Path, target: Path, suite: Suite) -> None:
     """Take the tests and their configuration out of a source distribution, without its package."""
     with tarfile.open(packed) as archive:
-        archive.extractall(packed.parent / "unpacked", filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # not before 3.11.4
+        archive.extractall(packed.parent / "unpacked")  # noqa: S202
     (root,) = (packed.parent / "unpacked").iterdir()
     target.mkdir()
     for name in ("tests", "pyproject.toml", "setup.cfg"):

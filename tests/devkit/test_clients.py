@@ -10,8 +10,9 @@ import subprocess
 
 import pytest
 
-from oracles import OracleUnavailable, awscli
+from oracles import awscli
 from snapboot_devkit.host import LocalHost
+from tests.conftest import required
 from tests.devkit.hosted import DEADLINE_S, config
 from tests.devkit.outside import Gate, served, streaming
 
@@ -292,12 +293,7 @@ def test_a_program_in_this_process_reads_a_stream_too():
 @pytest.fixture(scope="session")
 def aws():
     """Return a function that runs the AWS CLI against a host, in a folder."""
-    try:
-        packages = awscli.folder()
-    except OracleUnavailable as exc:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(str(exc))
+    packages = required(awscli.folder)
 
     def run(address, *arguments, folder):
         settings = {"AWS_DEFAULT_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1", "HOME": str(folder)}

@@ -8,8 +8,9 @@ import signal
 
 import pytest
 
-from oracles import OracleUnavailable, awslambdaric
+from oracles import awslambdaric
 from snapboot_devkit.host import FunctionConfig, InitializationType, InvokeError, LocalHost, Source
+from tests.conftest import required
 from tests.devkit.hosted import DEADLINE_S, document, runs
 
 WORKERS = 4
@@ -31,12 +32,7 @@ def handler(event, context):
 
 @pytest.fixture
 def function(tmp_path):
-    try:
-        packages = awslambdaric.folder()
-    except OracleUnavailable as exc:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(str(exc))
+    packages = required(awslambdaric.folder)
     (tmp_path / "app.py").write_text(FUNCTION)
 
     def described(**settings):

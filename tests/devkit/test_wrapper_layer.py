@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from oracles import OracleUnavailable, awslambdaric
+from oracles import awslambdaric
 from snapboot_devkit import aws_runtime
 from snapboot_devkit.package.formats import bytecode
 from snapboot_devkit.package.forms.wrapper_layer import HOME, VERSIONS, WRAPPER
@@ -156,10 +156,7 @@ def test_packages_for_the_runtime_come_with_it_where_they_are_asked_for(tmp_path
 @pytest.fixture(scope="module")
 def var_runtime(tmp_path_factory):
     folder = tmp_path_factory.mktemp("var") / "runtime"
-    try:
-        shutil.copytree(awslambdaric.folder(), folder)
-    except OracleUnavailable as exc:
-        pytest.skip(str(exc))
+    shutil.copytree(awslambdaric.folder(), folder)
     python = Path(sys.base_prefix) / f"bin/python{OWN}"
     aws_runtime.write_scripts(folder, f"python{OWN}", str(python))
     return folder

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import snapboot
-from oracles import OracleUnavailable, awslambdaric
+from oracles import awslambdaric
 from snapboot.codec import (
     DECODE_SAVING_NS,
     ENCODE_SAVING_NS,
@@ -77,10 +77,7 @@ refused_results = pytest.mark.parametrize(
 @pytest.fixture(scope="module")
 def marshaller() -> Any:
     """Return awslambdaric's, as it is under Python 3.12 and later: its text is UTF-8."""
-    try:
-        folder = str(awslambdaric.folder())
-    except OracleUnavailable as exc:
-        pytest.skip(str(exc))
+    folder = str(awslambdaric.folder())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [folder, *sys.path])
         patch.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")

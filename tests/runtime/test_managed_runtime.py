@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oracles import OracleUnavailable, awslambdaric
+from oracles import awslambdaric
 from snapboot_devkit import aws_runtime
 from tests.fakes.contenders import ROOT, Contender
 from tests.fakes.frames import frames
@@ -64,10 +64,7 @@ def python(bare_python) -> str:
 def var_runtime(tmp_path_factory, python) -> Path:
     """Return a folder like /var/runtime: AWS's client, and what starts it with the interpreter."""
     folder = tmp_path_factory.mktemp("var") / "runtime"
-    try:
-        shutil.copytree(awslambdaric.folder(), folder)
-    except OracleUnavailable as exc:
-        pytest.skip(str(exc))
+    shutil.copytree(awslambdaric.folder(), folder)
     aws_runtime.write_scripts(folder, PYTHON, python)
     return folder
 

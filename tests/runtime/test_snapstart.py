@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from oracles import OracleUnavailable, awslambdaric
+from oracles import awslambdaric
 from tests.fakes.runtime_api import Call, Cut, Ending, Event, Reply, Stage
 
 if TYPE_CHECKING:
@@ -66,10 +66,7 @@ def test_hooks_run_around_the_snapshot_in_their_order(function: Function, over):
 
 
 def test_a_copy_of_awss_package_in_the_function_is_the_one_registry(function: Function, over):
-    try:
-        shutil.copy(awslambdaric.folder() / "snapshot_restore_py.py", function.root)
-    except OracleUnavailable as exc:
-        pytest.skip(str(exc))
+    shutil.copy(awslambdaric.folder() / "snapshot_restore_py.py", function.root)
     source = BOTH_NAMES.format(first=HOOKS_OF_BOTH_NAMES)
     run = snapped(function, source, Event(), **over)
     assert run.result == str(function.root / "snapshot_restore_py.py")
@@ -77,10 +74,7 @@ def test_a_copy_of_awss_package_in_the_function_is_the_one_registry(function: Fu
 
 
 def test_a_copy_of_awss_package_that_is_never_named_is_the_registry_too(function: Function):
-    try:
-        shutil.copy(awslambdaric.folder() / "snapshot_restore_py.py", function.root)
-    except OracleUnavailable as exc:
-        pytest.skip(str(exc))
+    shutil.copy(awslambdaric.folder() / "snapshot_restore_py.py", function.root)
     source = "import snapboot\nsnapboot.after_restore(print, 'restored')" + ECHO
     assert snapped(function, source).stdout == "restored\n"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from oracles import OracleUnavailable, awslambdaric
+from oracles import awslambdaric
 from tests.fakes.contenders import ROOT, Contender
 from tests.fakes.runtime_api import Event
 
@@ -180,10 +180,7 @@ def test_the_hook_module_of_the_managed_runtime_is_there_by_itself(function: Fun
 
 
 def test_awss_own_package_is_the_registry_where_it_is_installed(function: Function, installed):
-    try:
-        theirs = awslambdaric.folder() / "snapshot_restore_py.py"
-    except OracleUnavailable as exc:
-        pytest.skip(str(exc))
+    theirs = awslambdaric.folder() / "snapshot_restore_py.py"
     copy = function.write("snapshot_restore_py.py", theirs.read_text())
     function.code(HOOKS)
     run = function.run(Event(), contender=installed.contender, environment=SNAP_START)

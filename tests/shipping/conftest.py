@@ -6,7 +6,6 @@ import os
 
 import pytest
 
-from oracles import OracleUnavailable
 from tests.shipping import images
 
 
@@ -15,9 +14,6 @@ def image_store(tmp_path_factory):
     """Return the images of this test run."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "images"
-    try:
-        images.images.require()
-    except OracleUnavailable as exc:
-        pytest.skip(str(exc))
+    images.images.require()
     with images.shared(folder) as opened:
         yield opened

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from oracles import OracleUnavailable, suites
+from oracles import suites
 from snapboot_devkit.package.formats import modules
 from tests.fakes.contenders import OURS, ROOT
 from tests.fakes.function import Function
@@ -62,10 +62,7 @@ def suite(request) -> suites.Suite:
 
 @pytest.fixture
 def function(suite, tmp_path: Path) -> Function:
-    try:
-        prepared = suites.folder(suite)
-    except OracleUnavailable as exc:
-        pytest.skip(str(exc))
+    prepared = suites.folder(suite)
     shutil.copytree(prepared, tmp_path / "task")
     written = Function(tmp_path / "task")
     written.code(RUNNER.format(package=suite.package))

@@ -14,7 +14,7 @@ import zipfile
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from oracles import OracleUnavailable, musl, roots
+from oracles import musl, roots
 from tests.fakes.contenders import ROOT, Contender
 from tests.fakes.function import Function
 from tests.fakes.mounts import TASK_ROOT, mounted
@@ -52,19 +52,13 @@ def arm64():
     """Return a root of arm64."""
     if not shutil.which(QEMU):
         pytest.skip(f"there is no {QEMU!r} here; on Debian, install qemu-user-static")
-    try:
-        return roots.foreign("arm64")
-    except OracleUnavailable as exc:
-        pytest.skip(str(exc))
+    return roots.foreign("arm64")
 
 
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory):
     """Return a PATH with the interpreter that the one of arm64 has been built beside."""
-    try:
-        root = roots.python()
-    except OracleUnavailable as exc:
-        pytest.skip(str(exc))
+    root = roots.python()
     folder = tmp_path_factory.mktemp("twin")
     program = (root / "usr/bin/python3").resolve()
     (folder / program.name).symlink_to(program)
@@ -87,10 +81,7 @@ def packaged(arm64, twin, tmp_path_factory):
 @pytest.fixture(scope="module")
 def musl_python():
     """Return a Contender by a Python for musl."""
-    try:
-        program = musl.python()
-    except OracleUnavailable as exc:
-        pytest.skip(str(exc))
+    program = musl.python()
     command = [str(program), "-SsPB", str(ROOT / "bootstrap")]
     return Contender("musl", lambda handler: [*command, handler], dict)
 

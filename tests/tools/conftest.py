@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from oracles import OracleUnavailable, awslambdaric, tools
+from oracles import awslambdaric, tools
 from tests.fakes.fixtures import bytecode
 from tests.fakes.function import Function, Run
 from tests.fakes.mounts import mounted
@@ -58,11 +58,8 @@ class Pair:
 
     def use(self, tool: str) -> None:
         """Put the tool into the function; skip where it cannot be had."""
-        try:
-            self._tool = tools.folder(tool)
-            awslambdaric.folder()
-        except OracleUnavailable as exc:
-            pytest.skip(str(exc))
+        self._tool = tools.folder(tool)
+        awslambdaric.folder()
 
     def write(self, name: str, source: str) -> None:
         """Write a file of the function's; a wrapper script begins with `#!`."""

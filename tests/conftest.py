@@ -1,0 +1,42 @@
+"""What holds for every test: one that needs what this machine lacks is skipped, with the reason."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from oracles import OracleUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None]:
+    yield from _skipping()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    yield from _skipping()
+
+
+def _skipping() -> Generator[None]:
+    """Skip where an oracle cannot be had, whichever fixture or test asked for it."""
+    try:
+        yield
+    except OracleUnavailable as exc:
+        pytest.skip(str(exc))
+
+
+def required(fetch: Callable[[], Path]) -> Path:
+    """Return what `fetch` gives: a program of AWS's. In CI its absence is a failure."""
+    try:
+        return fetch()
+    except OracleUnavailable as exc:
+        if "CI" in os.environ:
+            pytest.fail(str(exc))
+        raise
