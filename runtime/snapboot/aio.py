@@ -124,6 +124,14 @@ def run_on_init() -> None:
         result: Any = hook()
         if hasattr(type(result), "__await__"):
             environment_loop.run(result)
+            continue
+        from .streaming import is_source
+
+        if is_source(result):
+            raise TypeError(
+                f"{hook!r}, registered by snapboot.on_init, has returned a"
+                f" {type(result).__name__!r}, and no one iterates over it; it must not yield"
+            )
 
 
 def awaiting(handler: "Callable[[Any, Any], Awaitable[Any]]") -> "Callable[[Any, Any], Any]":

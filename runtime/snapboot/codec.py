@@ -85,7 +85,10 @@ class Codec:
         Raises ValueError or RecursionError, as `json` does, and on `NaN`, which is not JSON.
         """
         if self.loads is not None:
-            return self.loads(data)
+            value = self.loads(data)
+            if hasattr(type(value), "__await__"):
+                raise _no_use_of(value, "loads", "the event")
+            return value
         if self._engine is None and len(data) > SMALL_BYTES:
             self._charge(len(data) * DECODE_SAVING_NS)
         if self._engine is not None and data.translate(_DIGITS_AS_ZERO).find(_LONG_INTEGER) < 0:
@@ -105,6 +108,8 @@ class Codec:
             if _is_resolved_first(value):
                 raise TypeError(f"{type(value).__name__!r} is not a value")
             text = self.dumps(value)
+            if not isinstance(text, (bytes, str)):
+                raise _no_use_of(text, "dumps", "str or bytes")
             return exact_bytes(text if isinstance(text, bytes) else text.encode())
         if self._engine is not None:
             try:
@@ -177,7 +182,7 @@ def encoded_result(result: object) -> "tuple[bytes | Stream, str]":
         if not _is_resolved_first(result):
             from .faults import unwritable_result
 
-            raise unwritable_result(exc) from exc
+            raise unwritable_result(exc, result) from exc
     from .streaming import resolved
 
     return resolved(result)
@@ -185,6 +190,14 @@ def encoded_result(result: object) -> "tuple[bytes | Stream, str]":
 
 def _is_resolved_first(result: object) -> bool:
     return any(hasattr(type(result), name) for name in RESOLVED_FIRST)
+
+
+def _no_use_of(value: object, name: str, expected: str) -> TypeError:
+    remedy = " (give a function that is not async def)" if hasattr(type(value), "__await__") else ""
+    return TypeError(
+        f"{name} of snapboot.set_codec has returned a {type(value).__name__!r}; it must return"
+        f" {expected}{remedy}"
+    )
 
 
 def exact_bytes(value: bytes) -> bytes:

@@ -54,6 +54,32 @@ def unreadable_event(error: Exception) -> Fault:
     return Fault("Runtime.UnmarshalError", f"Unable to unmarshal input: {error}")
 
 
-def unwritable_result(error: Exception) -> Fault:
-    """Return why a handler's result cannot be encoded."""
-    return Fault("Runtime.MarshalError", f"Unable to marshal response: {error}")
+def unwritable_result(error: Exception, result: object) -> Fault:
+    """Return why a handler's result cannot be encoded, and what to do if it holds a generator."""
+    text = f"Unable to marshal response: {error}{_remedy(result)}"
+    return Fault("Runtime.MarshalError", text)
+
+
+def _remedy(result: object) -> str:
+    """Return what to do about a coroutine or an iterator within a result; nothing without one."""
+    from .streaming import is_source
+
+    values = [result]
+    seen = set()
+    for value in values:  # which grows meanwhile
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        kind = type(value)
+        if hasattr(kind, "__await__"):
+            return f"; await the {kind.__name__} that is in the result"
+        if is_source(value):
+            return (
+                f"; to stream the {kind.__name__} that is in the result, return it by itself or as"
+                " the body of snapboot.HttpResponse; else make a list of it"
+            )
+        if isinstance(value, dict):
+            values += value.values()
+        elif isinstance(value, (list, tuple)):
+            values += value
+    return ""

@@ -1,5 +1,7 @@
 """What a handler returns to set status, headers and cookies of an HTTP response."""
 
+from .streaming import is_source
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -46,10 +48,11 @@ class HttpResponse:
                 raise ValueError(f"header {name!r} is repeated; give its values as cookies")
             self.headers[name] = value if before is None else f"{before}, {value}"
         self.cookies = list(cookies)
-        if not isinstance(body, (bytes, str)) and not _is_iterator(body):
+        if not isinstance(body, (bytes, str)) and not is_source(body):
             raise TypeError(
                 f"the body of an HTTP response is of type {type(body).__name__!r}; it can be bytes,"
-                " str, an iterator or an asynchronous iterator (for JSON, json.dumps(...))"
+                " str, an iterator or an asynchronous iterator (for JSON, json.dumps(...); await a"
+                " coroutine, call a generator function)"
             )
         self.body = body
 
@@ -78,10 +81,6 @@ class HttpResponse:
         else:
             document["body"] = self.body
         return document
-
-
-def _is_iterator(value: object) -> bool:
-    return hasattr(type(value), "__next__") or hasattr(type(value), "__anext__")
 
 
 def _number(status: object) -> int:

@@ -44,9 +44,17 @@ def _run_before_hooks() -> None:
     hooks = registry().get_before_snapshot()
     while hooks:
         hook, args, kwargs = hooks.pop()
-        hook(*args, **kwargs)
+        _run(hook(*args, **kwargs))
 
 
 def _run_after_hooks() -> None:
     for hook, args, kwargs in registry().get_after_restore():
-        hook(*args, **kwargs)
+        _run(hook(*args, **kwargs))
+
+
+def _run(result: object) -> None:
+    """Wait for what an asynchronous hook returns."""
+    if hasattr(type(result), "__await__"):
+        from .aio import environment_loop
+
+        environment_loop.run(result)  # type: ignore[arg-type]

@@ -161,7 +161,7 @@ def as_bytes(piece: "Any", position: int) -> bytes:
     except TypeError:
         raise TypeError(
             f"chunk {position} of the streamed response is of type {type(piece).__name__!r}: yield"
-            " str or bytes (for JSON, json.dumps(...))"
+            " str or bytes (for JSON, json.dumps(...); await a coroutine, iterate over a generator)"
         ) from None
 
 

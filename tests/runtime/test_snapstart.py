@@ -65,6 +65,27 @@ def test_hooks_run_around_the_snapshot_in_their_order(function: Function, over):
     assert calls == [Call.RESTORE_NEXT, Call.NEXT, Call.RESPONSE, Call.NEXT]
 
 
+def test_asynchronous_hooks_run_on_the_loop_of_the_events(function: Function, over):
+    source = """
+import asyncio
+import snapboot
+
+loops = []
+
+async def hook(*args):
+    await asyncio.sleep(0)
+    loops.append(id(asyncio.get_running_loop()))
+
+snapboot.before_snapshot(hook)
+snapboot.after_restore(hook, 1)
+
+async def handler(event, context):
+    await hook()
+    return [len(loops), len(set(loops))]
+"""
+    assert snapped(function, source, Event(), **over).result == [3, 1]
+
+
 def test_a_copy_of_awss_package_in_the_function_is_the_one_registry(function: Function, over):
     shutil.copy(awslambdaric.folder() / "snapshot_restore_py.py", function.root)
     source = BOTH_NAMES.format(first=HOOKS_OF_BOTH_NAMES)

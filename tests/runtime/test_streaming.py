@@ -339,3 +339,97 @@ def test_an_error_in_finally_is_reported_and_the_next_event_served(function: Fun
     """
     request, _ = streamed(function, code)
     assert document_in(request)["errorMessage"] == "in finally"
+
+
+NESTED = {
+    "a generator in a document": (
+        "def handler(e, c): return {'body': [(n for n in 'ab')]}",
+        (
+            "to stream the generator that is in the result, return it by itself or as the body of"
+            " snapboot.HttpResponse"
+        ),
+    ),
+    "an asynchronous generator in a list": (
+        "async def body(): yield 'a'\ndef handler(e, c): return [body()]",
+        "to stream the async_generator that is in the result",
+    ),
+    "a coroutine in a document": (
+        "async def body(): ...\ndef handler(e, c): return {'body': body()}",
+        "; await the coroutine that is in the result",
+    ),
+    "a document that holds itself, and a generator": (
+        "def handler(e, c):\n    a = [iter(())]\n    a.insert(0, a)\n    return a",
+        "to stream the tuple_iterator",
+    ),
+    "an asynchronous encoder": (
+        (
+            "import snapboot\nasync def dumps(value): return '1'\nsnapboot.set_codec(dumps=dumps)\n"
+            "def handler(e, c): return e"
+        ),
+        (
+            "dumps of snapboot.set_codec has returned a 'coroutine'; it must return str or bytes (give"
+            " a function that is not async def)"
+        ),
+    ),
+    "an encoder that yields": (
+        (
+            "import snapboot\ndef dumps(value): yield '1'\nsnapboot.set_codec(dumps=dumps)\n"
+            "def handler(e, c): return e"
+        ),
+        "dumps of snapboot.set_codec has returned a 'generator'; it must return str or bytes",
+    ),
+    "an encoder of the function's own that cannot encode a generator": (
+        (
+            "import json, snapboot\nsnapboot.set_codec(dumps=json.dumps)\n"
+            "def handler(e, c): return {'body': iter([1])}"
+        ),
+        "to stream the list_iterator that is in the result",
+    ),
+    "an asynchronous decoder": (
+        (
+            "import snapboot\nasync def loads(value): return 1\nsnapboot.set_codec(loads=loads)\n"
+            "def handler(e, c): return e"
+        ),
+        "loads of snapboot.set_codec has returned a 'coroutine'; it must return the event",
+    ),
+    "a coroutine as a body": (
+        (
+            "import snapboot\nasync def body(): ...\n"
+            "def handler(e, c): return snapboot.HttpResponse(body=body())"
+        ),
+        (
+            "of type 'coroutine'; it can be bytes, str, an iterator or an asynchronous iterator (for"
+            " JSON, json.dumps(...); await a coroutine"
+        ),
+    ),
+    "a coroutine as a chunk": (
+        "async def piece(): ...\ndef handler(e, c): yield piece()",
+        (
+            "chunk 0 of the streamed response is of type 'coroutine': yield str or bytes (for JSON,"
+            " json.dumps(...); await a coroutine"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "remedy"), NESTED.values(), ids=NESTED)
+def test_a_generator_or_coroutine_that_cannot_be_taken_names_the_remedy(function, code, remedy):
+    function.code(code)
+    run = function.run(Event())
+    assert remedy in run.document["errorMessage"]
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_hook_of_the_init_that_yields_is_an_init_error(function: Function, kind):
+    function.code(f"""
+        import snapboot
+
+        @snapboot.on_init
+        {kind} start():
+            yield
+
+        def handler(event, context): ...
+    """)
+    run = function.run()
+    assert run.error.call is Call.INIT_ERROR
+    assert "it must not yield" in run.document["errorMessage"]
