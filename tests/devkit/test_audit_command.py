@@ -34,7 +34,7 @@ def test_what_is_found_is_told_with_its_cost_and_its_remedy(folder):
     assert "This package spends " in text
     assert "modules compiled by Python " in text
     assert "→ compile with unchecked hashes" in text
-    assert text.index("\nwarning [") < text.index("0 errors, 1 warnings, 0 notes")
+    assert text.index("\nwarning [") < text.index("0 errors, 1 warning, 0 notes")
 
 
 def test_warnings_may_be_let_through(folder):
@@ -75,6 +75,7 @@ def test_fixing_first_leaves_nothing_to_find(folder):
         (["absent"], b"cannot audit 'absent': give a folder or a zip file"),
         ([__file__], b"as a zip file"),
         (["--python", "no-such-python", "."], b"cannot find the interpreter 'no-such-python'"),
+        (["--python", "3.99", "."], b"no Python 3.99 was found on this machine; give --python"),
     ],
 )
 def test_what_cannot_be_audited_ends_with_two(arguments, reason, tmp_path):

@@ -104,6 +104,21 @@ def test_handlers_that_are_no_identifiers_are_audited(tmp_path, handler):
     assert (report.measured.modules, codes(report)) == (1, {"bytecode-missing": "warning"})
 
 
+def test_a_folder_around_the_whole_code_is_found_where_no_handler_names_it(tmp_path):
+    folder = compile_all(filled(tmp_path / "code", {"shop/app.py": APP, "shop/prices.py": ""}))
+    finding = found(folder, "enclosing-folder")
+    assert (finding.severity, finding.message) == ("error", "all files are in the folder 'shop'")
+    assert "(cd shop && zip -r ../function.zip .)" in finding.remedy
+    assert codes(audit(folder, handler="shop.app.handler")) == {}
+    with pytest.raises(AuditError, match=r"'app.handler'; all files are in the folder 'shop': zip"):
+        audit(folder, handler="app.handler")
+
+
+def test_a_package_alone_is_no_folder_around_the_code(tmp_path):
+    files = {"shop/__init__.py": "", "shop/app.py": APP}
+    assert codes(audit(compile_all(filled(tmp_path / "code", files)))) == {}
+
+
 def test_a_wheel_with_helpers_for_several_architectures_is_sound(tmp_path):
     own = f"fast.cpython-{NOW}-x86_64-linux-gnu.so"
     names = [f"pilot/{system}/manager" for system in ("linux", "arm")]
@@ -457,7 +472,7 @@ def test_a_build_context_is_compiled_by_its_dockerfile(tmp_path):
     ("settings", "reason"),
     [
         ({"python": "no-such-python"}, "'no-such-python'"),
-        ({"python": "/bin/true"}, "is no Python interpreter"),
+        ({"python": "/bin/true"}, "is not a Python interpreter"),
         ({"target": "moon"}, "'moon'.*give provided.al2023, image, or"),
         ({"handler": "absent.handler"}, "no module for the handler 'absent.handler'"),
     ],

@@ -18,6 +18,7 @@ from snapboot_devkit.cli import exits, printing
 from snapboot_devkit.host.protocol import MIB
 from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
 from snapboot_devkit.package.audit import Report, Severity, audit, fix
+from snapboot_devkit.package.checks.finding import counted
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.target import Architecture
 
@@ -131,7 +132,7 @@ def rendered(report: Report) -> Iterable[Text]:
         if not report.measured.version.startswith(f"{report.python.removeprefix('Python ')}."):
             yield Text(f"{report.python} was not found: give it by --python for its own times.")
     counts = Counter(finding.severity for finding in report.findings)
-    words = ", ".join(f"{counts[severity]} {severity}s" for severity in reversed(Severity))
+    words = ", ".join(counted(counts[severity], severity) for severity in reversed(Severity))
     yield Text(words if report.findings else "Nothing found.", "" if report.findings else "green")
 
 

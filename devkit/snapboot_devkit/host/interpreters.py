@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from snapboot_devkit import programs
 from snapboot_devkit.host.errors import ConfigError
 
 # The oldest that the runtime is written for.
@@ -43,14 +44,19 @@ def find(python: str | None) -> Interpreter:
     """Return the interpreter of a name or a path, or our own. Raises ConfigError.
 
     A relative path is one from the current folder. What stands in the place of an interpreter, as
-    pyenv's shims do, is asked for the one that it starts.
+    pyenv's shims do, is asked for the one that it starts; of a name, the first that works is taken.
     """
     if python is None:
         return Interpreter(Path(sys.executable), _version(sys.version_info[:2], sys.abiflags))
-    found = shutil.which(python)
-    if found is None:
-        raise ConfigError(f"python {python!r} is not a program; give its name or path")
-    return _asked(os.path.abspath(found))  # noqa: PTH100 - a link is what tells of its environment
+    refusals = []
+    for found in programs.named(python):
+        try:
+            return _asked(os.path.abspath(found))  # noqa: PTH100 - a link names its environment
+        except ConfigError as exc:
+            refusals.append(exc)
+    if refusals:
+        raise refusals[0]
+    raise ConfigError(f"python {python!r} is not a program; give its name or path")
 
 
 def is_python(program: str) -> bool:

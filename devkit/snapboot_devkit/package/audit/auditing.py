@@ -10,6 +10,7 @@ from snapboot_devkit.package.audit import (
     bootstraps,
     clashes,
     compiled_modules,
+    enclosing_folder,
     interpreters,
     permissions,
     platforms,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     compiled_modules.check,
     sealed.check,
+    enclosing_folder.check,
     bootstraps.check,
     wrappers.check,
     platforms.check,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.audit import enclosing_folder
 from snapboot_devkit.package.audit.compiling import Work, compiled
 from snapboot_devkit.package.audit.modules import COMPILED, State, module_name, states
 from snapboot_devkit.package.audit.pythons import Python, at_hand, given, of_package
@@ -57,7 +58,7 @@ def gather(package: Package, terms: Terms, *, image: bool) -> Subject:
     found = distributions(package, places)
     owners = Owners(found, places)
     compiled_files = binaries.read(package, found)
-    start = _start(terms.handler, by_source, places, owners.files)
+    start = _start(terms.handler, by_source, places, owners.files, package)
     if start is not None and wrappers.script(package) == wrappers.CODE_SCRIPT:
         start = (*start, "snapboot.main")  # it starts the function, if its variable names it
     return Subject(
@@ -106,6 +107,7 @@ def _start(
     by_source: Mapping[str, State],
     places: Layout,
     owned: Collection[str],
+    package: Package,
 ) -> tuple[str, ...] | None:
     """Return the modules that a start begins with; None if all are to be taken.
 
@@ -113,18 +115,22 @@ def _start(
     by their own name. If everything is a distribution's, as in a layer, no start is known.
     """
     if handler is not None and places.form is not Form.LAYER:  # of which it is no part
-        return (_handler_module(handler, by_source, places),)
+        return (_handler_module(handler, by_source, places, package),)
     elsewhere = tuple(root for root in places.roots[1:] if root)
     own = (path for path in by_source if path not in owned and path.startswith(places.task))
     names = (module_name(path, places) for path in own if not path.startswith(elsewhere))
     return tuple(sorted({name for name in names if name and "." not in name})) or None
 
 
-def _handler_module(handler: str, by_source: Mapping[str, State], places: Layout) -> str:
+def _handler_module(
+    handler: str, by_source: Mapping[str, State], places: Layout, package: Package
+) -> str:
     module, dot, _ = handler.rpartition(".")
     name = module.replace("/", ".")
     if not dot or all(module_name(path, places) != name for path in by_source):
-        raise AuditError(
-            f"the package has no module for the handler {handler!r}; give it as module.function"
-        )
+        folder = enclosing_folder.enclosing(package)
+        advice = "give it as module.function"
+        if folder is not None:
+            advice = f"all files are in the folder {folder!r}: {enclosing_folder.remedy(folder)}"
+        raise AuditError(f"the package has no module for the handler {handler!r}; {advice}")
     return name

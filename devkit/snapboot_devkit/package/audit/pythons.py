@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -16,6 +17,7 @@ from snapboot_devkit.package.audit import interpreters
 from snapboot_devkit.package.checks.contents import AuditError
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.formats.bytecode import MAGICS
+from snapboot_devkit.package.interpreters import managed
 from snapboot_devkit.package.process import run
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ _ASK: Final = (
     "import sys,json;from importlib.util import MAGIC_NUMBER as m;"
     "print(json.dumps([sys.version_info[:3],int.from_bytes(m[:2],'little'),sys.hexversion]))"
 )
+_VERSION: Final = re.compile(r"3\.\d+")
 _TAG: Final = re.compile(r"\.cpython-3(\d{1,2})(?:-[\w-]+)?\.(?:so|pyc)$")
 
 
@@ -61,19 +64,25 @@ class Python:
 
 
 def given(command: str) -> Python:
-    """Ask an interpreter, a program or the folder it is installed in. Raises AuditError."""
+    """Ask an interpreter: of a version, by a program, or by its folder. Raises AuditError."""
+    if _VERSION.fullmatch(command):
+        major, minor = map(int, command.split("."))
+        found = _of_version((major, minor))
+        if found is None:
+            raise AuditError(
+                f"no Python {command} was found on this machine; give --python the path of one"
+            )
+        return found
     program = _program(command)
     try:
-        done = run([program, "-I", "-S", "-c", _ASK], limit_s=_LIMIT_S)
-        version, magic, hexversion = json.loads(done.output)
+        return _asked(program)
     except PackageError as exc:
         raise AuditError(f"{exc}; give --python an interpreter") from exc
     except ValueError as exc:
         raise AuditError(
-            f"{program!r} is no Python interpreter that can be asked for its version; give "
+            f"{program!r} is not a Python interpreter that can be asked for its version; give "
             "--python another one"
         ) from exc
-    return Python((version[0], version[1]), magic, hexversion, program, tuple(version))
 
 
 def of_package(package: Package, layout: Layout) -> Python:
@@ -86,18 +95,27 @@ def of_package(package: Package, layout: Layout) -> Python:
 
 
 def at_hand(version: tuple[int, int]) -> Python:
-    """Return the Python of a version, measured by one on the path, or else by this one."""
-    if version == sys.version_info[:2]:
-        return this_one()
-    found = shutil.which(f"python{version[0]}.{version[1]}")
-    try:
-        python = given(found) if found else None
-    except AuditError:
-        python = None
-    if python is not None and python.version == version:
-        return python
+    """Return the Python of a version, measured by one of this machine, or else by this one."""
+    if (found := _of_version(version)) is not None:
+        return found
     magic = MAGICS.get(version, 0)
     return Python(version, magic, None, sys.executable, sys.version_info[:3])
+
+
+def _of_version(version: tuple[int, int]) -> Python | None:
+    if version == sys.version_info[:2]:
+        return this_one()
+    with contextlib.suppress(PackageError, ValueError):
+        if program := managed.program("{}.{}".format(*version)):
+            return _asked(str(program))
+    return None
+
+
+def _asked(program: str) -> Python:
+    """Ask a program. Raises PackageError when it does not run, ValueError when it is not Python."""
+    done = run([program, "-I", "-S", "-c", _ASK], limit_s=_LIMIT_S)
+    version, magic, hexversion = json.loads(done.output)
+    return Python((version[0], version[1]), magic, hexversion, program, tuple(version))
 
 
 def this_one() -> Python:
@@ -115,10 +133,9 @@ def _program(command: str) -> str:
         if found is None:
             raise AuditError(f"{command!r} has no bin/python3; give --python an interpreter")
         return str(found)
-    name = f"python{command}" if re.fullmatch(r"3\.\d+", command) else command
-    program = shutil.which(name)
+    program = shutil.which(command)
     if program is None:
-        raise AuditError(f"cannot find the interpreter {name!r}; give --python the path of one")
+        raise AuditError(f"cannot find the interpreter {command!r}; give --python the path of one")
     return program
 
 

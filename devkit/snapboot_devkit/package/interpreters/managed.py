@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -9,8 +10,10 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from snapboot_devkit import programs
 from snapboot_devkit.package.contents.resolver import reason, uv_run
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.interpreters.interpreter import asked
 from snapboot_devkit.package.target import MACHINES, Architecture, Libc, Target
 
 _LIBCS: Final = {Libc.GLIBC: "gnu", Libc.MUSL: "musl"}
@@ -54,7 +57,18 @@ def program(version: str) -> Path | None:
         return Path(sys.executable)
     done = uv_run(["python", "find", "--no-project", "--no-python-downloads", f"cpython@{version}"])
     found = done.output.decode("utf-8", "replace").strip()
-    return Path(found) if not done.status and found else None
+    return Path(found) if not done.status and found else _on_path(version)
+
+
+def _on_path(version: str) -> Path | None:
+    """Return the first program of a version that starts; uv gives up at the first that does not."""
+    wanted = tuple(map(int, version.split(".")))
+    for program in programs.named("python{}.{}".format(*wanted)):
+        with contextlib.suppress(PackageError, ValueError):
+            release = asked(Path(program))[0].to_bytes(4, "big")
+            if tuple(release[: len(wanted)]) == wanted:
+                return Path(program)
+    return None
 
 
 def native() -> Architecture | None:
