@@ -6,14 +6,14 @@ import queue
 import shutil
 import subprocess
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from snapboot_devkit.host import FunctionConfig
 from tests.devkit.hosted import DEADLINE_S
-from tests.devkit.outside import served
+from tests.devkit.outside import Gate, served
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "firefox")
 CHROME = (
@@ -39,6 +39,17 @@ await attempt("get", async () => (await fetch("/data")).text());
 await attempt("post", async () => (await fetch("/data", post)).text());
 told.cookie = document.cookie;
 await report();
+"""
+)
+
+# It tells of the first event at once, and the function waits until it has.
+EVENTS_PAGE = (
+    REPORTING
+    + """
+told.events = [];
+const source = new EventSource("/events");
+source.onmessage = event => { told.events.push(event.data); report(); };
+source.onerror = () => source.close();
 """
 )
 
@@ -153,6 +164,25 @@ def function(folder):
     return FunctionConfig("app.handler", task_root=folder, name="shop", timeout_s=30.0)
 
 
+EVENTS = """
+import os
+import pathlib
+import snapboot
+
+def handler(event, context):
+    if event["rawPath"] == "/events":
+        return snapboot.HttpResponse(200, {"content-type": "text/event-stream"}, body=events())
+    page = pathlib.Path("page.html").read_text()
+    return snapboot.HttpResponse(200, {"content-type": "text/html"}, body=iter([page]))
+
+async def events():
+    yield "data: one\\n\\n"
+    with open(os.environ["GATE"], "rb", 0) as gate:
+        gate.read(1)
+    yield "data: two\\n\\n"
+"""
+
+
 @pytest.fixture
 def command(tmp_path):
     return browser_command(tmp_path / "profile")
@@ -226,3 +256,29 @@ def test_a_page_from_which_all_may_come_is_let_in(command, tmp_path):
 
         served(scenario, function(tmp_path), log=lines.append, allow_hosts=["127.0.0.1"])
     assert "visited POST /data" in visited(lines)
+
+
+def test_a_page_has_each_server_sent_event_while_the_function_waits_to_yield_the_next(
+    command, tmp_path
+):
+    (tmp_path / "app.py").write_text(EVENTS)
+    with another_site() as site, closing(Gate(tmp_path)) as gate:
+        (tmp_path / "page.html").write_text(page(EVENTS_PAGE, REPORT=site.address))
+        shop = FunctionConfig(
+            "app.handler",
+            task_root=tmp_path,
+            name="shop",
+            timeout_s=30.0,
+            env={"GATE": gate.path},
+            stream_url=True,
+        )
+
+        def scenario(address):
+            port = address.rpartition(":")[2]
+            with visiting(command, f"http://shop.lambda-url.localhost:{port}/"):
+                first = site.reports.get(timeout=DEADLINE_S)
+                gate.open()
+                return first, site.reports.get(timeout=DEADLINE_S)
+
+        first, both = served(scenario, shop)
+    assert (first, both) == ({"events": ["one"]}, {"events": ["one", "two"]})

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from oracles import awscli
-from snapboot_devkit.host import LocalHost
+from snapboot_devkit.host import FunctionConfig, LocalHost
 from tests.conftest import required
 from tests.devkit.hosted import DEADLINE_S, config
 from tests.devkit.outside import Gate, served, streaming
@@ -287,6 +287,92 @@ def test_a_program_in_this_process_reads_a_stream_too():
     assert json.loads(result.payload) == BOOM
 
 
+# ---- the runtime that ships behind them --------------------------------------------------------
+
+OURS = """
+import os
+import snapboot
+
+def handler(event, context):
+    if event.get("rawPath") == "/events":
+        headers = {"content-type": "text/event-stream"}
+        return snapboot.HttpResponse(200, headers, ["seen=1"], pieces(event))
+    return pieces(event)
+
+def pieces(event):
+    yield "data: one\\n\\n"
+    if event.get("gated") or "rawPath" in event:
+        with open(os.environ["GATE"], "rb", 0) as gate:
+            gate.read(1)
+    if event.get("fails"):
+        raise LookupError("amid the stream")
+    yield "data: two\\n\\n"
+    yield "x" * event.get("size", 0)
+"""
+
+
+@pytest.fixture
+def ours(tmp_path, gate):
+    """Return a function under our own runtime, whose URL streams."""
+    (tmp_path / "app.py").write_text(OURS)
+    return FunctionConfig(
+        "app.handler",
+        name="streaming",
+        task_root=tmp_path,
+        timeout_s=30.0,
+        env={"GATE": gate.path},
+        stream_url=True,
+    )
+
+
+def test_boto3_reads_our_runtimes_chunks_as_they_come(ours, gate):
+    def scenario(boto):
+        script = json.dumps({"gated": True})
+        response = boto.invoke_with_response_stream(FunctionName="streaming", Payload=script)
+        with contextlib.closing(response["EventStream"]) as events:
+            first = next(iter(events))
+            gate.open()
+            *rest, last = events
+        return first, b"".join(piece["PayloadChunk"]["Payload"] for piece in rest), last
+
+    first, rest, last = by_boto3(scenario, ours)
+    assert first == {"PayloadChunk": {"Payload": b"data: one\n\n"}}
+    assert (rest, last) == (b"data: two\n\n", {"InvokeComplete": {}})
+
+
+def test_boto3_reads_our_runtimes_error_amid_the_stream(ours):
+    pieces, complete = streamed({"fails": True}, ours)
+    assert pieces == [b"data: one\n\n"]
+    assert complete["ErrorCode"] == "LookupError"
+    details = json.loads(complete["ErrorDetails"])
+    assert (details["errorType"], details["errorMessage"]) == ("LookupError", "amid the stream")
+    assert "in pieces" in details["stackTrace"][0]
+
+
+def test_boto3_reads_many_megabytes_of_our_runtimes(ours):
+    pieces, complete = streamed({"size": MUCH_BYTES}, ours)
+    assert sum(map(len, pieces)) == len("data: one\n\n" * 2) + MUCH_BYTES
+    assert complete == {}
+
+
+def test_a_stream_of_our_runtime_is_collected_for_a_client_that_wants_it_whole(ours):
+    def scenario(boto):
+        return payload(boto.invoke(FunctionName="streaming", Payload=b"{}"))
+
+    assert by_boto3(scenario, ours) == b"data: one\n\ndata: two\n\n"
+
+
+def test_a_reader_that_goes_away_amid_our_runtimes_stream_leaves_the_function_to_its_end(ours):
+    def scenario(boto):
+        script = json.dumps({"size": MUCH_BYTES})
+        response = boto.invoke_with_response_stream(FunctionName="streaming", Payload=script)
+        next(iter(response["EventStream"]))
+        response["EventStream"].close()
+        return payload(boto.invoke(FunctionName="streaming", Payload=b"{}"))
+
+    assert by_boto3(scenario, ours) == b"data: one\n\ndata: two\n\n"
+
+
 # ---- the AWS CLI -------------------------------------------------------------------------------
 
 
@@ -447,6 +533,30 @@ def test_a_url_s_stream_that_breaks_off_does_not_look_whole(ending):
     # "Transfer closed with outstanding read data remaining."
     assert (code, status, body) == (18, 200, b"half")
     assert headers["content-type"] == "text/plain"
+
+
+@needs_curl
+def test_curl_reads_server_sent_events_of_our_runtime_as_they_come(ours, gate):
+    def scenario(address):
+        command = [CURL, "-sS", "-N", "-i", *at_url("streaming"), f"http://{address}/events"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as curl:
+            lines = iter(curl.stdout.readline, b"data: one\n")
+            head = [line.strip().lower() for line in lines]
+            gate.open()
+            return head, curl.stdout.read(), curl.wait(DEADLINE_S)
+
+    head, rest, code = served(scenario, ours)
+    assert head[0] == b"http/1.1 200 ok"
+    assert {b"content-type: text/event-stream", b"set-cookie: seen=1"} <= set(head)
+    assert (rest, code) == (b"\ndata: two\n\n", 0)
+
+
+@needs_curl
+def test_a_url_s_stream_in_which_our_runtime_fails_does_not_look_whole(ours, tmp_path):
+    code = "def handler(event, context):\n    yield 'half'\n    raise ValueError('late')\n"
+    (tmp_path / "app.py").write_text(code)
+    code, status, _, body = served(lambda at: curled(at, "/", *at_url("streaming")), ours)
+    assert (code, status, body) == (18, 200, b"half")
 
 
 @needs_curl

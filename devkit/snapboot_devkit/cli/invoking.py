@@ -11,6 +11,7 @@ from snapboot_devkit.cli import arguments, exits, hints, printing
 from snapboot_devkit.cli.debugger import Debugger
 from snapboot_devkit.cli.options import FunctionOptions, takes_function_options
 from snapboot_devkit.cli.progress import InitProgress, initialising
+from snapboot_devkit.cli.responses import PrintedResponse
 from snapboot_devkit.host import FunctionConfig, HostError, LocalHost
 from snapboot_devkit.host.signals import on_end
 from snapboot_devkit.host.streams import STDERR, LogWriter
@@ -43,19 +44,19 @@ def invoke(  # noqa: PLR0913 - each is something that is typed
 ) -> None:
     """Start an environment, invoke the function once, and shut down.
 
-    The result goes to standard output, the log to standard error. Exits with 1 on a function
-    error, with 2 when something typed cannot be used, with 130 when a signal ends it, and with 141
-    when nobody reads what it prints.
+    The result goes to standard output, a stream as it comes; the log to standard error. Exits with
+    1 on a function error, also amid a stream, with 2 when something typed cannot be used, with 130
+    when a signal ends it, and with 141 when nobody reads what it prints.
     """
     try:
         payload = arguments.event_bytes(event, event_template, set_ or ())
         config = options.config(handler)
-        result = _run(config, payload, silent=as_json, debug=options.debug)
+        result, printed = _run(config, payload, silent=as_json, debug=options.debug)
         hint = hints.hint(result, config)
         if as_json:
             printing.json_object(result, hint)
         else:
-            printing.payload(result)
+            printed.end(result)
             printing.hint(hint)
     except (exits.UsageError, HostError) as exc:
         printing.complaint(str(exc))
@@ -70,8 +71,8 @@ def invoke(  # noqa: PLR0913 - each is something that is typed
 
 def _run(
     config: FunctionConfig, payload: bytes, *, silent: bool, debug: int | None
-) -> InvokeResult:
-    """Invoke once, and return when the log is written.
+) -> tuple[InvokeResult, PrintedResponse]:
+    """Invoke once, and return when the log is written; a stream is printed unless `silent`.
 
     Raises KeyboardInterrupt on a signal and BrokenPipeError when the log's reader has gone, both
     with all processes ended.
@@ -90,22 +91,25 @@ def _run(
 
 async def _invoke(
     config: FunctionConfig, payload: bytes, log: LogWriter, *, silent: bool, debug: int | None
-) -> InvokeResult:
+) -> tuple[InvokeResult, PrintedResponse]:
     progress = InitProgress(log.write, shown=printing.is_terminal() and not silent)
 
     def show(line: LogLine) -> None:
         if not silent:
             progress.write(printing.rendered(line))
 
+    printed = PrintedResponse(progress.write)
     loop = asyncio.get_running_loop()
     async with Debugger(debug, progress.write) as debugger:
         config = debugger.prepared(config)
         async with LocalHost(config, log=show) as host, debugger.driving(host):
-            work = asyncio.ensure_future(host.invoke(payload))
+            work = asyncio.ensure_future(
+                host.invoke(payload) if silent else printed.read(host, payload)
+            )
             on_end(work.cancel)
             log.on_broken(lambda: loop.call_soon_threadsafe(work.cancel))
             try:
                 async with progress.watching(lambda: initialising(host)):
-                    return await work
+                    return await work, printed
             except asyncio.CancelledError:
                 raise (BrokenPipeError if log.broken else KeyboardInterrupt) from None

@@ -19,7 +19,7 @@ from snapboot_devkit.host import LogLine, Source
 from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from snapboot_devkit.host import InvokeResult, Report
 
@@ -127,8 +127,15 @@ def _colour(label: str) -> str:
 
 
 def _print(content: bytes) -> None:
-    try:
+    with told():
         write_all(STDOUT, content)
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Make a UsageError of an output that cannot be written; a reader that has gone stays one."""
+    try:
+        yield
     except BrokenPipeError:
         raise
     except OSError as exc:

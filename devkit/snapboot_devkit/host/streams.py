@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import select
 import threading
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -29,6 +31,52 @@ def write_all(fd: int, content: bytes) -> None:
         except BlockingIOError:
             # The shell's other programs may have made the stream non-blocking.
             select.select([], [fd], [])
+
+
+class PieceWriter:
+    """Writes pieces one behind the other in a thread of its own: a slow reader stops no event loop.
+
+    The thread does not keep the process from its end.
+    """
+
+    def __init__(self, fd: int) -> None:
+        """Write to the descriptor `fd`."""
+        self._fd = fd
+        self._pieces: SimpleQueue[tuple[bytes, asyncio.Future[None]] | None] = SimpleQueue()
+        threading.Thread(target=self._run, name="piece writer", daemon=True).start()
+
+    def __repr__(self) -> str:
+        return f"<PieceWriter to descriptor {self._fd}>"
+
+    async def write(self, content: bytes) -> None:
+        """Return when every byte is written. Raises OSError."""
+        written = asyncio.get_running_loop().create_future()
+        self._pieces.put((content, written))
+        await written
+
+    def close(self) -> None:
+        """End the thread, once it has written what it was given."""
+        self._pieces.put(None)
+
+    def _run(self) -> None:
+        while (given := self._pieces.get()) is not None:
+            content, written = given
+            failure = None
+            try:
+                write_all(self._fd, content)
+            except OSError as exc:
+                failure = exc
+            with contextlib.suppress(RuntimeError):  # a loop that has ended meanwhile
+                written.get_loop().call_soon_threadsafe(_settle, written, failure)
+
+
+def _settle(written: asyncio.Future[None], failure: OSError | None) -> None:
+    if written.done():
+        return
+    if failure is None:
+        written.set_result(None)
+    else:
+        written.set_exception(failure)
 
 
 class LogWriter:

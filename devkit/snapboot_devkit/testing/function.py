@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.host import LogLine, Report
     from snapboot_devkit.host.front.callers import Program
 
+_COOKIE: Final = "set-cookie"
 # What a test may call shorter than FunctionConfig does.
 _SHORT: Final = {"timeout": "timeout_s", "memory": "memory_mb"}
 
@@ -116,7 +117,12 @@ class LambdaFunction:
 
 
 class Stream:
-    """A response as it comes: iterate over its pieces. `result` tells in the end how it ended."""
+    """A response as it comes: iterate over its pieces. `result` tells in the end how it ended.
+
+    What the function returned whole is one piece. Of a streamed HTTP response (the functions that
+    return `snapboot.HttpResponse`) the pieces are the body; `status`, `headers` and `cookies` wait
+    for its beginning, and are None and empty for any other response.
+    """
 
     def __init__(
         self, loop: BackgroundLoop, program: Program, finished: Callable[[InvokeResult], Result]
@@ -126,10 +132,39 @@ class Stream:
         self._program = program
         self._pieces = program.pieces()
         self._finished = finished
+        self._begun = False
+        self._first: bytes | None = None
         self._result: Result | None = None
 
     def __repr__(self) -> str:
         return f"<Stream {'at its end' if self._result else 'open'}>"
+
+    @property
+    def content_type(self) -> str | None:
+        """The content type that the function's stream has; None for what it returned whole."""
+        self._await_beginning()
+        return self._program.content_type
+
+    @property
+    def status(self) -> int | None:
+        """The status of the HTTP response."""
+        self._await_beginning()
+        return self._program.http.status if self._program.http else None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the HTTP response, by their names in lower case, without cookies."""
+        return {name: text for name, text in self._fields() if name != _COOKIE}
+
+    @property
+    def cookies(self) -> list[str]:
+        """The cookies that the HTTP response sets, each as the value of `Set-Cookie`."""
+        return [text for name, text in self._fields() if name == _COOKIE]
+
+    @property
+    def error(self) -> Any:
+        """The document of the error that the response ended with; None if it ended well."""
+        return self.result.json() if self.result.function_error else None
 
     @property
     def result(self) -> Result:
@@ -143,13 +178,30 @@ class Stream:
     def __iter__(self) -> Iterator[bytes]:
         """Return the pieces, each as soon as it is there."""
         try:
-            while (piece := self._loop.run(_next(self._pieces))) is not None:
+            while (piece := self._next_piece()) is not None:
                 yield piece
         finally:
             # Whoever leaves early lets the rest go: the function must not wait for a reader.
             self._loop.run(self._pieces.aclose())
         if self._result is None:
             self._result = self._finished(self._loop.run(self._program.outcome()))
+
+    def _next_piece(self) -> bytes | None:
+        self._await_beginning()
+        piece, self._first = self._first, None
+        return piece if piece is not None else self._loop.run(_next(self._pieces))
+
+    def _fields(self) -> list[tuple[str, str]]:
+        self._await_beginning()
+        start = self._program.http
+        pairs = start.headers if start else ()
+        return [(name.decode(), text.decode()) for name, text in pairs]
+
+    def _await_beginning(self) -> None:
+        """Wait for the first piece, which stays to be read, or for the end."""
+        if not self._begun:
+            self._first = self._loop.run(_next(self._pieces))
+            self._begun = True
 
 
 async def _next(pieces: AsyncIterator[bytes]) -> bytes | None:

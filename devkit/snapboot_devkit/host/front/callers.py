@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.errors import InvokeError
 from snapboot_devkit.host.http.response_stream import nothing
-from snapboot_devkit.host.routes import invoke_stream
+from snapboot_devkit.host.routes import http_result, invoke_stream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -81,12 +81,19 @@ class Program:
     """A coroutine in this process, which waits for everything.
 
     One that is `streamed` must read `pieces()` to their end, or leave that iterator; what the
-    function returned whole is one piece.
+    function returned whole is one piece. `content_type` is that of a stream that has begun, else
+    None. `http` is status and headers of an HTTP response: they are no part of the pieces, and
+    there from the first piece on. A stream without a valid prelude comes as it is, and `invalid`
+    says what is wrong with it.
     """
 
     def __init__(self, *, streamed: bool = False) -> None:
         """Prepare to wait; to be made in the running loop."""
         self.on_writable: Callable[[], None] = nothing
+        self.content_type: str | None = None
+        self.http: http_result.ResponseStart | None = None
+        self.invalid: str | None = None
+        self._prelude: http_result.PreludeReader | None = None
         self._streamed = streamed
         self._outcome: asyncio.Future[InvokeResult] = asyncio.get_running_loop().create_future()
         self._result: FunctionResult
@@ -126,11 +133,35 @@ class Program:
             self._leave()
 
     def begin(self, content_type: str) -> None:
-        """Let the type go: the pieces are bytes to a program."""
+        """Learn the type, and whether status and headers come ahead."""
+        self.content_type = content_type
+        if content_type == protocol.HTTP_INTEGRATION:
+            self._prelude = http_result.PreludeReader()
 
     def write(self, data: bytes) -> None:
         """Keep a piece until it is read."""
-        if not self._ended:
+        if self._prelude is not None:
+            data = self._behind_prelude(self._prelude, data)
+        self._keep(data)
+
+    def _behind_prelude(self, prelude: http_result.PreludeReader, data: bytes) -> bytes:
+        try:
+            read = prelude.feed(data)
+        except http_result.InvalidResultError as exc:
+            return self._without_prelude(prelude, str(exc))
+        if read is None:
+            return b""
+        self._prelude = None
+        self.http, content = read
+        return content
+
+    def _without_prelude(self, prelude: http_result.PreludeReader, reason: str) -> bytes:
+        self._prelude = None
+        self.invalid = reason
+        return prelude.taken
+
+    def _keep(self, data: bytes) -> None:
+        if data and not self._ended:
             self._pieces.append(data)
             self._behind += len(data)
             self._changed.set()
@@ -140,6 +171,8 @@ class Program:
         self._result = result
         if self._streamed and result.payload and not invoke_stream.failed(result):
             self.write(bytes(result.payload))
+        if self._prelude is not None:
+            self._keep(self._without_prelude(self._prelude, "the stream ended within its prelude"))
         self._end()
 
     def finished(self, report: Report, lines: tuple[str, ...]) -> None:

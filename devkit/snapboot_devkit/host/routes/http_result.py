@@ -64,6 +64,11 @@ class PreludeReader:
     def __repr__(self) -> str:
         return f"<PreludeReader {len(self._read)} bytes>"
 
+    @property
+    def taken(self) -> bytes:
+        """All that it was fed."""
+        return bytes(self._read)
+
     def feed(self, piece: bytes) -> tuple[ResponseStart, bytes] | None:
         """Return the start of the response and the beginning of its payload once they are there.
 
