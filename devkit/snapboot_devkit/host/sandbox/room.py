@@ -106,7 +106,7 @@ def plan(
         if root and free:
             binds.append((READ_ONLY, root, place))
         elif root and root != place:
-            missing.append(f"{str(root)!r} is not to be seen as {str(place)!r}: {_why_not(place)}")
+            missing.append(f"{str(root)!r} cannot be mounted at {str(place)!r}: {_why_not(place)}")
         inside.append(place if root and free else root)
     texts = tuple((mode, str(source), str(target)) for mode, source, target in binds)
     return Room(inside[0] or task_root, inside[1], texts, as_root, tuple(missing))
@@ -114,7 +114,7 @@ def plan(
 
 def _why_not(place: Path) -> str:
     if place.is_dir():
-        return "what is needed lies there"
+        return "files that the function needs are in it"
     return f"make that folder once, with 'sudo mkdir -p {place}'"
 
 
