@@ -104,7 +104,7 @@ def test_layers_are_seen_at_opt_unless_something_needed_lies_there(tmp_path):
     assert ("ro", str(tmp_path), "/opt") in room.binds
     room = plan(tmp_path, tmp_path, tmp_path, [LAYER_ROOT / "python"], as_root=True)
     assert room.layer_root == tmp_path
-    assert "what is needed lies there" in room.missing[-1]
+    assert "files that the function needs are in it" in room.missing[-1]
 
 
 @pytest.mark.skipif(not (LINUX and LAYER_ROOT.is_dir()), reason="this machine has no /opt")
