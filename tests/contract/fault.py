@@ -72,7 +72,8 @@ def run(stage: Stage, fault: Fault, contender: Contender) -> Outcome:
     """Return what the contender makes of the fault."""
     # What ends a connection must be there before the function answers.
     waits = fault.before and stage.call in ANSWERS
-    root = FUNCTIONS / ("idle" if waits else stage.function)
+    idle = "idle_streams" if stage.function == "streams" else "idle"
+    root = FUNCTIONS / (idle if waits else stage.function)
     events = [Event(body).numbered(place) for place, body in enumerate(stage.events)]
     with (
         RuntimeAPI(*events, faults=script(stage, fault)) as api,

@@ -12,10 +12,13 @@ PAUSE_S: Final = 5.0
 HUGE_HEADER: Final = ("X-Huge", "x" * 60_000)
 
 TWO: Final = (b'"one"', b'"two"')
+LONG: Final = (b"4000000", b"100000")
 FAILING: Final = (b'"ValueError"', b'"KeyError"')
 STAGES: Final = (
     Stage("next", Call.NEXT, Call.RESPONSE, "echo", TWO, earlier=1),
     Stage("response", Call.RESPONSE, Call.NEXT, "echo", TWO),
+    Stage("stream", Call.RESPONSE, Call.NEXT, "streams", TWO),
+    Stage("long stream", Call.RESPONSE, Call.NEXT, "streams", LONG),
     Stage("error", Call.ERROR, Call.NEXT, "failures", FAILING),
     Stage("init/error", Call.INIT_ERROR, Call.UNKNOWN, "broken", handler="raises.handler"),
     Stage(
@@ -45,8 +48,15 @@ TRUNCATION: Final = Fault("400 TruncatedHTTPRequest", Reply(status=400, body=TRU
 CUTS: Final = tuple(
     Fault(f"{ending.value} {stage.value}", Reply(cut=Cut(stage, ending)))
     for stage in CutStage
-    if stage is not CutStage.AFTER_REPLY
+    if stage not in (CutStage.AMID_BODY, CutStage.AFTER_REPLY)
     for ending in Ending
+)
+STREAM_CUTS: Final = tuple(
+    Fault(f"{ending.value} {CutStage.AMID_BODY.value}", Reply(cut=Cut(CutStage.AMID_BODY, ending)))
+    for ending in Ending
+)
+EARLY: Final = tuple(
+    Fault(f"{status} at once", Reply(status=status, early=True)) for status in (400, 410, 413, 500)
 )
 IDLE: Final = tuple(
     Fault(f"{ending.value} while idle", Reply(cut=Cut(CutStage.AFTER_REPLY, ending)), before=True)
@@ -74,6 +84,11 @@ FAULTS: Final[dict[str, tuple[Fault, ...]]] = {
         *(*_refused(400), TRUNCATION, *_refused(403, 410, 413, 500)),
         *(*CUTS, *IDLE, *SHAPES),
     ),
+    "stream": (
+        *(*_refused(400), TRUNCATION, *_refused(403, 410, 413, 500)),
+        *(*CUTS, *STREAM_CUTS, *IDLE, *EARLY, *SHAPES[:-1]),
+    ),
+    "long stream": (*_refused(413, 500), TRUNCATION, *CUTS, *STREAM_CUTS, *EARLY),
     "error": (*_refused(400), TRUNCATION, *_refused(403, 410, 413, 500), *CUTS, *IDLE),
     "init/error": (*NONE, *_refused(403, 500), *CUTS),
     "init/error of a hook": (*NONE, *_refused(403, 500)),
@@ -82,3 +97,5 @@ FAULTS: Final[dict[str, tuple[Fault, ...]]] = {
     "restore/error": (*NONE, *_refused(403, 404, 500), *CUTS, *IDLE),
 }
 PAIRS: Final = tuple((NAMED[name], fault) for name, faults in FAULTS.items() for fault in faults)
+# AWS's runtime does not stream.
+THEIR_PAIRS: Final = tuple(pair for pair in PAIRS if pair[0].function != "streams")

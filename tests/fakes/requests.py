@@ -106,6 +106,12 @@ class Reader:
             complete = False
         return replace(head, body=bytes(body), trailers=trailers, complete=complete, chunks=chunks)
 
+    def begun(self, head: Request) -> Request:
+        """Return the request with the first chunk of its body. Raises PeerGone."""
+        body = bytearray()
+        self._chunk(body)
+        return replace(head, body=bytes(body), chunks=1)
+
     def _chunk(self, body: bytearray) -> int:
         size = int(self._until(b"\r\n").split(b";")[0], 16)
         if size:

@@ -211,6 +211,9 @@ class RuntimeAPI:
         if stage in (Stage.BEFORE_READING, Stage.MID_REQUEST):
             self._record(head)
             return ending
+        if stage is Stage.AMID_BODY:
+            self._record(reader.begun(head))
+            return ending
         request = head if reply.early else reader.whole(head)
         self._record(request)
         if stage is Stage.BEFORE_REPLY:
@@ -222,7 +225,11 @@ class RuntimeAPI:
     def _ignore(self, reader: Reader) -> None:
         """Record what still arrives on a connection that was closed, and act upon none of it."""
         while True:
-            self._record(reader.head())
+            try:
+                head = reader.head()
+            except ValueError:  # the rest of a body
+                continue
+            self._record(head)
 
     def _scripted(self, call: Call) -> Reply:
         with self._changed:

@@ -36,6 +36,7 @@ class Stage(enum.Enum):
 
     BEFORE_READING = "before reading the request"  # its head arrived, and is not acted upon
     MID_REQUEST = "amid the request"  # the head was read, the body was not
+    AMID_BODY = "amid the body of the request"  # some of it was read
     BEFORE_REPLY = "before the reply"
     MID_HEAD = "amid the head of the reply"
     MID_BODY = "amid the body of the reply"
