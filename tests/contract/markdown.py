@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tests.contract.differences import DIFFERENCES
 from tests.contract.fault import ANSWERS
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tests.contract.difference import Difference
     from tests.contract.fault import Outcome
     from tests.fakes.runtime_api import Call
+
+# What stands for a runtime that has no such call.
+NOTHING: Final = "does not stream"
 
 
 def differences() -> str:
@@ -63,7 +66,7 @@ def _alike(
 ) -> dict[tuple[str, str], list[str]]:
     groups: dict[tuple[str, str], list[str]] = {}
     for name, (ours, *theirs) in outcomes.items():
-        cells = (_told(ours, call), " or ".join(_told(each, call) for each in theirs))
+        cells = (_told(ours, call), " or ".join(_told(each, call) for each in theirs) or NOTHING)
         groups.setdefault(cells, []).append(name)
     return groups
 

@@ -20,7 +20,7 @@ NONE: Final[tuple[str, ...]] = ()
 ENDED: Final = "the connection ended before the response"
 LOST: Final = "the connection was lost"
 # By a reset amid a stream, which the sending meets or the receiving.
-CUT: Final = "the connection "
+CUT: Final = "the connection"
 INSIDE: Final = "the connection ended inside the response"
 NO_HTTP: Final = "a response starts with b'garbage"
 NO_NEXT: Final = "Failed to get next invocation"
