@@ -3,7 +3,8 @@
 `snapboot package` writes it; the devkit's `package/inside/archive.py` describes it byte by byte.
 What the import system would find in a folder is found here without a look at the folder. Everything
 else about a module is as if it had been: its files are there, and its loader reads them for whoever
-asks for a source or a resource. With the modules come the regular expressions that they compile.
+asks for a source or a resource. With the modules come the regular expressions that they compile,
+and data that they would parse: see `ADAPTERS`.
 
 It is no finder on `sys.meta_path`: the path finder walks `sys.path` or a package's `__path__` as
 ever, and where it asks for the finder of a folder that modules were sealed of, it gets one of ours.
@@ -34,12 +35,16 @@ if TYPE_CHECKING:
     # module has no code here: its length is 0.
     Entry = tuple[int, str, int, int, bytes]
     Place = tuple[int, int, bytes]
+    # For a module that reads data: the places of what was sealed for it, and what they are.
+    Table = tuple[tuple[Place, ...], Any]
 
 NAME = "snapboot.modules"
 MAGIC = NAME.encode()
 HEAD_BYTES = 64
 CHECK_KEY = int.from_bytes(b"snapboot", "little")
 UNSEALED = -1  # the number of a folder that is no home
+# Modules that read data which may be sealed, each with the module of ours that gives it to them.
+ADAPTERS = {"botocore.loaders": "botocore_data"}
 
 # How the import system reads a folder.
 LOADERS = tuple(_get_supported_file_loaders())
@@ -81,7 +86,10 @@ def install(folder: str) -> None:
 class ModuleArchive:
     """What is in an archive. Raises ArchiveError, OSError and ValueError if unusable."""
 
-    __slots__ = ("_content", "_homes", "_patterns", "location", "modules", "tops")
+    __slots__ = (
+        *("_content", "_homes", "_patterns", "_roots"),
+        *("adapted", "data", "location", "modules", "tops"),
+    )
 
     def __init__(self, folder: str) -> None:
         folder = _absolute(folder)
@@ -89,9 +97,12 @@ class ModuleArchive:
         if sys.flags.optimize:
             raise ArchiveError("its code is not optimised, and PYTHONOPTIMIZE or -O asks for that")
         self._content = _mapped(self.location)
-        homes, self.modules, self._patterns = _index(self._content)
-        roots = {"t": folder, "s": _standard_library(), "r": _own_folder()}
-        self._homes = {_placed(home, roots): number for number, home in enumerate(homes)}
+        # One that was made by a packager of before there was any data has none.
+        homes, self.modules, self._patterns, *data = _index(self._content)
+        self.data: dict[str, Place] = data[0] if data else {}
+        self.adapted = ("re", *(name for name in self.data if name in ADAPTERS))
+        self._roots = {"t": folder, "s": _standard_library(), "r": _own_folder()}
+        self._homes = {self.placed(home): number for number, home in enumerate(homes)}
         # How many of them are folders of the path; they come first, in its order at the sealing.
         self.tops = len({entry[0] for name, entry in self.modules.items() if "." not in name})
 
@@ -110,31 +121,60 @@ class ModuleArchive:
         entry = self.modules.get(name)
         if entry is None:
             return None
-        code: CodeType | None = self._loaded(entry[2:], f"the code of {name!r}")
+        code: CodeType | None = self.loaded(entry[2:], f"the code of {name!r}")
         if code is not None:
             _fix_co_filename(code, path)
         return code
 
-    def remember_patterns(self, re: "ModuleType") -> None:
+    def placed(self, home: str) -> str:
+        """Return where a home is, or a folder that is named as one."""
+        if home[0] == "/":
+            return home
+        root = self._roots[home[0]]
+        return f"{root}/{home[1:]}" if home[1:] else root
+
+    def adapt(self, module: "ModuleType") -> None:
+        """Give a module that was just executed what it would parse."""
+        name = module.__name__
+        if name == "re":
+            self._remember_patterns(module)
+        else:
+            table = self.loaded(self.data[name], f"the table of data for {name!r}")
+            if table is not None:
+                self._adapter(ADAPTERS[name]).install(module, self, table)
+
+    def _adapter(self, name: str) -> "Any":
+        own = __name__.rpartition(".")[0]
+        __import__(f"{own}.{name}")
+        return sys.modules[f"{own}.{name}"]
+
+    def content(self, place: "Place", what: str) -> "memoryview | None":
+        """Return the bytes at a place; None, and none of the archive again, if damaged."""
+        offset, length, check = place
+        body = self._content[offset : offset + length]
+        if source_hash(CHECK_KEY, body) != check:
+            self._give_up(f"{what} in it is damaged")
+            return None
+        return body
+
+    def _remember_patterns(self, re: "ModuleType") -> None:
         """Have `re` find what it would parse as if it had: `re.compile` looks there first."""
         if not self._patterns[1]:
             return
         from _sre import compile as made  # type: ignore[import-not-found]
 
         for text, flags, final, code, *groups in (
-            self._loaded(self._patterns, "what stands for the regular expressions") or ()
+            self.loaded(self._patterns, "what stands for the regular expressions") or ()
         ):
             numbers = memoryview(code).cast("I").tolist()
             pattern = made(text, final, numbers, *groups)
             re._cache[type(text), text, flags] = pattern  # noqa: SLF001 - its own release wrote it
 
-    def _loaded(self, place: "Place", what: str) -> "Any":
-        offset, length, check = place
-        body = self._content[offset : offset + length]
-        if source_hash(CHECK_KEY, body) != check:
-            self._give_up(f"{what} in it is damaged")
-            return None
-        return loads(body)  # noqa: S302 - the packager's, and as it was written
+    def loaded(self, place: "Place", what: str) -> "Any":
+        """Return what `marshal` wrote at a place, None if it is damaged."""
+        body = self.content(place, what)
+        # The packager's, and as it was written.
+        return None if body is None else loads(body)  # noqa: S302
 
     def _give_up(self, reason: str) -> None:
         self.modules = {}  # the finders stay, and look into their folders
@@ -195,8 +235,8 @@ class ArchiveFinder(FileFinder):
         loader: ExtensionFileLoader | SourceFileLoader
         if not entry[3]:
             loader = ExtensionFileLoader(name, location)
-        elif name == "re":
-            loader = PatternLoader(name, location, self._archive)
+        elif name in self._archive.adapted:
+            loader = AdaptingLoader(name, location, self._archive)
         else:
             loader = ArchiveLoader(name, location, self._archive)
         folder, _, file = location.rpartition("/")
@@ -223,13 +263,14 @@ class ArchiveLoader(SourceFileLoader):
         return SourceFileLoader, (self.name, self.path)
 
 
-class PatternLoader(ArchiveLoader):
-    """Loads `re`, which then knows the patterns that Function Init is going to compile."""
+class AdaptingLoader(ArchiveLoader):
+    """Loads a module that parses at each start what was parsed when the function was packaged."""
 
     def exec_module(self, module: "ModuleType") -> None:
         """Execute the module. Raises what that raises."""
         super().exec_module(module)
-        self._archive.remember_patterns(module)
+        if self._archive.modules:  # it has not been given up
+            self._archive.adapt(module)
 
 
 def _mapped(path: str) -> memoryview:
@@ -241,7 +282,7 @@ def _mapped(path: str) -> memoryview:
         posix.close(descriptor)
 
 
-def _index(content: memoryview) -> "tuple[tuple[str, ...], dict[str, Entry], Place]":
+def _index(content: memoryview) -> "Any":
     if content[:16] != MAGIC or len(content) < HEAD_BYTES:
         raise ArchiveError("it does not begin as a module archive does")
     if content[16:20] != MAGIC_NUMBER or _number(content, 20, 4) != sys.hexversion:
@@ -257,7 +298,7 @@ def _index(content: memoryview) -> "tuple[tuple[str, ...], dict[str, Entry], Pla
     index = content[start : start + _number(content, 40)]
     if source_hash(CHECK_KEY, index) != content[48:56]:
         raise ArchiveError("its index is damaged")
-    return loads(index)  # type: ignore[no-any-return]  # noqa: S302 - as it was written
+    return loads(index)  # noqa: S302 - as it was written
 
 
 def _number(content: memoryview, offset: int, size: int = 8) -> int:
@@ -266,12 +307,6 @@ def _number(content: memoryview, offset: int, size: int = 8) -> int:
 
 def _version(hexversion: int) -> str:
     return f"{hexversion >> 24}.{hexversion >> 16 & 255}.{hexversion >> 8 & 255}"
-
-
-def _placed(home: str, roots: "dict[str, str]") -> str:
-    if home[0] == "/":
-        return home
-    return f"{roots[home[0]]}/{home[1:]}" if home[1:] else roots[home[0]]
 
 
 def _standard_library() -> str:

@@ -23,6 +23,8 @@ from tests.devkit.audited import (
     filled,
     found,
 )
+from tests.fakes import boto
+from tests.fakes.sealed import seal
 
 EXTENSIONS = sorted(Path(sysconfig.get_config_var("DESTSHARED") or "/nowhere").glob("*.so"))
 APP = "def handler(event, context): return event\n"
@@ -404,6 +406,24 @@ def test_a_source_that_changed_after_sealing_is_an_error(tmp_path):
     filled(folder, {"app.py": f"{APP}# changed\n"})
     compile_all(folder)
     assert "'app'" in found(folder, "archive-stale").message
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda data: (data / "sqs/2012-11-05/service-2.json.gz").write_bytes(b""), "service-2"),
+        (lambda data: (data / "partitions.json").unlink(), "partitions"),
+        (lambda data: shutil.copytree(data / "sqs", data / "mine"), "/*/*/service-2"),
+        (lambda data: shutil.rmtree(data / "s3"), "/*/*/service-2"),
+    ],
+)
+def test_data_that_changed_after_sealing_is_an_error(tmp_path, change, named):
+    folder = filled(tmp_path / "code", {"app.py": f"import boto3\nc = boto3.client('sqs')\n{APP}"})
+    data = boto.place(folder, ["sqs", "s3"])
+    seal(folder, "app.handler", place="/var/task", **boto.VARIABLES)
+    assert "archive-stale" not in codes(audit(folder))
+    change(data)
+    assert named in found(folder, "archive-stale").message
 
 
 def test_a_sealed_module_that_is_not_in_the_package_is_an_error(tmp_path):

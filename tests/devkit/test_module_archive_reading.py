@@ -78,8 +78,9 @@ def test_the_header_is_as_it_was_agreed(content):
     hexversion, size, start, length = struct.unpack_from("<IQQQ", content, 20)
     sources = int.from_bytes(content[56:64], "little")
     assert (hexversion, size, sources) == (sys.hexversion, len(content), start + length)
-    homes, entries, patterns = marshal.loads(content[start:sources])
+    homes, entries, patterns, data = marshal.loads(content[start:sources])
     assert patterns == (0, 0, b"")
+    assert data == {}
     assert homes == ("t", "tpackage", "slib-dynload")
     assert entries["app"][2] == 64
     assert entries["fast"] == (2, EXTENSION.tail, 0, 0, b"")
@@ -238,3 +239,59 @@ def test_any_bytes_are_plain_data_or_an_error(content):
 def test_lengths_and_types_that_cannot_be_are_an_error(content):
     with pytest.raises(plain_marshal.PlainMarshalError):
         plain_marshal.loads(content)
+
+
+# --- data -----------------------------------------------------------------------------------------
+
+DOCUMENT = b"a document, pickled"
+
+
+def with_data(**changes: Any) -> bytes:
+    key = int.from_bytes(importlib.util.MAGIC_NUMBER, "little")
+    import _imp
+
+    hashes = {
+        "tdata/a.json": _imp.source_hash(key, b"{}"),
+        "*tdata/*/a.json*": archive.listing_hash(["one/a.json", "two/a.json"]),
+    }
+    data = archive.Data(
+        (DOCUMENT,), {"tdata": ({}, {}, {"a": (".json", 0)})}, {**hashes, **changes}
+    )
+    return archive.archive([sealed("app", "t", "app.py")], ["t"], (), {"app": data})
+
+
+def test_damaged_data_is_told_by_the_module_that_it_is_for():
+    content = with_data()
+    assert modules.read(content).damaged() == []
+    assert modules.read(content.replace(DOCUMENT, DOCUMENT.upper())).damaged() == ["app"]
+    read = modules.read(content)
+    at = read.data["app"][0][0]  # the table
+    spoilt = content[:at] + b"#" + content[at + 1 :]
+    assert modules.read(spoilt).damaged() == ["app"]
+
+
+@pytest.mark.parametrize(
+    ("content", "names", "changed"),
+    [
+        (b"{}", ["one/a.json", "two/a.json"], []),
+        (b"[]", ["one/a.json", "two/a.json"], ["tdata/a.json"]),
+        (b"", None, ["tdata/a.json"]),
+        (b"{}", ["one/a.json"], ["tdata/*/a.json*"]),
+        (None, [], ["tdata/*/a.json*"]),
+        (None, None, []),
+    ],
+)
+def test_files_that_data_was_made_of_are_compared(content, names, changed):
+    read = modules.read(with_data())
+    assert read.changed_files(lambda _: content, lambda _: names) == changed
+
+
+def test_an_archive_of_before_there_was_data_can_be_read(content):
+    homes, entries, patterns, _ = marshal.loads(content[int.from_bytes(content[32:40], "little") :])
+    assert modules.read(with_index(content, (homes, entries, patterns))).data == {}
+
+
+def test_data_that_would_be_gone_through_for_ever_is_refused():
+    many = {f"*t{number}/*": bytes(8) for number in range(1_000)}
+    with pytest.raises(modules.ModuleArchiveError, match="more than 100 patterns"):
+        modules.read(with_data(**many))

@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from tests.fakes import boto
 from tests.fakes.frames import frames
 from tests.fakes.runtime_api import Call, Event, Framing, Reply, RuntimeAPI
 from tests.layouts.layouts import PYTHON
@@ -514,3 +515,21 @@ def test_the_archive_is_read_where_there_is_one(layout):
     layout.write("mine.py", "def name(): return __spec__.loader.__class__.__name__")
     layout.code("import mine\n\ndef handler(*_): return [mine.name(), mine.__file__]")
     assert layout.run(Event(), sealed=True).result == ["ArchiveLoader", "/var/task/mine.py"]
+
+
+def test_what_botocore_parses_is_sealed(layout):
+    boto.place(layout.root, ["sqs"])
+    layout.code("""
+        import sys
+        import boto3
+
+        client = boto3.client("sqs")
+        read = []
+        sys.addaudithook(lambda event, args: event == "open" and read.append(str(args[0])))
+
+        def handler(event, context):
+            other = boto3.Session().client("sqs")
+            return [other.meta.endpoint_url, [path for path in read if "/botocore/data/" in path]]
+    """)
+    run = layout.run(Event(), sealed=True, environment=boto.VARIABLES)
+    assert run.result == ["https://sqs.eu-west-1.amazonaws.com", []]

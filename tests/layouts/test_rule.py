@@ -23,6 +23,7 @@ TESTS = [path for path in HERE.glob("test_*.py") if path != Path(__file__)]
 # What no plain function sees loaded, as it ends in another program or in a refusal, or is for one
 # event alone; each is shown by what it does.
 UNSEEN = {
+    "botocore_data": "test_what_botocore_parses_is_sealed",
     "c_environment": "test_python3_is_the_interpreter_of_the_function",
     "lazy_imports": "test_imports_can_be_lazy",
     "wrapper": "test_a_wrapper_starts_the_runtime",

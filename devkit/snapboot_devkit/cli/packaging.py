@@ -103,6 +103,14 @@ def package(  # noqa: PLR0913 - each is something that is typed
             help="A module for the archive that is imported late; MODULE.* takes all below it.",
         ),
     ] = None,
+    include_service: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A service of AWS's, such as dynamodb, of which the archive is to have boto3's "
+            "data; it has that of clients that are made while the handler is imported.",
+        ),
+    ] = None,
     env: Annotated[
         list[str] | None,
         typer.Option(
@@ -194,7 +202,10 @@ def package(  # noqa: PLR0913 - each is something that is typed
             architecture=arch,
             libc=libc,
             requirements=requirements,
-            included=tuple(include or ()),
+            included=(
+                *(include or ()),
+                *(f"botocore.loaders:{name}" for name in include_service or ()),
+            ),
             env=arguments.variables(env or (), env_file or ()),
             layers=tuple(layer or ()),
             cache=None if no_cache else store.folder(),

@@ -55,11 +55,17 @@ def sealed(package: Package, layout: Layout, python: Python) -> Sealed | None:
 
 def source_path(module: SealedModule, layout: Layout) -> str | None:
     """Return the file of a sealed module in the package, None for one that lies elsewhere."""
-    kind, folder = module.home[:1], module.home[1:]
-    base = {"t": layout.task, "s": layout.stdlib, "r": layout.runtime}.get(kind)
+    separator = "/" if len(module.home) > 1 else ""
+    return path_of(f"{module.home}{separator}{module.tail}", layout)
+
+
+def path_of(place: str, layout: Layout) -> str | None:
+    """Return the path in the package of what begins with a home, None if it lies elsewhere."""
+    kind = place[:1]
     if kind == "/":
-        return layout.in_package(f"{module.home}/{module.tail}")
-    return None if base is None else f"{base}{folder}{'/' if folder else ''}{module.tail}"
+        return layout.in_package(place)
+    base = {"t": layout.task, "s": layout.stdlib, "r": layout.runtime}.get(kind)
+    return None if base is None else f"{base}{place[1:]}"
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -101,6 +107,7 @@ def _changed(subject: Subject, found: Sealed, archive: ModuleArchive) -> Iterato
             f"runs the old code: {listed(changed)}",
             _AGAIN,
         )
+    yield from _changed_data(subject, found, archive)
     paths = ((one.name, source_path(one, subject.layout)) for one in archive.modules)
     gone = [name for name, path in paths if path and path not in subject.package.entries]
     if gone:
@@ -110,6 +117,46 @@ def _changed(subject: Subject, found: Sealed, archive: ModuleArchive) -> Iterato
             f"{counted(len(gone), 'module')} of the archive are not in the package: {listed(gone)}",
             _AGAIN,
         )
+
+
+def _changed_data(subject: Subject, found: Sealed, archive: ModuleArchive) -> Iterator[Finding]:
+    package = subject.package
+
+    def content_of(place: str) -> bytes | None:
+        path = path_of(place, subject.layout)
+        if path is None:
+            return None
+        return package.content(path) if path in package.entries else b""  # it is gone
+
+    def names_of(place: str) -> list[str] | None:
+        pattern = path_of(place, subject.layout)
+        if pattern is None:
+            return None
+        folder = f"{pattern.partition('*')[0].rpartition('/')[0]}/".removeprefix("/")
+        parts = pattern.removeprefix(folder).split("/")
+        names = (path.removeprefix(folder) for path in package.entries if path.startswith(folder))
+        return sorted(name for name in names if _suits(name.split("/"), parts))
+
+    if changed := archive.changed_files(content_of, names_of):
+        names = [path_of(place, subject.layout) or place for place in changed]
+        yield error(
+            "archive-stale",
+            found.path,
+            f"{counted(len(names), 'file')} with data changed after the archive was made, which "
+            f"still gives what was in them: {listed(names)}",
+            _AGAIN,
+        )
+
+
+def _suits(name: list[str], pattern: list[str]) -> bool:
+    """Whether each part of a name is as the pattern has it, where the first "*" is any text."""
+    halves = [part.partition("*") for part in pattern]
+    return len(name) == len(pattern) and all(
+        part.startswith(start) and part.endswith(end) and len(part) >= len(start) + len(end)
+        if star
+        else part == start
+        for part, (start, star, end) in zip(name, halves, strict=True)
+    )
 
 
 def _refusal(archive: ModuleArchive, python: Python) -> str | None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import _imp
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from snapboot_devkit.package.formats.plain_marshal import PlainMarshalError, loads
-from snapboot_devkit.package.inside.archive import HEADER, LABEL, NAME, check_of
+from snapboot_devkit.package.inside.archive import HEADER, LABEL, NAME, check_of, listing_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["NAME", "ModuleArchive", "ModuleArchiveError", "SealedModule", "read"]
 
 _TASK: Final = "t"
+# Of the names in the sources table that are no files: see `inside/archive.py`.
+_LISTING: Final = "*"
+# For each of them all names of a package are gone through.
+_MAX_LISTINGS: Final = 100
+# Each is read for itself.
+_MAX_TABLES: Final = 20
 
 
 class ModuleArchiveError(Exception):
@@ -51,15 +58,17 @@ class SealedModule:
 
 @dataclass(frozen=True, slots=True)
 class ModuleArchive:
-    """What the archive says of itself; `sources` are the hashes of the sources it was made from.
+    """What the archive says of itself; `sources` are the hashes of what it was made from.
 
-    `patterns` is where its regular expressions lie: offset, length in bytes, check.
+    `patterns` is where its regular expressions lie: offset, length in bytes, check. `data` are such
+    places of what each module would parse, by its name.
     """
 
     magic: bytes
     hexversion: int
     modules: tuple[SealedModule, ...]
     patterns: tuple[int, int, bytes]
+    data: dict[str, tuple[tuple[int, int, bytes], ...]]
     sources: dict[str, bytes]
     content: bytes = field(repr=False)
 
@@ -75,16 +84,18 @@ class ModuleArchive:
     def damaged(self) -> list[str]:
         """Return the names of the modules whose code is not what was written.
 
-        The regular expressions count as `re`'s, which takes them over.
+        The regular expressions count as `re`'s, which takes them over; so does other data.
         """
         code = [(m.name, m.offset, m.length, m.check) for m in self.modules if not m.is_extension]
         if self.patterns[1]:
             code.append(("re", *self.patterns))
-        return [
+        code += [(name, *place) for name, places in self.data.items() for place in places]
+        broken = [
             name
             for name, offset, length, check in code
             if check_of(self.content[offset : offset + length]) != check
         ]
+        return list(dict.fromkeys(broken))
 
     def changed(self, source_of: Callable[[SealedModule], bytes | None]) -> list[str]:
         """Return the names of the modules whose source is another one now.
@@ -104,6 +115,27 @@ class ModuleArchive:
             and found != self.sources.get(module.name, found)
         ]
 
+    def changed_files(
+        self, content_of: Callable[[str], bytes | None], names_of: Callable[[str], list[str] | None]
+    ) -> list[str]:
+        """Return the files that data was made of, and the patterns it went by, that are others now.
+
+        `content_of` returns a file's content, `names_of` the names that are found by a folder and a
+        pattern, sorted; or None for what is not to be judged. A file begins with its home.
+        """
+        changed = []
+        for name, expected in self.sources.items():
+            if name.startswith(_LISTING):
+                names = names_of(name.removeprefix(_LISTING))
+                found = None if names is None else listing_hash(names, self.magic)
+            elif "/" in name:
+                found = self._hash(content_of(name))
+            else:
+                continue
+            if found not in {None, expected}:
+                changed.append(name.removeprefix(_LISTING))
+        return changed
+
     def _hash(self, source: bytes | None) -> bytes | None:
         """Return what `importlib.util.source_hash` of the Python it was made for returns."""
         if source is None:
@@ -122,14 +154,35 @@ def read(content: bytes) -> ModuleArchive:
     if check_of(index) != check:
         raise ModuleArchiveError("its index is damaged")
     try:
-        homes, entries, patterns = loads(index)
+        homes, entries, patterns, *more = loads(index)
         modules = tuple(_module(name, homes, *entry) for name, entry in entries.items())
         _check_place(*patterns)
+        data = _data(content, *more)
         hashes = _hashes(loads(memoryview(content)[sources:]))
     except (PlainMarshalError, TypeError, ValueError, LookupError, AttributeError) as exc:
         raise ModuleArchiveError(f"its index cannot be read: {exc}") from exc
-    _check_apart([(one.offset, one.length) for one in modules] + [patterns[:2]], start)
-    return ModuleArchive(magic, hexversion, modules, patterns, hashes, content)
+    places = [patterns[:2], *(place[:2] for each in data.values() for place in each)]
+    if sum(name.startswith(_LISTING) for name in hashes) > _MAX_LISTINGS:
+        raise ModuleArchiveError(f"its data went by more than {_MAX_LISTINGS} patterns")
+    _check_apart([(one.offset, one.length) for one in modules] + places, start)
+    return ModuleArchive(magic, hexversion, modules, patterns, data, hashes, content)
+
+
+def _data(content: bytes, tables: Any = MappingProxyType({})) -> dict[str, tuple[Any, ...]]:
+    """Return the places of the tables and of what they tell of, by the module that it is for."""
+    found = {}
+    if len(tables) > _MAX_TABLES:
+        raise ValueError(f"more than {_MAX_TABLES} tables")
+    for module, table in tables.items():
+        offset, length, check = table
+        _check_place(offset, length, check)
+        body = content[offset : offset + length]
+        # Of a damaged one nothing is known but that.
+        places, _ = loads(body) if check_of(body) == check else ((), None)
+        for place in places:
+            _check_place(*place)
+        found[module] = (table, *places)
+    return found
 
 
 def _check_apart(places: list[tuple[int, int]], end: int) -> None:

@@ -6,11 +6,12 @@
     trace TASK --handler H [--runtime FOLDER] [--include M]… [--layer FOLDER] [--limit SECONDS]
 
 A place is the path on Lambda, for the file names in tracebacks. `--include package.*` takes all
-modules below a package. `--layer` is the folder that stands for /opt, if that is not at its place;
-the import may take the limit. With `--if-importable` a handler that cannot be imported here is no
-failure: there is no archive then, and the reason goes to stderr. The caller sets the function's
-variables. An answer is printed on stdout and the exit status is 0; a failure is
-{"error": {"message", "remedy", "detail", "mayWork"}} and 1.
+modules below a package, `--include botocore.loaders:NAME` the data of a service of AWS's. `--layer`
+is the folder that stands for /opt, if that is not at its place; the import may take the limit. With
+`--if-importable` a handler that cannot be imported here is no failure: there is no archive then,
+and the reason goes to stderr. The caller sets the function's variables. An answer is printed on
+stdout and the exit status is 0; a failure is {"error": {"message", "remedy", "detail", "mayWork"}}
+and 1.
 """
 
 from __future__ import annotations

@@ -42,13 +42,18 @@ REMEDIES = {
 }
 # They fail on Lambda as they do here, so a package without a module archive would be of no use.
 CERTAIN = frozenset(REMEDIES)
+# `botocore_data` raises it.
+UNKNOWN_SERVICE = "UnknownServiceError"
 # Of what a process said that ended without an answer.
 MAX_TAIL_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A module and its file, with the size in bytes and the time of change in ns when imported."""
+    """A module and its file, with the size in bytes and the time of change in ns when imported.
+
+    Or a file with data: the name is "" then.
+    """
 
     name: str
     path: str
@@ -58,17 +63,32 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Data:
+    """What a module parses: files, what was made of each, and what is known of their folders.
+
+    `listings` are folders, each with a pattern for names below it that were gone by.
+    """
+
+    files: tuple[Found, ...]
+    contents: tuple[bytes, ...]
+    folders: dict[str, Any]
+    listings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Discovery:
     """The modules in the order of their import, and where they are found.
 
     `packages` are the interpreter's own package folders, `path` is `sys.path` in the end, and
-    `patterns` are the regular expressions that were compiled (see `patterns`).
+    `patterns` are the regular expressions that were compiled (see `patterns`), and `data` is by
+    the module that parses it: or the reason why there is none.
     """
 
     modules: tuple[Found, ...]
     packages: tuple[str, ...]
     path: tuple[str, ...]
     patterns: tuple[Any, ...]
+    data: dict[str, Data | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +115,9 @@ class Init:
 def discover(init: Init) -> Discovery:
     """Import a handler, and the modules to be included, as on Lambda; raise Failure if it fails."""
     told = _answer(init)
+    if told.get("type") == UNKNOWN_SERVICE:
+        message = f"the botocore in the package has no service {told['message']!r}"
+        raise Failure(message, "name one that it has by --include-service, such as s3")
     if "modules" not in told:
         message = f"cannot import {init.named}: {_words(told)}"
         kind = told["kind"]
@@ -102,7 +125,20 @@ def discover(init: Init) -> Discovery:
         raise Failure(message, remedy, told["traceback"], may_work=kind not in CERTAIN)
     modules = tuple(Found(*described) for described in told["modules"])
     path = tuple(str(Path(init.task, entry)) for entry in told["path"])
-    return Discovery(modules, tuple(told["packages"]), path, tuple(told["patterns"]))
+    data = {
+        module: parts if isinstance(parts, str) else _data(*parts)
+        for module, parts in told["data"].items()
+    }
+    return Discovery(modules, tuple(told["packages"]), path, tuple(told["patterns"]), data)
+
+
+def _data(files: list[Any], folders: dict[str, Any], listings: list[Any]) -> Data:
+    found = tuple(
+        Found("", path, is_source=False, size=size, changed=changed)
+        for path, size, changed, _ in files
+    )
+    contents = tuple(content for *_, content in files)
+    return Data(found, contents, folders, tuple(map(tuple, listings)))
 
 
 def _answer(init: Init) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .archive import NAME, Module, archive
+from .archive import NAME, Data, Module, archive, listing_hash
 from .bytecode import REMEDY_SPACE, UNCOMPILABLE, kept_body, marshalled, replace
 from .discovery import Discovery, Found, Init, discover
 from .failure import Failure
@@ -52,7 +52,8 @@ def seal(order: Order) -> dict[str, object]:
     homes = Homes(init.task, init.runtime, _stdlib(), found.packages)
     modules, left_out = _modules(order, found, homes)
     path = [home for folder in found.path if (home := homes.home(folder))]
-    content = archive(modules, path, found.patterns)
+    data = _data(found, homes, {module.name for module in modules}, left_out)
+    content = archive(modules, path, found.patterns, data)
     try:
         replace(target, content)
     except OSError as exc:
@@ -62,6 +63,7 @@ def seal(order: Order) -> dict[str, object]:
         "bytes": len(content),
         "modules": len(modules),
         "patterns": len(found.patterns),
+        "data": {name: len(each.contents) for name, each in data.items()},
         "extensions": sum(not module.code for module in modules),
         "left_out": left_out,
     }
@@ -83,6 +85,30 @@ def _modules(order: Order, found: Discovery, homes: Homes) -> tuple[list[Module]
         else:
             modules.append(_module(each, home, tail, order))
     return modules, left_out
+
+
+def _data(
+    found: Discovery, homes: Homes, sealed: set[str], left_out: dict[str, str]
+) -> dict[str, Data]:
+    """Return the data of sealed modules, of folders that will be on Lambda where they are here."""
+    result = {}
+    for name, each in found.data.items():
+        if isinstance(each, str):
+            left_out[f"data for {name}"] = each
+            continue
+        placed = {folder: homes.home(folder) for folder in each.folders}
+        known = {home: each.folders[folder] for folder, home in placed.items() if home}
+        hashes = {}
+        for file in each.files:
+            if path := homes.home(file.path):
+                hashes[path] = importlib.util.source_hash(read_source(file))
+        for folder, pattern in each.listings:
+            if home := homes.home(folder):
+                names = sorted(str(path.relative_to(folder)) for path in Path(folder).glob(pattern))
+                hashes[f"*{home}/{pattern}"] = listing_hash(names)
+        if name in sealed and known:
+            result[name] = Data(each.contents, known, hashes)
+    return result
 
 
 def _module(found: Found, home: str, tail: str, order: Order) -> Module:

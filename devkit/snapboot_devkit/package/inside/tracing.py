@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
     # Name, file, whether it is Python source, size in bytes, time of change in ns.
     Found = tuple[str, str, bool, int, int]
+    # A file with data: path, size in bytes, time of change in ns, and what was made of it.
+    File = tuple[str, int, int, bytes]
+    # What an adapter has: the files, by folder what it knows of them, and [(folder, pattern)] of
+    # names that it goes by.
+    Data = tuple[list[File], dict[str, Any], list[tuple[str, str]]]
 
 # Ours alone: what a function has of these names is never sealed.
 OURS = ("awslambdaric", "snapboot", "snapshot_restore_py", "__main__")
@@ -31,6 +36,8 @@ LAYERS = "/opt"
 # Given as LAYER where the layers are at their own place, or there are none.
 IN_PLACE = "-"
 MAX_NOTED = 20
+# What sees to the data that a module parses. `--include MODULE:NAME` has it take more.
+ADAPTERS = {"botocore.loaders": "botocore_data"}
 
 
 class Order:
@@ -51,19 +58,22 @@ class Order:
 class Notes:
     """An audit hook that writes down which hosts, and which files of layers, the function asks for.
 
-    At once: of a process that has to be killed nothing else is left.
+    At once: of a process that has to be killed nothing else is left. `opened` are all files.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._known: set[str] = set()
+        self.opened: dict[str, None] = {}
 
     def hear(self, event: str, arguments: "tuple[Any, ...]") -> None:
         """Take what `sys.audit` passes on."""
         if event == "open":
             path = arguments[0]
-            if isinstance(path, str) and path.startswith(f"{LAYERS}/"):
-                self._note(f"file {path}")
+            if isinstance(path, str):
+                self.opened[path] = None
+                if path.startswith(f"{LAYERS}/"):
+                    self._note(f"file {path}")
         elif event == "socket.getaddrinfo":
             self._note(f"host {_text(arguments[0])}:{_text(arguments[1])}")
         elif event == "socket.connect" and isinstance(arguments[1], tuple):
@@ -79,8 +89,9 @@ class Notes:
 class Trace:
     """What is known so far of one Function Init; `answer` is where the outcome goes."""
 
-    def __init__(self, answer: int, layers: str, included: "list[str]") -> None:
+    def __init__(self, answer: int, layers: str, included: "list[str]", notes: Notes) -> None:
         self._answer = answer
+        self._notes = notes
         self._layers = layers
         self._included = included
         self._path = sys.path[:]
@@ -101,7 +112,8 @@ class Trace:
         """Answer with what there is to seal, now that Function Init is over.
 
         That is {"modules": [Found], "packages": [folder], "path": `sys.path`,
-        "patterns": [Pattern]}.
+        "patterns": [Pattern], "data": {module: Data}}; in place of Data there may be the reason why
+        there is none.
         """
         try:
             outcome = self._found()
@@ -115,7 +127,7 @@ class Trace:
 
     def _found(self) -> "dict[str, Any]":
         for name in self._included:
-            __import__(name.removesuffix(".*"))
+            __import__(name.partition(":")[0].removesuffix(".*"))
         begun = filter(_is_text, {**self._order.names, **sys.modules})
         loaded = [name for name in begun if name in sys.modules]
         names = [name for name in loaded if name not in self._before and not _is_ours(name)]
@@ -126,7 +138,22 @@ class Trace:
         modules = [_described(spec) for spec in found.values()]
         path = list(filter(_is_text, sys.path))
         packages = self._packages
-        return {"modules": modules, "packages": packages, "path": path, "patterns": _patterns()}
+        patterns = _beside("patterns").compiled()
+        opened = list(self._notes.opened)
+        data = {}
+        for module, adapter in ADAPTERS.items():
+            names = [name for name in self._included if name.startswith(f"{module}:")]
+            wanted = [name.partition(":")[2] for name in names]
+            found_data = _beside(adapter).data(opened, wanted)
+            if found_data is not None:
+                data[module] = found_data
+        return {
+            "modules": modules,
+            "packages": packages,
+            "path": path,
+            "patterns": patterns,
+            "data": data,
+        }
 
     def end(self, outcome: "dict[str, Any]") -> "NoReturn":
         """Answer, and end the process at once."""
@@ -148,8 +175,9 @@ def main(arguments: "list[str]") -> "NoReturn":
     for descriptor in (answer, notes):  # no child process inherits them
         posix.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keyword
     faulthandler.register(SIGUSR2, file=notes, all_threads=False)
-    sys.addaudithook(Notes(notes).hear)
-    trace = Trace(answer, LAYERS if layer == IN_PLACE else layer, included)
+    heard = Notes(notes)
+    sys.addaudithook(heard.hear)
+    trace = Trace(answer, LAYERS if layer == IN_PLACE else layer, included, heard)
     try:
         _run(runtime, layer, trace)
     except BaseException as exc:  # noqa: BLE001 - it is user code; the answer carries it
@@ -196,15 +224,16 @@ def _run(runtime: str, layer: str, trace: Trace) -> "NoReturn":
     start.main([sys.executable, "-SsP", program], [], runtime)
 
 
-def _patterns() -> "list[Any]":
+def _beside(name: str) -> "Any":
+    """Return a module that lies beside this one, loaded now that the function's are listed."""
     from importlib.machinery import SourceFileLoader  # noqa: PLC0415 - the modules are listed
     from importlib.util import module_from_spec, spec_from_loader  # noqa: PLC0415
 
-    name, file = "snapboot_inside_patterns", f"{__file__.rpartition('/')[0]}/patterns.py"
-    spec = spec_from_loader(name, SourceFileLoader(name, file))
-    patterns = module_from_spec(spec)  # type: ignore[arg-type]
-    spec.loader.exec_module(patterns)  # type: ignore[union-attr]
-    return patterns.compiled()  # type: ignore[no-any-return]
+    own, file = f"snapboot_inside_{name}", f"{__file__.rpartition('/')[0]}/{name}.py"
+    spec = spec_from_loader(own, SourceFileLoader(own, file))
+    module = module_from_spec(spec)  # type: ignore[arg-type]
+    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    return module
 
 
 def _is_ours(name: object) -> bool:
