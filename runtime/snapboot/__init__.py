@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from .aio import on_init
+    from .asgi_handler import asgi
     from .client_context import Client, ClientContext
     from .codec import set_codec
     from .context import CognitoIdentity, Context, current_context
     from .hooks import after_restore, before_snapshot
     from .http_response import HttpResponse
+    from .wsgi_handler import wsgi
 
 __all__ = [
     "Client",
@@ -32,10 +34,12 @@ __all__ = [
     "Context",
     "HttpResponse",
     "after_restore",
+    "asgi",
     "before_snapshot",
     "current_context",
     "on_init",
     "set_codec",
+    "wsgi",
 ]
 
 _HOMES = {
@@ -45,10 +49,12 @@ _HOMES = {
     "Context": "context",
     "HttpResponse": "http_response",
     "after_restore": "hooks",
+    "asgi": "asgi_handler",
     "before_snapshot": "hooks",
     "current_context": "context",
     "on_init": "aio",
     "set_codec": "codec",
+    "wsgi": "wsgi_handler",
 }
 
 

@@ -74,6 +74,21 @@ class EnvironmentLoop:
         loop.stop()
         await self._paused
 
+    def release(self) -> None:
+        """Have `resume` return soon, although its task is not done, unless it is by then."""
+        asyncio.get_running_loop().call_soon(self._release, self._task)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the loop is at work at this moment: a signal handler may ask."""
+        return self._loop is not None and self._loop.is_running()
+
+    def _release(self, task: "asyncio.Task[Any] | None") -> None:
+        if task is not None and task is self._task:
+            self._task = None
+            self._paused = task.get_loop().create_future()
+            task.get_loop().stop()
+
     async def _stopping(self, awaitable: "Awaitable[Any]") -> "Any":
         """Stop the loop in the very round in which the awaitable ends."""
         try:

@@ -33,7 +33,7 @@ class HttpResponse:
         cookies: "Iterable[str]" = (),
         body: "Body" = b"",
     ) -> None:
-        if not 100 <= _number(status) <= 599:
+        if not 100 <= number_of(status) <= 599:
             raise ValueError(f"the status of an HTTP response is {status!r}; it must be 100 to 599")
         if isinstance(cookies, str):
             raise TypeError(f"cookies are {cookies!r}; give a list, one Set-Cookie value each")
@@ -83,7 +83,8 @@ class HttpResponse:
         return document
 
 
-def _number(status: object) -> int:
+def number_of(status: object) -> int:
+    """Return a status as the number it is, 0 for anything that is none."""
     return int(status) if isinstance(status, int) else 0
 
 

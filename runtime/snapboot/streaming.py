@@ -58,7 +58,7 @@ class Stream:
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as exc:
-            trailers = _trailers(exc, invocation.request_id)
+            trailers = trailers_of(exc, invocation.request_id)
         invocation.finish(self._upload, trailers)
 
     def _send(self) -> None:
@@ -94,8 +94,10 @@ class Stream:
             await pieces.aclose()
 
 
-def resolved(result: "Any") -> "tuple[bytes | Stream, str]":
+def resolved(result: "Any") -> "tuple[Any, str]":
     """Return body and content type of a result that must be awaited or streamed.
+
+    The body is bytes, or what sends itself, such as a Stream.
 
     Raises what it raises when it is awaited, or before its first piece.
     """
@@ -105,6 +107,8 @@ def resolved(result: "Any") -> "tuple[bytes | Stream, str]":
         return encoded_result(environment_loop.run(result))
     if not hasattr(type(result), "__lambda_response__"):
         return Stream(result), STREAM_TYPE
+    if hasattr(result, "send"):
+        return result, HTTP_TYPE
     if is_source(result.body):
         return Stream(result.body, result.prelude()), HTTP_TYPE
     return codec.encode(result.document()), JSON_TYPE
@@ -165,7 +169,8 @@ def as_bytes(piece: "Any", position: int) -> bytes:
         ) from None
 
 
-def _trailers(error: BaseException, request_id: str) -> "list[tuple[str, str]]":
+def trailers_of(error: BaseException, request_id: str) -> "list[tuple[str, str]]":
+    """Log an error, and return it as the trailers of a stream that it has ended."""
     from binascii import b2a_base64
 
     from .main import reported

@@ -41,6 +41,7 @@ COLD = {
     "awslambdaric", "snapboot.archive", "snapboot.aws_names", "snapboot.botocore_data", "snapboot.c_environment", "snapboot.client_context", "snapboot.exact_json", "snapboot.faults", "snapboot.frames",
     "snapboot.framing", "snapboot.hooks", "snapboot.lazy_imports", "snapboot.log_records", "snapboot.logs",
     "snapboot.aio", "snapboot.http_response", "snapboot.streaming", "snapboot.upload",
+    "snapboot.asgi_handler", "snapboot.http_answer", "snapboot.http_events", "snapboot.lifespan", "snapboot.wsgi_handler",
     "snapboot.orjson_engine", "snapboot.path_files", "snapboot.report", "snapboot.restore_safety", "snapboot.snapstart", "snapboot.standalone",
     "snapboot.urllib3_transport", "snapboot.wrapper", "snapshot_restore_py", "snapboot_devkit",
 }  # fmt: skip

@@ -42,6 +42,14 @@ import sys
 async def pieces():
     yield "streamed"
 
+async def asgi_app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body"})
+
+def wsgi_app(environ, start_response):
+    start_response("200 OK", [])
+    return []
+
 def handler(event, context):
     if event == "log":
         import logging
@@ -57,6 +65,11 @@ def handler(event, context):
     if event == "stream":
         import snapboot
         return snapboot.HttpResponse(body=pieces())
+    if event == "web":
+        import snapboot
+        request = {"requestContext": {"http": {"method": "GET"}}}
+        snapboot.asgi(asgi_app, lifespan="off")(request, context)
+        snapboot.wsgi(wsgi_app)(request, context)
     own = getattr(sys.modules["__main__"], "__file__", "").rpartition("/")[2]
     return [own, *sys.modules]
 """
@@ -65,6 +78,7 @@ EVENTS = [
     Event(b'"fail"'),
     Event(b'"tools"'),
     Event(b'"stream"'),
+    Event(b'"web"'),
     Event(b'"client"', headers={"Lambda-Runtime-Client-Context": '{"client": {}}'}),
     Event(b"[1e400, 123456789012345678901234567890]"),
     Event(b'"\\ud800"'),
