@@ -34,10 +34,14 @@ def folder(name: str) -> Path:
 
     Raises OracleUnavailable.
     """
-    wanted = REQUIREMENTS[name]
+    return installed(f"tool-{name}", REQUIREMENTS[name])
+
+
+def installed(name: str, wanted: tuple[str, ...]) -> Path:
+    """Return a folder of the cache that packages are installed in. Raises OracleUnavailable."""
     digest = hashlib.sha256(" ".join(wanted).encode()).hexdigest()[:8]
     tag = sys.implementation.cache_tag
-    return cache.entry(f"tool-{name}-{digest}-{tag}", functools.partial(_install, wanted))
+    return cache.entry(f"{name}-{digest}-{tag}", functools.partial(_install, wanted))
 
 
 def _install(wanted: tuple[str, ...], target: Path) -> None:
