@@ -3,19 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test quick lint types format bench readme clean
+.PHONY: demo test test-all lint types format bench readme clean
 
 # A real API Gateway event, handled through `bootstrap` under the local host.
-demo: $(VENV)/.ready
+demo: $(VENV)/.demo
 	$(BIN)/snapboot invoke app.handler @examples/hello-http/event.json --task-root examples/hello-http
 
-# The whole suite, on every CPython from 3.11 up that this machine has.
+# The suite on the default Python: needs Python, make and a package index.
 test: $(VENV)/.ready
-	$(BIN)/python .ci/every_python.py
-
-# The suite without its slow part, on the default Python alone.
-quick: $(VENV)/.ready
 	$(BIN)/python -m pytest -q -n 2 -m "not slow"
+
+# The slow part too, and every CPython from 3.11 up that this machine has; downloads gigabytes.
+test-all: $(VENV)/.ready
+	$(BIN)/python .ci/every_python.py
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff format --check .
@@ -39,7 +39,17 @@ readme: $(VENV)/.ready
 clean:
 	rm -rf $(VENV) .venvs .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
 
+# What installs the project: the demo takes the devkit alone, all else the developers' tools.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+
+$(VENV)/.demo: pyproject.toml
+	@echo "Installing the devkit into $(VENV)/: some 20 seconds, 100 MB."
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(INSTALL) '.[devkit]'
+	@touch $@
+
 $(VENV)/.ready: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
-	touch $@
+	@echo "Installing the developers' tools into $(VENV)/: about a minute, 500 MB."
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@$(INSTALL) '.[dev]'
+	@touch $(VENV)/.demo $@

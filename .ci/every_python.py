@@ -1,9 +1,10 @@
 """Run the test suite on every CPython from 3.11 up, this one first.
 
-Each that this machine has gets a virtual environment of its own, in `.venvs/`. The newest versions,
-where it lacks them, run in a root folder of Debian's newest suite: the parts of the suite that
-depend on the interpreter. Arguments go to pytest. The slow part, in which the oracles and the clock
-matter more than the interpreter does, runs on this one alone.
+Each that this machine has gets a virtual environment of its own, in `.venvs/`. The parts of the
+suite that depend on the interpreter run on two kinds more: the system's own Python, which is often
+an older release of its version, and the newest versions in a root folder of Debian's newest suite,
+where this machine lacks them. Arguments go to pytest. The slow part, in which the oracles and the
+clock matter more than the interpreter does, runs on this one alone.
 """
 
 import os
@@ -20,7 +21,9 @@ from oracles import OracleUnavailable, newest  # noqa: E402
 
 OLDEST = (3, 11)
 NEWEST = (3, 15)
-# What the newest versions run: the runtime, the rules of the repository, and the packager.
+SYSTEM = Path("/usr/bin/python3")
+# What runs on the system's Python and on the newest versions: the runtime, the rules of the
+# repository, and the packager.
 PARTS = (
     "runtime",
     "house",
@@ -61,14 +64,14 @@ def interpreters() -> dict[tuple[int, int], Path]:
     return chosen
 
 
-def environment_of(version: tuple[int, int], python: Path, prefix: Sequence[str] = ()) -> Path:
+def environment_of(name: str, python: Path, prefix: Sequence[str] = ()) -> Path:
     """Return the interpreter of a virtual environment with the project and its test tools.
 
     `prefix` is what runs a command where `python` is.
     """
     if python == Path(sys.executable):
         return python
-    folder = ROOT / ".venvs" / f"{version[0]}.{version[1]}"
+    folder = ROOT / ".venvs" / name
     ready = folder / ".ready"
     inner = folder / "bin" / "python"
     if not ready.exists() or ready.stat().st_mtime < (ROOT / "pyproject.toml").stat().st_mtime:
@@ -79,11 +82,18 @@ def environment_of(version: tuple[int, int], python: Path, prefix: Sequence[str]
     return inner
 
 
-def runs() -> Iterator[tuple[tuple[int, int], Path, list[str], list[str]]]:
-    """Give each version with its interpreter, what runs a command there, and what pytest runs."""
+def runs() -> Iterator[tuple[str, Path, list[str], list[str]]]:
+    """Give each interpreter's name and path, what runs a command there, and what pytest runs."""
     found = interpreters()
-    for version, python in found.items():
-        yield version, python, [], [] if python == Path(sys.executable) else ["-m", "not slow"]
+    for (major, minor), python in found.items():
+        quick = [] if python == Path(sys.executable) else ["-m", "not slow"]
+        yield f"{major}.{minor}", python, [], quick
+    parts = [str(path) for part in PARTS for path in sorted((ROOT / "tests").glob(part))]
+    parts = ["-m", "not slow", *parts]
+    if SYSTEM.resolve() not in {Path(sys.base_prefix, "bin/python3").resolve(), *found.values()}:
+        version = version_of(SYSTEM) if SYSTEM.exists() else None
+        if version is not None and version >= OLDEST:
+            yield "system", SYSTEM, [], parts
     missing = [version for version in newest.VERSIONS if version not in found]
     if not missing:
         return
@@ -93,25 +103,23 @@ def runs() -> Iterator[tuple[tuple[int, int], Path, list[str], list[str]]]:
         names = " and ".join(f"{major}.{minor}" for major, minor in missing)
         print(f"=== Python {names} not tested: {exc}", flush=True)
         return
-    parts = [str(path) for part in PARTS for path in sorted((ROOT / "tests").glob(part))]
     for major, minor in missing:
-        yield (major, minor), Path(f"python{major}.{minor}"), prefix, ["-m", "not slow", *parts]
+        yield f"{major}.{minor}", Path(f"python{major}.{minor}"), prefix, parts
 
 
 def main() -> int:
     """Return 0 when the suite passed everywhere."""
     failed = []
-    for version, python, prefix, part in runs():
-        name = f"Python {version[0]}.{version[1]}"
-        print(f"=== {name}: {python}", flush=True)
+    for name, python, prefix, part in runs():
+        print(f"=== Python {name}: {python}", flush=True)
         try:
-            inner = environment_of(version, python, prefix)
+            inner = environment_of(name, python, prefix)
         except subprocess.CalledProcessError as exc:
-            print(f"=== {name} is left out: {exc}", flush=True)
+            print(f"=== Python {name} is left out: {exc}", flush=True)
             continue
         suite = [*prefix, inner, "-m", "pytest", "-q", "-n", "2", *part, *sys.argv[1:]]
         if subprocess.run(suite, cwd=ROOT, check=False).returncode:
-            failed.append(name)
+            failed.append(f"Python {name}")
     print(f"=== failed on: {', '.join(failed) or 'none'}", flush=True)
     return bool(failed)
 

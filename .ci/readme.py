@@ -68,11 +68,11 @@ def soak() -> str:
 
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "figures"): figures,
-    ("README.md", "options"): options,
-    ("README.md", "host"): host,
-    ("README.md", "shipping"): shipping,
-    ("README.md", "soak"): soak,
-    ("README.md", "differences"): markdown.differences,
+    ("docs/local-host.md", "options"): options,
+    ("docs/benchmarks.md", "host"): host,
+    ("docs/benchmarks.md", "shipping"): shipping,
+    ("docs/benchmarks.md", "soak"): soak,
+    ("docs/compatibility.md", "differences"): markdown.differences,
     ("docs/faults.md", "faults"): markdown.faults,
     ("docs/host.md", "differences"): markdown.host_differences,
     ("docs/managed-runtime.md", "figures"): managed,

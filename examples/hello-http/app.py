@@ -1,4 +1,4 @@
-"""Greets whoever calls, behind an API Gateway HTTP API or a function URL."""
+"""Greets the caller, behind an API Gateway HTTP API or a function URL."""
 
 import json
 import logging
@@ -9,9 +9,8 @@ logger.setLevel(logging.INFO)
 
 def handler(event, context):
     """Answer one HTTP request (payload format 2.0)."""
-    request = event["requestContext"]["http"]
-    logger.info("%s %s", request["method"], request["path"])
     name = (event.get("queryStringParameters") or {}).get("name", "world")
+    logger.info("greeting %s", name)
     return {
         "statusCode": 200,
         "headers": {"content-type": "application/json"},

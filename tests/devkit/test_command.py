@@ -282,7 +282,7 @@ def test_the_example_runs_on_our_own_runtime():
     assert answer["statusCode"] == 200
     assert json.loads(answer["body"])["message"] == "Hello, Ada!"
     log = done.stderr.decode()
-    assert "GET /hello" in log
+    assert "greeting Ada" in log
     assert "REPORT RequestId: " in log
 
 
