@@ -13,6 +13,7 @@ from snapboot_devkit.cli.auditing import audit_command
 from snapboot_devkit.cli.invoking import invoke
 from snapboot_devkit.cli.listing import events
 from snapboot_devkit.cli.packaging import package
+from snapboot_devkit.cli.profiling import profile
 from snapboot_devkit.cli.starting import start
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ app.command()(start)
 app.command()(events)
 app.command("audit")(audit_command)
 app.command()(package)
+app.command()(profile)
 
 
 @app.callback()

@@ -178,8 +178,13 @@ _INITIALIZATIONS: Final[Mapping[Initialization, InitializationType]] = {
 
 
 def takes_function_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options above; it receives them as one argument, `options`."""
+    """Give a command the options above; it receives them as one argument, `options`.
+
+    One that has a parameter of an option's name has that in its place.
+    """
     hints = get_type_hints(FunctionOptions, include_extras=True)
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    own_names = {parameter.name for parameter in own}
     shared = [
         inspect.Parameter(
             field.name,
@@ -188,12 +193,12 @@ def takes_function_options(command: Callable[..., None]) -> Callable[..., None]:
             annotation=hints[field.name],
         )
         for field in fields(FunctionOptions)
+        if field.name not in own_names
     ]
-    own = inspect.signature(command, eval_str=True).parameters.values()
 
     @functools.wraps(command)
     def run(**values: Any) -> None:
-        typed = {field.name: values.pop(field.name) for field in fields(FunctionOptions)}
+        typed = {parameter.name: values.pop(parameter.name) for parameter in shared}
         command(options=FunctionOptions(**typed), **values)
 
     # Typer reads both; what the command itself is annotated with is told by the first.

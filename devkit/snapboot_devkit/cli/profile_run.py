@@ -1,0 +1,192 @@
+"""What `snapboot profile` does with what was typed."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import signal
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from snapboot_devkit.cli import arguments, exits, handlers, printing
+from snapboot_devkit.cli.exits import UsageError
+from snapboot_devkit.host import HostError
+from snapboot_devkit.host.errors import ConfigError
+from snapboot_devkit.host.quotas import check_limits
+from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
+from snapboot_devkit.profile import analysis, measure, page, prices
+from snapboot_devkit.profile.errors import ProfileError
+from snapboot_devkit.profile.target import Contender, Target, can_limit_cpu, cpu_share
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from snapboot_devkit.cli.options import FunctionOptions
+
+REFUSALS: Final = (UsageError, HostError, ProfileError)
+_LAZY: Final = "lazy:"
+_LAZY_SINCE: Final = "3.15"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What was typed, besides what every function is run with."""
+
+    handler: str
+    against: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    what_if: tuple[str, ...] = ()
+    memory: str = "128"
+    runs: int | None = None
+    warmup: int = 1
+    init_limit_s: float = measure.INIT_LIMIT_S
+    region: str = prices.DEFAULT_REGION
+    price: float | None = None
+    cold_starts: int = prices.DEFAULT_COLD_STARTS
+    as_json: bool = False
+
+
+def run(asked: Asked, options: FunctionOptions) -> int:
+    """Measure, report, and return the exit status. Raises what is in REFUSALS, and others."""
+    terms = _terms(asked)
+    plan = measure.Plan(
+        runs=asked.runs,
+        warmup=asked.warmup,
+        events=tuple(arguments.event_bytes(text) for text in asked.events),
+        init_limit_s=asked.init_limit_s,
+        invoke_limit_s=options.timeout,
+        instrumented=min(measure.INSTRUMENTED, asked.runs or measure.INSTRUMENTED),
+    )
+    sizes = _memory_sizes(asked.memory)
+    config = replace(options, memory=sizes[0]).config(asked.handler)
+    handlers.check(config)
+    with _ended_by_signals(), Target(config) as target, _progress(asked) as progress:
+        contenders = _contenders(asked, sizes, options, target)
+        measured = measure.measure(target, contenders, plan, progress)
+        profile = analysis.document(target, measured, terms)
+    _print(profile, asked)
+    return exits.FUNCTION_ERROR if profile["failure"] else 0
+
+
+def _terms(asked: Asked) -> analysis.Terms:
+    region, price = asked.region, asked.price
+    arm = platform.machine() in {"aarch64", "arm64"}
+    if price is None:
+        price = prices.per_gb_second(region, arm=arm) if arm else None
+        if prices.per_gb_second(region) is None:
+            known = ", ".join(prices.PER_GB_SECOND)
+            raise UsageError(
+                f"the price in region {region!r} is not known here; give it by --price, or name "
+                f"one of {known}"
+            )
+    elif not 0 < price < 1:
+        raise UsageError(f"--price {price!r} is not a price in USD per GB-second: 0.0000166667")
+    return analysis.Terms(region, asked.cold_starts, price)
+
+
+def _contenders(
+    asked: Asked, sizes: list[int], options: FunctionOptions, target: Target
+) -> list[Contender]:
+    """Return what is measured in turn: each runtime and each what-if, at each size."""
+    limited = len(sizes) > 1 or options.cpu_share
+    if limited and not can_limit_cpu():
+        limited = False
+        target.notes.append(
+            "no CPU quota can be set here (it takes a writable cpu control group of version 1): "
+            "every size is measured at full speed; where an init gets no more than its share, "
+            "divide by that share (128 MB: 0.07)"
+        )
+    elif limited:
+        target.notes.append(
+            "each size has its share of a CPU from the spawn on; Lambda often grants an on-demand "
+            "init more"
+        )
+    command = tuple(target.config.command)
+    name = "snapboot" if target.config.bootstrap is None else _named(target.config.command)
+    ways: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [(name, command, ())]
+    ways += [(text, target.against(text), ()) for text in asked.against]
+    ways += [(text, command, (_lazy(text, target),)) for text in asked.what_if]
+    found = []
+    for size in sizes:
+        share = cpu_share(size)
+        for shown, words, lazy in ways:
+            called = shown if len(sizes) == 1 else f"{shown} at {size} MB"
+            cpus = share if limited and share < 1 else None
+            found.append(Contender(called, words, size, cpus, lazy))
+    return found
+
+
+def _named(command: list[str]) -> str:
+    """Return what a command is called in the report."""
+    if "-m" in command[:-1]:
+        return command[command.index("-m") + 1]
+    return command[0].rpartition("/")[2]
+
+
+def _memory_sizes(text: str) -> list[int]:
+    try:
+        sizes = [int(word) for word in text.split(",")]
+        for size in sizes:
+            check_limits(3.0, size)
+    except ValueError:
+        raise UsageError(
+            f"--memory {text!r} is not a list of sizes in MB, such as 128,512,1769"
+        ) from None
+    except ConfigError as exc:
+        raise UsageError(f"--memory {text!r}: {exc}") from exc
+    return list(dict.fromkeys(sizes))
+
+
+def _lazy(text: str, target: Target) -> str:
+    name = text.removeprefix(_LAZY)
+    if name == text or not all(part.isidentifier() for part in name.split(".")):
+        raise UsageError(f"--what-if {text!r} is not known; write lazy:NAME, such as lazy:pandas")
+    version = target.python_version
+    if tuple(int(part) for part in version.rstrip("t").split(".")) < (3, 15):
+        raise UsageError(
+            f"--what-if {text!r} takes CPython {_LAZY_SINCE}, whose imports can wait for their "
+            f"first use (PEP 810), and the function's is {version}: there is no honest way to "
+            "measure it there; name one by --python, or move the import and profile again"
+        )
+    return name
+
+
+def _print(profile: dict[str, Any], asked: Asked) -> None:
+    if asked.as_json:
+        write_all(STDOUT, json.dumps(profile, indent=1).encode() + b"\n")
+        return
+    width = shutil.get_terminal_size((100, 24)).columns
+    write_all(STDOUT, page.rendered(profile, width).encode("utf-8", "replace"))
+
+
+@contextmanager
+def _progress(asked: Asked) -> Iterator[Any]:
+    """Show what is being done, in one line of a terminal that is gone in the end."""
+    if asked.as_json or not printing.is_terminal():
+        yield str
+        return
+    try:
+        yield lambda text: write_all(STDERR, f"\r\x1b[K{text}".encode())
+    finally:
+        write_all(STDERR, b"\r\x1b[K")
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a profile as Ctrl-C does: with all processes ended."""
+
+    def end(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {
+        number: signal.signal(number, end)
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
