@@ -3,6 +3,7 @@
 Costs 80 ms of import. A call is made once: no retries, no redirects, no timeouts, no proxies.
 """
 
+import select
 from http.client import (
     BadStatusLine,
     HTTPConnection,
@@ -20,6 +21,9 @@ from .wire import ConnectionLostError, ProtocolError, Response, RuntimeAPIError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+# The peer has ended the connection; only Linux tells.
+ENDED = getattr(select, "POLLRDHUP", 0)
 
 
 class Urllib3Transport:
@@ -86,7 +90,7 @@ class Urllib3Transport:
 class Urllib3Upload:
     """The body of one POST, by `http.client`: urllib3 sends no trailers."""
 
-    __slots__ = ("_accepting", "_connection", "_url")
+    __slots__ = ("_accepting", "_connection", "_look", "_url")
 
     def __init__(self, url: str, target: str, headers: "Iterable[tuple[str, str]]") -> None:
         self._url = url
@@ -100,12 +104,18 @@ class Urllib3Upload:
         except OSError as exc:
             self._connection.close()
             raise ConnectionLostError(f"cannot connect to {url!r}: {exc}") from exc
+        watch = select.poll()
+        # Over TLS what can be read need not be an answer: tickets of the session come, too.
+        answered = 0 if url.startswith("https:") else select.POLLIN
+        watch.register(self._connection.sock, answered | ENDED)
+        self._look = watch.poll
 
     def __repr__(self) -> str:
         return f"<Urllib3Upload to {self._url}>"
 
     def write(self, data: bytes) -> bool:
-        """Send a piece; return False when the peer takes no more."""
+        """Send a piece; return False when the peer takes no more: it has answered, or is gone."""
+        self._accepting = self._accepting and not self._look(0)
         self._send(b"%x\r\n%b\r\n" % (len(data), data))
         return self._accepting
 

@@ -78,7 +78,9 @@ class RuntimeAPI:
         *events: Event,
         faults: Mapping[Call, Sequence[Reply]] | None = None,
         concurrent: bool = False,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
+        self._deadline_s = deadline_s
         self._script = {call: deque(replies) for call, replies in (faults or {}).items()}
         self._concurrent = concurrent
         self._changed = threading.Condition()
@@ -166,9 +168,11 @@ class RuntimeAPI:
             return self._idle > 0 and not self._waiting and not self._in_flight
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + DEADLINE_S
+        deadline = time.monotonic() + self._deadline_s
         while not condition():
-            assert time.monotonic() < deadline, f"waited {DEADLINE_S} s for {what} of {self!r}"
+            assert time.monotonic() < deadline, (
+                f"waited {self._deadline_s} s for {what} of {self!r}"
+            )
             with self._changed:
                 # A process that ends does not notify: look again now and then.
                 self._changed.wait(POLL_S)
