@@ -25,6 +25,8 @@ REQUIREMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "xray": ("aws-xray-sdk==2.15.0",),
     "lumigo": ("lumigo_tracer==1.1.257",),
+    "durable": ("aws-durable-execution-sdk-python==3.0.0",),
+    "uvloop": ("uvloop==0.23.0",),
     "powertools": ("aws-lambda-powertools[tracer]==3.37.0",),
 }
 

@@ -1,6 +1,8 @@
 """Streams as a test's author reads them: to the end, in part, or not at all."""
 
 import contextlib
+import struct
+import time
 
 import pytest
 
@@ -117,3 +119,81 @@ def test_an_error_amid_the_stream_or_ahead_of_it_is_there_in_the_end(ours, event
 
 def test_a_stream_is_collected_for_a_test_that_wants_it_whole(ours):
     assert ours.invoke().payload == b"begun, ended"
+
+
+# ---- much of it --------------------------------------------------------------------------------
+
+PIECE = 64 * 1024
+PIECES = 3052  # 200 MB
+LEAD_BYTES = 32_000_000
+GROWTH_KB = 2_000
+# Of a function that makes no progress: for how long it is looked at.
+POLL_S = 0.02
+UNCHANGED = 25
+LARGE = """
+import os
+import struct
+
+PIECE = b"x" * 65536
+
+def resident_kb():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+{kind} handler(event, context):
+    progress = os.open(os.environ["PROGRESS"], os.O_RDWR | os.O_CREAT)
+    for number in range(event):
+        os.pwrite(progress, struct.pack("Q", number), 0)
+        yield PIECE
+        if number == event // 10:
+            before = resident_kb()
+    print("grown by", resident_kb() - before, "kB")
+"""
+
+
+def made(progress):
+    return (struct.unpack("Q", progress.read_bytes())[0] + 1) * PIECE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_two_hundred_megabytes_take_no_memory_and_wait_for_a_slow_reader(tmp_path, kind):
+    (tmp_path / "app.py").write_text(LARGE.format(kind=kind))
+    progress = tmp_path / "progress"
+    settings = {"task_root": tmp_path, "timeout": 300, "env": {"PROGRESS": str(progress)}}
+    with LambdaFunction("app.handler", log=lambda _: None, **settings) as function:
+        stream = function.stream(PIECES)
+        pieces = iter(stream)
+        read = len(next(pieces))
+        # It stands still, or is far ahead.
+        seen = [made(progress)]
+        while len(seen) < UNCHANGED and seen[-1] - read < LEAD_BYTES:
+            time.sleep(POLL_S)
+            seen = [*seen, now] if (now := made(progress)) == seen[-1] else [now]
+        assert seen[-1] - read < LEAD_BYTES
+        read += sum(map(len, pieces))
+        assert read == PIECES * PIECE
+        (told,) = [line for line in function.logs if line.startswith("grown by")]
+    assert int(told.split()[2]) < GROWTH_KB
+
+
+def test_an_environment_whose_stream_outlasts_its_deadline_makes_room_for_a_new_one(tmp_path):
+    (tmp_path / "app.py").write_text("""
+import time
+
+def handler(event, context):
+    if event:
+        return "next"
+    return pieces(context)
+
+def pieces(context):
+    yield "begun"
+    while True:
+        time.sleep(0.01)
+        yield "." * (context.get_remaining_time_in_millis() == 0)
+""")
+    with LambdaFunction("app.handler", task_root=tmp_path, timeout=1) as function:
+        stream = function.stream()
+        assert b"".join(stream).startswith(b"begun")
+        assert "timed out after 1.00 seconds" in stream.error["errorMessage"]
+        assert function.invoke(1).json() == "next"

@@ -2,8 +2,10 @@
 
 import pytest
 
+from tests.fakes.contenders import OURS
 from tests.fakes.function import Function
-from tests.fakes.runtime_api import Call, Event
+from tests.fakes.runtime_api import Call, Event, RuntimeAPI
+from tests.fakes.runtime_process import RuntimeProcess
 
 
 def test_every_event_is_handled_on_the_same_loop(function: Function, over):
@@ -251,20 +253,47 @@ def test_a_policy_of_the_functions_own_makes_the_loop(function: Function):
     assert function.run(Event()).result == "Loop"
 
 
-def test_nothing_is_left_of_thousands_of_invocations(function: Function):
+@pytest.mark.slow
+def test_nothing_is_left_of_ten_thousand_invocations(function: Function):
     function.code("""
         import asyncio
+        import gc
         import os
         import threading
 
-        async def handler(event, context):
+        def left():
+            loops = [kept for kept in gc.get_objects() if isinstance(kept, asyncio.BaseEventLoop)]
+            tasks = len(asyncio.all_tasks())
+            return [tasks, threading.active_count(), len(os.listdir("/dev/fd")), len(loops)]
+
+        async def wait():
             await asyncio.sleep(0)
-            return [len(asyncio.all_tasks()), threading.active_count(), len(os.listdir("/dev/fd"))]
+
+        async def pieces():
+            yield "one"
+            await wait()
+            yield "two"
+
+        async def handler(event, context):
+            await asyncio.gather(wait(), asyncio.create_task(wait()))
+            if event == 1:
+                return pieces()
+            if event == 2:
+                raise ValueError("told")
+            return left() if event else None
     """)
-    results = function.run(*[Event(b"1")] * 3000).results
-    # With the first hundred trace ids the C library's variables were used; libffi keeps a file open.
-    assert results[-1] == results[200]
-    assert results[-1][:2] == [1, 1]
+    count = 10_000
+    events = [Event(b"%d" % (n % 3)) for n in range(count)]
+    look = Event(b"3")
+    with (
+        RuntimeAPI(*events[:300], look, *events[300:], look, deadline_s=300) as api,
+        RuntimeProcess(OURS, "app.handler", api.address, task_root=function.root),
+    ):
+        api.wait_idle()
+        answers = [each for each in api.requests if each.call in (Call.RESPONSE, Call.ERROR)]
+    assert len(answers) == count + 2
+    assert answers[-1].json() == answers[300].json()
+    assert answers[-1].json()[:2] + answers[-1].json()[3:] == [1, 1, 1]
 
 
 def test_a_loop_that_stops_a_round_later_serves_event_after_event(function: Function):
@@ -303,3 +332,37 @@ def test_a_handler_that_stopped_the_loop_does_not_stop_it_for_the_next_event(fun
     """)
     run = function.run(Event(b"1"), Event(b"2"))
     assert [answer.call for answer in run.answers] == [Call.ERROR, Call.RESPONSE]
+
+
+def test_trace_id_w3c_fields_and_context_are_reached_from_context_variables(function: Function):
+    function.code("""
+        import asyncio
+        import os
+        import snapboot
+
+        def look():
+            context = snapboot.current_context()
+            return [context.aws_request_id, context.w3c(), os.environ["_X_AMZN_TRACE_ID"]]
+
+        async def task():
+            await asyncio.sleep(0)
+            return look()
+
+        async def pieces():
+            yield str([await task(), await asyncio.to_thread(look)])
+
+        async def handler(event, context):
+            if event:
+                return pieces()
+            return [look(), await asyncio.create_task(task()), await asyncio.to_thread(look)]
+    """)
+    headers = {
+        "Lambda-Runtime-Trace-Id": "Root=1-2",
+        "Lambda-Runtime-Client-Context": '{"w3c": {"traceparent": "00-a-b-01"}}',
+    }
+    run = function.run(
+        *(Event(n, request_id=i, headers=headers) for n, i in ((b"0", "a"), (b"1", "b")))
+    )
+    seen = [{"traceparent": "00-a-b-01"}, "Root=1-2"]
+    assert run.answers[0].json() == [["a", *seen]] * 3
+    assert bytes(run.answers[1].body).decode() == str([["b", *seen]] * 2)
