@@ -44,7 +44,11 @@ HEAD_BYTES = 64
 CHECK_KEY = int.from_bytes(b"snapboot", "little")
 UNSEALED = -1  # the number of a folder that is no home
 # Modules that read data which may be sealed, each with the module of ours that gives it to them.
-ADAPTERS = {"botocore.loaders": "botocore_data"}
+ADAPTERS = {
+    "botocore.loaders": "botocore_data",
+    "importlib.metadata": "entry_points",
+    "importlib_metadata": "entry_points",
+}
 
 # How the import system reads a folder.
 LOADERS = tuple(_get_supported_file_loaders())

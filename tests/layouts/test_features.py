@@ -533,3 +533,21 @@ def test_what_botocore_parses_is_sealed(layout):
     """)
     run = layout.run(Event(), sealed=True, environment=boto.VARIABLES)
     assert run.result == ["https://sqs.eu-west-1.amazonaws.com", []]
+
+
+def test_entry_points_are_sealed(layout):
+    layout.write("tool-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tool\nVersion: 1.0\n")
+    layout.write("tool-1.0.dist-info/entry_points.txt", "[plugins]\nfirst = tool:main\n")
+    layout.code("""
+        import sys
+        from importlib.metadata import entry_points
+
+        found = entry_points(group="plugins")
+        read = []
+        sys.addaudithook(lambda event, args: event == "open" and read.append(str(args[0])))
+
+        def handler(event, context):
+            again = [[one.name, one.value, one.dist.version] for one in entry_points(group="plugins")]
+            return [again, [path for path in read if "tool" in path and "entry" in path]]
+    """)
+    assert layout.run(Event(), sealed=True).result == [[["first", "tool:main", "1.0"]], []]

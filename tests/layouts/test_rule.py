@@ -25,6 +25,7 @@ TESTS = [path for path in HERE.glob("test_*.py") if path != Path(__file__)]
 UNSEEN = {
     "botocore_data": "test_what_botocore_parses_is_sealed",
     "c_environment": "test_python3_is_the_interpreter_of_the_function",
+    "entry_points": "test_entry_points_are_sealed",
     "lazy_imports": "test_imports_can_be_lazy",
     "wrapper": "test_a_wrapper_starts_the_runtime",
     "standalone": "test_without_a_platform_the_host_of_the_devkit_serves_or_is_asked_for",

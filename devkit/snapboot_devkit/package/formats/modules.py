@@ -89,7 +89,7 @@ class ModuleArchive:
         code = [(m.name, m.offset, m.length, m.check) for m in self.modules if not m.is_extension]
         if self.patterns[1]:
             code.append(("re", *self.patterns))
-        code += [(name, *place) for name, places in self.data.items() for place in places]
+        code += [(name, *at) for name, places in self.data.items() for at in places if at[1]]
         broken = [
             name
             for name, offset, length, check in code

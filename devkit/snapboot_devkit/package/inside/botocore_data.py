@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from .tracing import Data, File
 
-MODULE = "botocore.loaders"
 EXTENSIONS = (".json", ".json.gz")
 # Of what a client reads; the rest are documentation and examples.
 TYPES = ("service-2", "endpoint-rule-set-1", "paginators-1", "waiters-2", "resources-1")
@@ -34,12 +33,12 @@ class UnknownServiceError(Exception):
     """A service was to be included that botocore does not have."""
 
 
-def data(opened: "Iterable[str]", services: "Iterable[str]") -> "Data | str | None":
+def data(module: str, opened: "Iterable[str]", services: "Iterable[str]") -> "Data | str | None":
     """Return what was made of the opened files, and is to be made for these services.
 
     None without botocore; the reason, if nothing can be sealed. Raises UnknownServiceError.
     """
-    loaders = sys.modules.get(MODULE)
+    loaders = sys.modules.get(module)
     if loaders is None:
         return None
     if not _is_own(loaders):

@@ -37,7 +37,11 @@ LAYERS = "/opt"
 IN_PLACE = "-"
 MAX_NOTED = 20
 # What sees to the data that a module parses. `--include MODULE:NAME` has it take more.
-ADAPTERS = {"botocore.loaders": "botocore_data"}
+ADAPTERS = {
+    "botocore.loaders": "botocore_data",
+    "importlib.metadata": "entry_points",
+    "importlib_metadata": "entry_points",
+}
 
 
 class Order:
@@ -144,7 +148,7 @@ class Trace:
         for module, adapter in ADAPTERS.items():
             names = [name for name in self._included if name.startswith(f"{module}:")]
             wanted = [name.partition(":")[2] for name in names]
-            found_data = _beside(adapter).data(opened, wanted)
+            found_data = _beside(adapter).data(module, opened, wanted)
             if found_data is not None:
                 data[module] = found_data
         return {
