@@ -1,3 +1,5 @@
+"""Django: ASGI and WSGI, a streamed response, cookies."""
+
 import snapboot
 from django.conf import settings
 from django.core.asgi import get_asgi_application

@@ -1,3 +1,5 @@
+"""FastAPI: lifespan, a streamed response, a background task, a file upload, a WebSocket."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,3 +1,5 @@
+"""Flask: routes, an upload, a streamed response, cookies, errors."""
+
 import snapboot
 from flask import (
     Flask,

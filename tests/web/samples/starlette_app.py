@@ -1,3 +1,5 @@
+"""Starlette: server-sent events and a background task."""
+
 import asyncio
 
 import snapboot
