@@ -39,6 +39,7 @@ SETTINGS = {
     "SNAPBOOT_JSON": ("auto", "stdlib", "orjson"),
     "SNAPBOOT_TRANSPORT": ("socket", "urllib3"),
     "SNAPBOOT_GC": ("freeze", "default"),
+    "SNAPBOOT_INIT_REPORT": ("0", "1"),
     "SNAPBOOT_LAZY_IMPORTS": ("normal", "all") if hasattr(sys, "set_lazy_imports") else ("normal",),
 }
 

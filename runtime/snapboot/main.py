@@ -5,6 +5,7 @@ Configuration, Runtime Init, Function Init, snapshot, and then invocation after 
 
 import gc
 import sys
+from time import perf_counter_ns
 
 from . import __version__
 from .api import Invocation, RuntimeAPI
@@ -127,10 +128,18 @@ def _initialise(api: RuntimeAPI) -> "Handler":
             from .lazy_imports import make_all_lazy
 
             make_all_lazy()
+        began = perf_counter_ns(), len(sys.modules)
         handler = _load_at_rest() if settings["SNAPBOOT_GC"] == "freeze" else _load()
         set_up_logging()  # in case that it came along a way that is not watched
         environment.read_function()
         codec.settle(settings["SNAPBOOT_JSON"])
+        if settings["SNAPBOOT_INIT_REPORT"] == "1":
+            from . import load_unchecked
+
+            load_unchecked(("init_report",))
+            from .init_report import write_init_report
+
+            write_init_report(*began)
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as exc:

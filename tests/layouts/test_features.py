@@ -116,6 +116,20 @@ def test_the_collector_can_be_left_alone(layout):
         assert layout.run(Event(), environment={"SNAPBOOT_GC": choice}).result is frozen
 
 
+def test_an_init_reports_its_phases_in_one_line_if_asked_to(layout):
+    layout.code("import decimal\n\ndef handler(event, context): return event")
+    run = layout.run(Event(b"1"), environment={"SNAPBOOT_INIT_REPORT": "1"})
+    (line,) = (line for line in run.stdout.splitlines() if line.startswith('{"snapbootInit"'))
+    found = json.loads(line)["snapbootInit"]
+    assert found["functionInitMs"] > 0
+    assert found["runtimeInitMs"] > 0
+    assert found["interpreterCpuMs"] > 0
+    assert found["cpuMs"] >= found["interpreterCpuMs"]
+    assert found["modules"] >= 1
+    assert found["python"] == sys.version.partition(" ")[0]
+    assert "snapbootInit" not in layout.run(Event(b"1")).stdout
+
+
 @pytest.mark.skipif(sys.version_info < (3, 15), reason="lazy imports came with CPython 3.15")
 def test_imports_can_be_lazy(layout):
     layout.code("import decimal\nimport sys\n\ndef handler(*_): return 'decimal' in sys.modules")

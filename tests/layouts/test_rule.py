@@ -90,7 +90,7 @@ SCENES = [
     {},
     {"SNAPBOOT_JSON": "orjson", "AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"},
     {"SNAPBOOT_TRANSPORT": "urllib3", "AWS_LAMBDA_LOG_FORMAT": "JSON"},
-    {"_LAMBDA_TELEMETRY_LOG_FD": "3"},
+    {"_LAMBDA_TELEMETRY_LOG_FD": "3", "SNAPBOOT_INIT_REPORT": "1"},
 ]
 
 
