@@ -16,12 +16,13 @@ from snapboot_devkit.host import HostError
 from snapboot_devkit.host.errors import ConfigError
 from snapboot_devkit.host.quotas import check_limits
 from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
-from snapboot_devkit.profile import analysis, measure, page, prices
+from snapboot_devkit.profile import analysis, logs, measure, page, prices
 from snapboot_devkit.profile.errors import ProfileError
 from snapboot_devkit.profile.target import Contender, Target, can_limit_cpu, cpu_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from snapboot_devkit.cli.options import FunctionOptions
 
@@ -45,11 +46,16 @@ class Asked:
     region: str = prices.DEFAULT_REGION
     price: float | None = None
     cold_starts: int = prices.DEFAULT_COLD_STARTS
+    logs: tuple[Path, ...] = ()
     as_json: bool = False
 
 
 def run(asked: Asked, options: FunctionOptions) -> int:
     """Measure, report, and return the exit status. Raises what is in REFUSALS, and others."""
+    if asked.logs:
+        return _read_logs(asked)
+    if not asked.handler and options.bootstrap is None:
+        raise UsageError("name the handler, such as app.handler, or exported logs by --logs FILE")
     terms = _terms(asked)
     plan = measure.Plan(
         runs=asked.runs,
@@ -68,6 +74,18 @@ def run(asked: Asked, options: FunctionOptions) -> int:
         profile = analysis.document(target, measured, terms)
     _print(profile, asked)
     return exits.FUNCTION_ERROR if profile["failure"] else 0
+
+
+def _read_logs(asked: Asked) -> int:
+    if asked.handler:
+        raise UsageError(f"--logs reads what Lambda has measured; leave out {asked.handler!r}")
+    found = logs.document(logs.read_files(asked.logs))
+    _write(json.dumps(found, indent=1) if asked.as_json else logs.rendered(found))
+    return 0
+
+
+def _write(text: str) -> None:
+    write_all(STDOUT, text.encode("utf-8", "replace").rstrip(b"\n") + b"\n")
 
 
 def _terms(asked: Asked) -> analysis.Terms:
@@ -155,10 +173,9 @@ def _lazy(text: str, target: Target) -> str:
 
 def _print(profile: dict[str, Any], asked: Asked) -> None:
     if asked.as_json:
-        write_all(STDOUT, json.dumps(profile, indent=1).encode() + b"\n")
+        _write(json.dumps(profile, indent=1))
         return
-    width = shutil.get_terminal_size((100, 24)).columns
-    write_all(STDOUT, page.rendered(profile, width).encode("utf-8", "replace"))
+    _write(page.rendered(profile, shutil.get_terminal_size((100, 24)).columns))
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,6 +48,10 @@ def profile(  # noqa: PLR0913 - each is something that is typed
         float | None, typer.Option(help="The price in USD per GB-second instead.")
     ] = None,
     cold_starts: Annotated[int, typer.Option(min=1, help="Cold starts per month.")] = 100_000,
+    logs: Annotated[
+        list[Path] | None,
+        typer.Option(help="Read exported CloudWatch logs instead: a file; may be repeated."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     options: FunctionOptions,
 ) -> None:
@@ -70,6 +75,7 @@ def profile(  # noqa: PLR0913 - each is something that is typed
         region=region,
         price=price,
         cold_starts=cold_starts,
+        logs=tuple(logs or ()),
         as_json=as_json,
     )
     try:
