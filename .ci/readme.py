@@ -10,14 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from typer.main import get_command  # noqa: E402
-
 from benchmarks import summary as summaries  # noqa: E402
 from benchmarks.recording import load_all  # noqa: E402
 from benchmarks.soak.summary import newest  # noqa: E402
 from benchmarks.summary import outside_aws_images, summary  # noqa: E402
 from benchmarks.tables import provenance  # noqa: E402
-from snapboot_devkit.cli.commands import app  # noqa: E402
+from snapboot_devkit.cli import commands  # noqa: E402
 from tests.contract import markdown  # noqa: E402
 
 RESULTS = Path("benchmarks") / "results"
@@ -37,12 +35,10 @@ def figures() -> str:
 
 def options() -> str:
     """Return the options of `snapboot invoke`, from the command itself."""
-    invoke = get_command(app).commands["invoke"]  # type: ignore[attr-defined]
     rows = ["| option | meaning |", "| --- | --- |"]
-    for parameter in invoke.params:
-        if parameter.param_type_name == "option" and parameter.name != "help":
-            default = f" (default: {parameter.default})" if parameter.default else ""
-            rows.append(f"| `{parameter.opts[0]}` | {parameter.help}{default} |")
+    for option in commands.parser("invoke").options():
+        default = f" (default: {option.default})" if option.default else ""
+        rows.append(f"| `{option.name}` | {option.text}{default} |")
     return "\n".join(rows) + "\n"
 
 

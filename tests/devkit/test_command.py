@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from snapboot import __version__
 from snapboot_devkit import events
-from snapboot_devkit.cli import hints
-from snapboot_devkit.cli.commands import app
+from snapboot_devkit.cli import commands, hints
 from snapboot_devkit.host import InvokeResult, Report, Status
 from tests.devkit.hosted import DEADLINE_S, HERE, config, runs
 
@@ -127,7 +127,7 @@ def test_variables_come_from_a_file_and_from_options_which_win(tmp_path):
 )  # fmt: skip
 def test_what_cannot_be_used_is_named_with_a_remedy(arguments, told, capfd):
     with pytest.raises(SystemExit) as ended:
-        app(["invoke", *arguments], prog_name="snapboot")
+        commands.main(["invoke", *arguments])
     printed = capfd.readouterr()
     assert (ended.value.code, printed.out) == (2, "")
     assert printed.err.startswith("snapboot: ")
@@ -261,9 +261,14 @@ def test_a_signal_stops_the_command_and_leaves_no_process(number):
     assert not runs(function)
 
 
+def test_the_version_is_the_runtimes():
+    done = snapboot("--version")
+    assert (done.returncode, done.stdout) == (0, f"snapboot {__version__}\n".encode())
+
+
 def test_a_signal_while_the_command_loads_is_no_traceback(tmp_path):
     # What is imported first sends the signal.
-    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    (tmp_path / "json.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
     # Whoever started the tests in the background has SIGINT ignored.
     default = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     command = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {default}"

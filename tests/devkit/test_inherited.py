@@ -91,7 +91,6 @@ DEVKIT = [
     "elftools",
     "rich",
     "snapboot_devkit",
-    "typer",
     "urllib3",
     "uv",
 ]

@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from snapboot_devkit.cli.commands import app
+from snapboot_devkit.cli import commands
 from snapboot_devkit.cli.hints import of_error
 from snapboot_devkit.host import FunctionConfig, Source
 from snapboot_devkit.host.http.exchange import Head, Response, error_response
@@ -41,14 +41,17 @@ FORMS = "write the handler as module.function, such as "
     ("words", "told"),
     [
         (["frob"], "No such command 'frob'; see snapboot --help"),
-        (["invoke"], "Missing argument"),
-        (["invoke", "app.handler", "--frob"], "No such option: --frob"),
-        (["invoke", "app.handler", "--memory", "much"], "'--memory'"),
-        (["invoke", "app.handler", "--log-format", "XML"], "'--log-format'"),
-        (["invoke", "app.handler", "--debug", "65536"], "'--debug'"),
-        (["start"], "Missing argument"),
-        (["start", "app.handler", "--port", "99999"], "'--port'"),
-        (["start", "app.handler", "--port", "-1"], "'--port'"),
+        (["invoke"], "arguments are required: handler; see snapboot invoke --help"),
+        (["invoke", "app.handler", "--frob"], "there is no option --frob; see snapboot invoke"),
+        (["invoke", "app.handler", "--memory", "much"], "--memory: invalid int value: 'much'"),
+        (["invoke", "app.handler", "--log-format", "XML"], "'XML' is not one of 'Text', 'JSON'"),
+        (["invoke", "app.handler", "--debug", "65536"], "--debug: '65536' is not a port"),
+        (["start"], "the following arguments are required: [NAME=]HANDLER"),
+        (["invoke", "app.handler", "--memor", "3"], "did you mean --memory?"),
+        (["invoke", "app.handler", "{}", "{}"], "'{}' is one argument too many"),
+        (["invoke", "app.handler", "--memory"], "--memory: expected one argument"),
+        (["start", "app.handler", "--port", "99999"], "is not a port: give a number from 0"),
+        (["start", "app.handler", "--port", "-1"], "is not a port: give a number from 0"),
         (["start", "app.handler", "--host", "no.invalid"], "cannot listen on no.invalid:9000: "),
         (["start", "app.handler", "--host", "a..b"], "give an address of this machine"),
         (["start", "app.handler", "--host", "192.0.2.1"], "give an address of this machine"),
@@ -68,7 +71,7 @@ FORMS = "write the handler as module.function, such as "
 def test_what_cannot_be_used_is_one_line_with_a_remedy(words, told, code, capfd):
     usual = ["--task-root", str(code)] if words[0] == "start" and words[1:] else []
     with pytest.raises(SystemExit) as ended:
-        app([*words, *usual], prog_name="snapboot")
+        commands.main([*words, *usual])
     printed = capfd.readouterr()
     assert (ended.value.code, printed.out) == (2, "")
     assert printed.err.startswith("snapboot: ")
@@ -78,7 +81,7 @@ def test_what_cannot_be_used_is_one_line_with_a_remedy(words, told, code, capfd)
 
 def test_who_types_nothing_sees_the_commands_and_no_success(capfd):
     with pytest.raises(SystemExit) as ended:
-        app([], prog_name="snapboot")
+        commands.main([])
     assert ended.value.code == 2
     assert "invoke" in capfd.readouterr().out
 

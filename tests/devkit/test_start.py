@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from snapboot_devkit.cli.commands import app
+from snapboot_devkit.cli import commands
 from snapboot_devkit.cli.labels import Labels
 from snapboot_devkit.cli.listeners import listener
 from snapboot_devkit.cli.progress import PATIENCE_S, InitProgress
@@ -208,7 +208,7 @@ def test_a_change_of_the_code_is_taken_up(started, tmp_path):
 def complaint(*arguments, capfd):
     """Run the command in vain, and return what it says."""
     with pytest.raises(SystemExit) as ended:
-        app(["start", *arguments], prog_name="snapboot")
+        commands.main(["start", *arguments])
     printed = capfd.readouterr()
     assert (ended.value.code, printed.out) == (2, "")
     return printed.err

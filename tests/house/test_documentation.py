@@ -12,9 +12,8 @@ import subprocess
 import sys
 
 import pytest
-from typer.main import get_command
 
-from snapboot_devkit.cli.commands import app
+from snapboot_devkit.cli.commands import COMMANDS, parser
 from snapboot_devkit.testing import LambdaFunction
 from tests.fakes.contenders import ROOT
 
@@ -100,29 +99,18 @@ def shown(case):
     return f"{page}: {shlex.join(words)[:60]}"
 
 
-@pytest.fixture(scope="module")
-def context():
-    """Return the command line's context, in which arguments are parsed and nothing is run."""
-    return get_command(app).make_context("snapboot", [], resilient_parsing=True)
-
-
-def found(context, name):
-    command = context.command.get_command(context, name)
-    assert command is not None, f"there is no command {name!r}"
-    return command
-
-
 @pytest.mark.parametrize("case", OURS, ids=map(shown, OURS))
-def test_every_command_is_accepted(context, case):
+def test_every_command_is_accepted(case):
     name, *words = case[1]
-    found(context, name).make_context(name, words, parent=context)
+    assert name in COMMANDS
+    assert "--help" in words or parser(name).values(words)
 
 
 @pytest.mark.parametrize("case", NAMED, ids=map(shown, NAMED))
-def test_every_option_that_a_sentence_names_exists(context, case):
-    known = {*("--help", "--version")}
+def test_every_option_that_a_sentence_names_exists(case):
+    known = {"--help", "--version"}
     if not case[1][0].startswith("-"):
-        known |= {opt for one in found(context, case[1][0]).params for opt in one.opts}
+        known |= {option.name for option in parser(case[1][0]).options()}
     assert {word for word in case[1] if word.startswith("--")} - known == set()
 
 

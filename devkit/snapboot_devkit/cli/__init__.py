@@ -16,9 +16,9 @@ def main() -> None:
     replace_missing()  # before any library is imported: one may keep a file open
     try:
         # It takes a moment, in which nothing has begun: Ctrl-C is no reason for a traceback.
-        from snapboot_devkit.cli.commands import app  # noqa: PLC0415
+        from snapboot_devkit.cli import commands  # noqa: PLC0415
         from snapboot_devkit.host.signals import keep_ignored_to_ourselves  # noqa: PLC0415
     except KeyboardInterrupt:
         sys.exit(exits.INTERRUPTED)
     keep_ignored_to_ourselves()
-    app(prog_name="snapboot")
+    commands.main()

@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
-import typer
-from rich.console import Console
-from rich.text import Text
-
-from snapboot_devkit.cli import exits, printing
+from snapboot_devkit.cli import printing
 from snapboot_devkit.host.protocol import MIB
-from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
-from snapboot_devkit.package.audit import Report, Severity, audit, fix
+from snapboot_devkit.host.streams import STDERR, write_all
+from snapboot_devkit.package.audit import Severity, audit, fix
 from snapboot_devkit.package.checks.finding import counted
-from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.target import Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from snapboot_devkit.package.audit import Finding
+    from snapboot_devkit.cli.parser import Parser
+    from snapboot_devkit.cli.printing import Piece
+    from snapboot_devkit.package.audit import Finding, Report
     from snapboot_devkit.package.audit.changes import Change
 
 FINDINGS: Final = 1
@@ -42,60 +38,58 @@ class FailOn(StrEnum):
     ERROR = "error"
 
 
-def audit_command(  # noqa: PLR0913 - each is something that is typed
-    path: Annotated[
-        Path, typer.Argument(help="A zip, a folder, an image's build context or root folder.")
-    ],
+def declare(parser: Parser) -> None:
+    """Declare what can be typed."""
+    parser.add_argument(
+        "path", type=Path, help="A zip, a folder, an image's build context or root folder."
+    )
+    parser.option("--python", "The interpreter it is for: a program, folder or version.")
+    parser.option(
+        "--runtime",
+        "Where it runs: provided.al2023, image, or one of AWS's own such as python3.13; found out "
+        "by default.",
+    )
+    parser.option("--handler", "What the start imports, as module.function.")
+    parser.choice("--arch", "The architecture it is for.", Architecture)
+    parser.choice(
+        "--fail-on",
+        "The least severity that makes the command fail.",
+        FailOn,
+        default=FailOn.WARNING,
+    )
+    parser.flag("--fix", "First put right what can be, in the package itself.", dest="put_right")
+    parser.flag("--json", "Print one JSON object.", dest="as_json")
+
+
+def run(  # noqa: PLR0913 - each is something that is typed
+    path: Path,
     *,
-    python: Annotated[
-        str | None, typer.Option(help="The interpreter it is for: a program, folder or version.")
-    ] = None,
-    runtime: Annotated[
-        str | None,
-        typer.Option(
-            help="Where it runs: provided.al2023, image, or one of AWS's own such as python3.13; "
-            "found out by default."
-        ),
-    ] = None,
-    handler: Annotated[
-        str | None, typer.Option(help="What the start imports, as module.function.")
-    ] = None,
-    arch: Annotated[Architecture | None, typer.Option(help="The architecture it is for.")] = None,
-    fail_on: Annotated[
-        FailOn, typer.Option(help="The least severity that makes the command fail.")
-    ] = FailOn.WARNING,
-    put_right: Annotated[
-        bool, typer.Option("--fix", help="First put right what can be, in the package itself.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
+    python: str | None,
+    runtime: str | None,
+    handler: str | None,
+    arch: Architecture | None,
+    fail_on: FailOn,
+    put_right: bool,
+    as_json: bool,
+) -> int:
     """Find what would make a package start slowly, or not at all.
 
     Nothing of the package is executed. Exits with 1 when there are findings as bad as --fail-on,
     with 2 when the package cannot be audited.
     """
-    try:
-        with _waiting(f"auditing {path}"):
-            changes = (
-                fix(path, python=python, target=runtime, architecture=arch) if put_right else ()
-            )
-            report = audit(path, python=python, target=runtime, handler=handler, architecture=arch)
-        _print(report, changes, as_json=as_json)
-    except (exits.UsageError, PackageError) as exc:
-        printing.complaint(str(exc))
-        raise typer.Exit(exits.BAD_USAGE) from exc
-    except KeyboardInterrupt:
-        raise typer.Exit(exits.INTERRUPTED) from None
-    except BrokenPipeError:
-        raise typer.Exit(exits.UNREAD) from None
-    if report.fails(Severity(fail_on.value)):
-        raise typer.Exit(FINDINGS)
+    with _waiting(f"auditing {path}"):
+        changes = fix(path, python=python, target=runtime, architecture=arch) if put_right else ()
+        report = audit(path, python=python, target=runtime, handler=handler, architecture=arch)
+    _print(report, changes, as_json=as_json)
+    return FINDINGS if report.fails(Severity(fail_on.value)) else 0
 
 
 def _waiting(text: str) -> contextlib.AbstractContextManager[object]:
     """Show that something goes on, at a terminal alone."""
     if not printing.is_terminal():
         return contextlib.nullcontext()
+    from rich.console import Console  # noqa: PLC0415 - for a terminal alone
+
     return Console(stderr=True).status(text)
 
 
@@ -109,31 +103,26 @@ def _print(report: Report, changes: Iterable[Change], *, as_json: bool) -> None:
     if acts:
         done = ", ".join(f"{count:,} {act}" for act, count in acts.items())
         write_all(STDERR, f"fixed: {done}\n".encode())
-    if sys.stdout.isatty():
-        for line in rendered(report):
-            Console().print(line, soft_wrap=True)
-    else:
-        text = "".join(f"{line.plain}\n" for line in rendered(report))
-        write_all(STDOUT, text.encode("utf-8", "backslashreplace"))
+    printing.styled(rendered(report))
 
 
-def rendered(report: Report) -> Iterable[Text]:
+def rendered(report: Report) -> Iterable[tuple[Piece, ...]]:
     """Return the report for people, line by line: the worst and the most expensive first."""
-    yield Text(_shown(_title(report)))
-    yield Text(_shown(f"largest: {_largest(report)}"), "dim")
+    yield ((_shown(_title(report)), ""),)
+    yield ((_shown(f"largest: {_largest(report)}"), "dim"),)
     for finding in report.findings:
         yield from _finding(finding)
-    yield Text()
+    yield ()
     if report.measured is not None:
-        yield Text(
-            f"This package spends {_seconds(report.cost_s)} of each cold start compiling.", "bold"
-        )
-        yield Text(_shown(f"Measured: {report.measured}."), "dim")
+        spent = f"This package spends {_seconds(report.cost_s)} of each cold start compiling."
+        yield ((spent, "bold"),)
+        yield ((_shown(f"Measured: {report.measured}."), "dim"),)
         if not report.measured.version.startswith(f"{report.python.removeprefix('Python ')}."):
-            yield Text(f"{report.python} was not found: give it by --python for its own times.")
+            text = f"{report.python} was not found: give it by --python for its own times."
+            yield ((text, ""),)
     counts = Counter(finding.severity for finding in report.findings)
     words = ", ".join(counted(counts[severity], severity) for severity in reversed(Severity))
-    yield Text(words if report.findings else "Nothing found.", "" if report.findings else "green")
+    yield ((words, "") if report.findings else ("Nothing found.", "green"),)
 
 
 def _title(report: Report) -> str:
@@ -150,14 +139,13 @@ def _largest(report: Report) -> str:
     return ", ".join(f"{name} {size / MIB:,.1f} MB" for name, size in first) or "nothing"
 
 
-def _finding(finding: Finding) -> Iterable[Text]:
+def _finding(finding: Finding) -> Iterable[tuple[Piece, ...]]:
     cost = f" [{_seconds(finding.cost_s)}]" if finding.cost_s is not None else ""
     place = f"{_shown(finding.path)}: " if finding.path else ""
     head = (finding.severity.value, _STYLES[finding.severity])
-    yield Text.assemble(
-        "\n", head, f"{cost} {place}{_shown(finding.message)}", (f" ({finding.code})", "dim")
-    )
-    yield Text(f"    → {_shown(finding.remedy)}", "cyan")
+    yield ()
+    yield (head, (f"{cost} {place}{_shown(finding.message)}", ""), (f" ({finding.code})", "dim"))
+    yield ((f"    → {_shown(finding.remedy)}", "cyan"),)
 
 
 def _seconds(value: float) -> str:

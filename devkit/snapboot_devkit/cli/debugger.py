@@ -7,13 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 from snapboot_devkit.cli.exits import UsageError
-from snapboot_devkit.debugging import DebugSession, debugged
 from snapboot_devkit.host import AddressInUseError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from snapboot_devkit.debugging import Clock
+    from snapboot_devkit.debugging import Clock, DebugSession
     from snapboot_devkit.host import FunctionConfig
 
 
@@ -24,6 +23,8 @@ class Debugger:
         """Tell of processes that wait by `write`."""
         self._session: DebugSession | None = None
         if port is not None:
+            from snapboot_devkit.debugging import DebugSession  # noqa: PLC0415
+
             self._session = DebugSession(port, lambda line: write(f"snapboot: {line}\n"))
 
     def __repr__(self) -> str:
@@ -52,6 +53,8 @@ class Debugger:
         """Return the function as it is to be started. Raises ConfigError."""
         if not self._session:
             return config
+        from snapboot_devkit.debugging import debugged  # noqa: PLC0415
+
         command = debugged(config.command, self._session.report_port, config.task_root)
         return replace(config, bootstrap=command, concurrency=1)
 

@@ -3,70 +3,71 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
-from snapboot_devkit.cli import arguments, exits, hints, printing
+from snapboot_devkit.cli import arguments, exits, options, printing
 from snapboot_devkit.cli.debugger import Debugger
-from snapboot_devkit.cli.options import FunctionOptions, takes_function_options
+from snapboot_devkit.cli.options import FunctionOptions
 from snapboot_devkit.cli.progress import InitProgress, initialising
 from snapboot_devkit.cli.responses import PrintedResponse
-from snapboot_devkit.host import FunctionConfig, HostError, LocalHost
+from snapboot_devkit.host import LocalHost
 from snapboot_devkit.host.signals import on_end
 from snapboot_devkit.host.streams import STDERR, LogWriter
 
 if TYPE_CHECKING:
-    from snapboot_devkit.host import InvokeResult, LogLine
+    from snapboot_devkit.cli.parser import Parser
+    from snapboot_devkit.host import FunctionConfig, InvokeResult, LogLine
 
 # After a signal: for the end of a log that nobody may be reading.
 _LAST_LINES_S: Final = 1.0
 
 
-@takes_function_options
-def invoke(  # noqa: PLR0913 - each is something that is typed
-    handler: Annotated[str, typer.Argument(help="What to invoke, as module.function.")],
-    event: Annotated[
-        str | None,
-        typer.Argument(help="The event: JSON, @file, or - for standard input; {} without it."),
-    ] = None,
+def declare(parser: Parser) -> None:
+    """Declare what can be typed."""
+    parser.add_argument("handler", help="What to invoke, as module.function.")
+    parser.add_argument(
+        "event", nargs="?", help="The event: JSON, @file, or - for standard input; {} without it."
+    )
+    parser.option(
+        "--event-template",
+        "An event as a service sends it; see snapboot events.",
+        metavar="NAME",
+    )
+    parser.several("--set", "A change of it; may be repeated.", metavar="PATH=VALUE", dest="set_")
+    parser.flag("--json", "Print one JSON object.", dest="as_json")
+    options.declare(parser)
+
+
+def run(
+    handler: str,
+    event: str | None,
     *,
-    event_template: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="An event as a service sends it; see snapboot events."),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="PATH=VALUE", help="A change of it; may be repeated."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    options: FunctionOptions,
-) -> None:
+    event_template: str | None,
+    set_: list[str],
+    as_json: bool,
+    **values: Any,
+) -> int:
     """Start an environment, invoke the function once, and shut down.
 
     The result goes to standard output, a stream as it comes; the log to standard error. Exits with
     1 on a function error, also amid a stream, with 2 when something typed cannot be used, with 130
     when a signal ends it, and with 141 when nobody reads what it prints.
     """
-    try:
-        payload = arguments.event_bytes(event, event_template, set_ or ())
-        config = options.config(handler)
-        result, printed = _run(config, payload, silent=as_json, debug=options.debug)
-        hint = hints.hint(result, config)
-        if as_json:
-            printing.json_object(result, hint)
-        else:
-            printed.end(result)
-            printing.hint(hint)
-    except (exits.UsageError, HostError) as exc:
-        printing.complaint(str(exc))
-        raise typer.Exit(exits.BAD_USAGE) from exc
-    except KeyboardInterrupt:
-        raise typer.Exit(exits.INTERRUPTED) from None
-    except BrokenPipeError:
-        raise typer.Exit(exits.UNREAD) from None
+    settings = FunctionOptions(values)
+    payload = arguments.event_bytes(event, event_template, set_)
+    config = settings.config(handler)
+    result, printed = _run(config, payload, silent=as_json, debug=settings.debug)
+    hint = None
     if result.function_error:
-        raise typer.Exit(exits.FUNCTION_ERROR)
+        from snapboot_devkit.cli import hints  # noqa: PLC0415 - for what failed alone
+
+        hint = hints.hint(result, config)
+    if as_json:
+        printing.json_object(result, hint)
+    else:
+        printed.end(result)
+        printing.hint(hint)
+    return exits.FUNCTION_ERROR if result.function_error else 0
 
 
 def _run(

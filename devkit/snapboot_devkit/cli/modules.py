@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import zipfile
 from typing import TYPE_CHECKING, Final
 
@@ -63,6 +62,8 @@ def has(code: Path, parts: Sequence[str]) -> bool:
 def near(task_root: Path, module: str) -> list[str]:
     """Return the modules of the code whose names are the nearest, or a few others."""
     known = _modules(task_root)
+    import difflib  # noqa: PLC0415 - for a name that was mistyped
+
     return difflib.get_close_matches(module, known, n=3) or known[:_MAX_LISTED]
 
 

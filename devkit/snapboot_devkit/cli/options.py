@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
-from snapboot_devkit import aws_runtime
 from snapboot_devkit.cli import arguments
 from snapboot_devkit.cli.exits import UsageError
+from snapboot_devkit.cli.parser import port
 from snapboot_devkit.host import Bandwidth, FunctionConfig, InitializationType
-from snapboot_devkit.host.protocol import MAX_PORT
-from snapboot_devkit.package.errors import PackageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
+
+    from snapboot_devkit.cli.parser import Parser
 
 
 class Initialization(StrEnum):
@@ -38,92 +33,48 @@ class LogFormat(StrEnum):
     JSON = "JSON"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionOptions:
     """The options' values as they were typed; each field is one option."""
 
-    task_root: Annotated[Path, typer.Option(help="The function's code: a folder or a zip.")] = (
-        Path()
-    )
-    layer: Annotated[
-        list[Path] | None, typer.Option(help="A layer: a folder or a zip; may be repeated.")
-    ] = None
-    env: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="K[=V]", help="A variable, or the name of one of yours; may be repeated."
-        ),
-    ] = None
-    env_file: Annotated[
-        list[Path] | None,
-        typer.Option(help="A file of variables, read as python-dotenv does; may be repeated."),
-    ] = None
-    memory: Annotated[int, typer.Option(help="The memory size in MB.")] = 128
-    timeout: Annotated[float, typer.Option(help="The function's timeout in seconds.")] = 3.0
-    python: Annotated[
-        str | None, typer.Option(help="The interpreter for the runtime: a name or a path.")
-    ] = None
-    bootstrap: Annotated[
-        str | None, typer.Option(metavar="CMD", help="Any other runtime's command.")
-    ] = None
-    runtime: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="AWS's managed runtime with its client: python3.13."),
-    ] = None
-    initialization_type: Annotated[
-        Initialization,
-        typer.Option(
-            metavar="TYPE", help=f"How environments come to be: {', '.join(Initialization)}."
-        ),
-    ] = Initialization.ON_DEMAND
-    max_concurrency: Annotated[
-        int | None, typer.Option(help="Events at once per environment (managed instances).")
-    ] = None
-    no_freeze: Annotated[
-        bool, typer.Option("--no-freeze", help="Let environments run between invocations.")
-    ] = False
-    isolate: Annotated[
-        bool,
-        typer.Option("--isolate", help="Read-only code, and a /tmp of each environment's own."),
-    ] = False
-    cpu_share: Annotated[
-        bool, typer.Option("--cpu-share", help="Limit the CPU as Lambda does for the memory size.")
-    ] = False
-    per_tenant: Annotated[
-        bool, typer.Option("--per-tenant", help="Isolate tenants: each has its own environments.")
-    ] = False
-    stream_url: Annotated[
-        bool, typer.Option("--stream-url", help="Let the function URL stream (RESPONSE_STREAM).")
-    ] = False
-    limit_bandwidth: Annotated[
-        bool, typer.Option("--limit-bandwidth", help="Slow streams down to what Lambda grants.")
-    ] = False
-    any_invocation_id: Annotated[
-        bool, typer.Option("--any-invocation-id", help="Take late answers, as Lambda once did.")
-    ] = False
-    log_level: Annotated[
-        str | None, typer.Option(help="The least level of the function's lines (JSON only).")
-    ] = None
-    log_format: Annotated[LogFormat, typer.Option(help="The form of the log.")] = LogFormat.TEXT
-    debug: Annotated[
-        int | None,
-        typer.Option(
-            metavar="PORT", min=0, max=MAX_PORT, help="Wait for a debugger (debugpy) at this port."
-        ),
-    ] = None
+    task_root: Path
+    layer: list[Path]
+    env: list[str]
+    env_file: list[Path]
+    memory: int
+    timeout: float
+    python: str | None
+    bootstrap: str | None
+    runtime: str | None
+    initialization_type: Initialization
+    max_concurrency: int | None
+    no_freeze: bool
+    isolate: bool
+    cpu_share: bool
+    per_tenant: bool
+    stream_url: bool
+    limit_bandwidth: bool
+    any_invocation_id: bool
+    log_level: str | None
+    log_format: LogFormat
+    debug: int | None
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """Take the values by their options' names. Raises KeyError without one of them."""
+        for name in self.__annotations__:
+            setattr(self, name, values[name])
 
     def config(self, handler: str, **settings: Any) -> FunctionConfig:
-        """Return the function that is to run. Raises UsageError and ConfigError."""
+        """Return the function that is to run. Raises UsageError, ConfigError and PackageError."""
         self._check_concurrency()
         starts = self._start()
         return FunctionConfig(
             handler,
             task_root=self.task_root,
-            layers=tuple(self.layer or ()),
+            layers=tuple(self.layer),
             timeout_s=self.timeout,
             memory_mb=self.memory,
-            env=arguments.variables(self.env or ()),
-            env_files=tuple(self.env_file or ()),
+            env=arguments.variables(self.env),
+            env_files=tuple(self.env_file),
             **starts,
             initialization=_INITIALIZATIONS[self.initialization_type],
             max_concurrency=self.max_concurrency,
@@ -148,10 +99,9 @@ class FunctionOptions:
         for name, value in (("--python", self.python), ("--bootstrap", self.bootstrap)):
             if value is not None:
                 raise UsageError(f"--runtime has its own; leave out {name} {value!r}")
-        try:
-            found = aws_runtime.prepared(self.runtime)
-        except PackageError as exc:
-            raise UsageError(str(exc)) from exc
+        from snapboot_devkit import aws_runtime  # noqa: PLC0415 - the packager is part of it
+
+        found = aws_runtime.prepared(self.runtime)
         return {
             "python": str(found.python),
             "bootstrap": found.command,
@@ -177,33 +127,43 @@ _INITIALIZATIONS: Final[Mapping[Initialization, InitializationType]] = {
 }
 
 
-def takes_function_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options above; it receives them as one argument, `options`.
-
-    One that has a parameter of an option's name has that in its place.
-    """
-    hints = get_type_hints(FunctionOptions, include_extras=True)
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    own_names = {parameter.name for parameter in own}
-    shared = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(FunctionOptions)
-        if field.name not in own_names
-    ]
-
-    @functools.wraps(command)
-    def run(**values: Any) -> None:
-        typed = {parameter.name: values.pop(parameter.name) for parameter in shared}
-        command(options=FunctionOptions(**typed), **values)
-
-    # Typer reads both; what the command itself is annotated with is told by the first.
-    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [*(parameter for parameter in own if parameter.name != "options"), *shared]
+def declare(parser: Parser, *, memory: bool = True) -> None:
+    """Declare the options above; a command may have its own of the `memory`."""
+    parser.option(
+        "--task-root", "The function's code: a folder or a zip.", type=Path, default=Path()
     )
-    run.__annotations__ = {}
-    return run
+    parser.several("--layer", "A layer: a folder or a zip; may be repeated.", type=Path)
+    parser.several(
+        "--env", "A variable, or the name of one of yours; may be repeated.", metavar="K[=V]"
+    )
+    parser.several(
+        "--env-file", "A file of variables, read as python-dotenv does; may be repeated.", type=Path
+    )
+    if memory:
+        parser.option("--memory", "The memory size in MB.", type=int, default=128)
+    parser.option("--timeout", "The function's timeout in seconds.", type=float, default=3.0)
+    parser.option("--python", "The interpreter for the runtime: a name or a path.")
+    parser.option("--bootstrap", "Any other runtime's command.", metavar="CMD")
+    parser.option("--runtime", "AWS's managed runtime with its client: python3.13.", metavar="NAME")
+    parser.choice(
+        "--initialization-type",
+        f"How environments come to be: {', '.join(Initialization)}.",
+        Initialization,
+        metavar="TYPE",
+        default=Initialization.ON_DEMAND,
+    )
+    parser.option(
+        "--max-concurrency", "Events at once per environment (managed instances).", type=int
+    )
+    parser.flag("--no-freeze", "Let environments run between invocations.")
+    parser.flag("--isolate", "Read-only code, and a /tmp of each environment's own.")
+    parser.flag("--cpu-share", "Limit the CPU as Lambda does for the memory size.")
+    parser.flag("--per-tenant", "Isolate tenants: each has its own environments.")
+    parser.flag("--stream-url", "Let the function URL stream (RESPONSE_STREAM).")
+    parser.flag("--limit-bandwidth", "Slow streams down to what Lambda grants.")
+    parser.flag("--any-invocation-id", "Take late answers, as Lambda once did.")
+    parser.option("--log-level", "The least level of the function's lines (JSON only).")
+    parser.choice("--log-format", "The form of the log.", LogFormat, default=LogFormat.TEXT)
+    parser.option(
+        "--debug", "Wait for a debugger (debugpy) at this port.", metavar="PORT", type=port
+    )

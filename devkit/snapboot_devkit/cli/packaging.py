@@ -7,39 +7,23 @@ import re
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
-import typer
-from rich.console import Console
-
-from snapboot_devkit.cli import (
-    arguments,
-    exits,
-    handover,
-    modules,
-    printing,
-    wrapper_layers,
-)
+from snapboot_devkit.cli import arguments, exits, printing
 from snapboot_devkit.cli.progress import Stages
-from snapboot_devkit.host.streams import STDOUT, write_all
+from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
 from snapboot_devkit.package import repeated, store
-from snapboot_devkit.package.audit import Severity, audit
-from snapboot_devkit.package.checks import binaries
-from snapboot_devkit.package.checks.layout import Place
-from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.forms.wrapper_layer import Extra
-from snapboot_devkit.package.forms.wrapper_layer import make as make_wrapper_layer
+from snapboot_devkit.package.errors import MissingHandlerError
 from snapboot_devkit.package.layout import LAYER_ZIP, Form
-from snapboot_devkit.package.packaging import package as make
-from snapboot_devkit.package.request import IMPORT_LIMIT_S, Request
+from snapboot_devkit.package.request import IMPORT_LIMIT_S, Extra, Request
 from snapboot_devkit.package.store import Store
 from snapboot_devkit.package.target import Architecture, Libc
-from snapboot_devkit.package.work import MissingHandlerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
+    from snapboot_devkit.cli.parser import Parser
     from snapboot_devkit.package.audit import Finding
     from snapboot_devkit.package.request import Packaged
 
@@ -48,193 +32,221 @@ _MANAGED: Final = re.compile(r"python(3\.\d{1,2})")
 _OWN_VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def package(  # noqa: PLR0913 - each is something that is typed
-    source: Annotated[
-        Path | None, typer.Argument(help="The folder of the function's code (no wrapper layer's).")
-    ] = None,
+def declare(parser: Parser) -> None:
+    """Declare what can be typed."""
+    parser.add_argument(
+        "source",
+        type=Path,
+        nargs="?",
+        help="The folder of the function's code (no wrapper layer's).",
+    )
+    parser.option("--handler", "What Lambda is to call, as module.function.")
+    parser.choice("--as", "What to make.", Form, dest="form", required=True)
+    parser.option("--output", "The folder to put it in.", type=Path, required=True)
+    parser.option(
+        "--python",
+        "Of which uv gets an interpreter, or the folder of one that can be moved; for a wrapper "
+        "layer any number of them, separated by commas.",
+        metavar="VERSION|FOLDER",
+        default=_OWN_VERSION,
+    )
+    parser.choice(
+        "--arch", "The function's architecture.", Architecture, default=Architecture.X86_64
+    )
+    parser.choice("--libc", "The C library of the image's base.", Libc, default=Libc.GLIBC)
+    parser.option(
+        "--runtime",
+        "The function's runtime: provided.al2023, or one of AWS's own such as python3.13, which "
+        "takes a zip without interpreter.",
+        default=PROVIDED,
+    )
+    parser.option(
+        "--requirements",
+        "What to install; else the source's requirements.txt, uv.lock or pyproject.toml.",
+        type=Path,
+    )
+    parser.flag(
+        "--managed-packages",
+        "Add what the code imports and only AWS's own runtimes have, such as boto3.",
+    )
+    parser.flag("--build-sdists", "Build packages that have no wheel, which runs their code here.")
+    parser.several(
+        "--include",
+        "A module for the archive that is imported late; MODULE.* takes all below it.",
+        metavar="MODULE",
+    )
+    parser.several(
+        "--include-service",
+        "A service of AWS's, such as dynamodb, of which the archive is to have boto3's data; it "
+        "has that of clients that are made while the handler is imported.",
+        metavar="NAME",
+    )
+    parser.several(
+        "--env",
+        "A variable the handler needs while it is imported; the function does not get it, but --as "
+        "image writes it into the Dockerfile.",
+        metavar="K=V",
+    )
+    parser.several(
+        "--env-file",
+        "A file with such variables, as of `snapboot invoke`; may be repeated.",
+        type=Path,
+    )
+    parser.several(
+        "--layer",
+        "A layer of the function's, a folder or a zip, at /opt while it is imported; may be "
+        "repeated. It is not put into the package.",
+        type=Path,
+    )
+    parser.option(
+        "--import-timeout",
+        "How many seconds the handler's import may take.",
+        type=float,
+        default=IMPORT_LIMIT_S,
+    )
+    parser.flag("--no-archive", "Make no module archive; import nothing here.")
+    parser.flag(
+        "--require-archive",
+        "Fail if the handler cannot be imported here; else there is no archive then.",
+    )
+    parser.flag("--no-interpreter", "Leave out interpreter and runtime (zip only).")
+    parser.flag("--allow-newer-glibc", "Take files that Amazon Linux is too old for.")
+    parser.choice(
+        "--with",
+        "A package for the wrapper layer; may be repeated.",
+        Extra,
+        dest="extra",
+        action="append",
+        default=[],
+    )
+    parser.several(
+        "--keep",
+        "A file of the source to include although it may hold secrets, such as a key.",
+        metavar="FILE",
+    )
+    parser.flag("--no-cache", "Make everything again, and store nothing for later.")
+    parser.flag(
+        "--strip",
+        "Take out what never runs: tests and type stubs of libraries, debug sections, bytecode "
+        "that the archive has, too.",
+    )
+    parser.flag("--json", "Print one JSON object.", dest="as_json")
+
+
+def run(  # noqa: PLR0913 - each is something that is typed
+    source: Path | None,
     *,
-    handler: Annotated[
-        str | None, typer.Option(help="What Lambda is to call, as module.function.")
-    ] = None,
-    form: Annotated[Form, typer.Option("--as", help="What to make.")],
-    output: Annotated[Path, typer.Option(help="The folder to put it in.")],
-    python: Annotated[
-        str,
-        typer.Option(
-            metavar="VERSION|FOLDER",
-            help="Of which uv gets an interpreter, or the folder of one that can be moved; for a "
-            "wrapper layer any number of them, separated by commas.",
-        ),
-    ] = _OWN_VERSION,
-    arch: Annotated[
-        Architecture, typer.Option(help="The function's architecture.")
-    ] = Architecture.X86_64,
-    libc: Annotated[Libc, typer.Option(help="The C library of the image's base.")] = Libc.GLIBC,
-    runtime: Annotated[
-        str,
-        typer.Option(
-            help="The function's runtime: provided.al2023, or one of AWS's own such as python3.13, "
-            "which takes a zip without interpreter."
-        ),
-    ] = PROVIDED,
-    requirements: Annotated[
-        Path | None,
-        typer.Option(
-            help="What to install; else the source's requirements.txt, uv.lock or pyproject.toml."
-        ),
-    ] = None,
-    managed_packages: Annotated[
-        bool,
-        typer.Option(
-            "--managed-packages",
-            help="Add what the code imports and only AWS's own runtimes have, such as boto3.",
-        ),
-    ] = False,
-    build_sdists: Annotated[
-        bool,
-        typer.Option(
-            "--build-sdists", help="Build packages that have no wheel, which runs their code here."
-        ),
-    ] = False,
-    include: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODULE",
-            help="A module for the archive that is imported late; MODULE.* takes all below it.",
-        ),
-    ] = None,
-    include_service: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="A service of AWS's, such as dynamodb, of which the archive is to have boto3's "
-            "data; it has that of clients that are made while the handler is imported.",
-        ),
-    ] = None,
-    env: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="K=V",
-            help="A variable the handler needs while it is imported; the function does not get it, "
-            "but --as image writes it into the Dockerfile.",
-        ),
-    ] = None,
-    env_file: Annotated[
-        list[Path] | None,
-        typer.Option(help="A file with such variables, as of `snapboot invoke`; may be repeated."),
-    ] = None,
-    layer: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="A layer of the function's, a folder or a zip, at /opt while it is imported; "
-            "may be repeated. It is not put into the package."
-        ),
-    ] = None,
-    import_timeout: Annotated[
-        float, typer.Option(help="How many seconds the handler's import may take.")
-    ] = IMPORT_LIMIT_S,
-    no_archive: Annotated[
-        bool, typer.Option("--no-archive", help="Make no module archive; import nothing here.")
-    ] = False,
-    require_archive: Annotated[
-        bool,
-        typer.Option(
-            "--require-archive",
-            help="Fail if the handler cannot be imported here; else there is no archive then.",
-        ),
-    ] = False,
-    no_interpreter: Annotated[
-        bool,
-        typer.Option("--no-interpreter", help="Leave out interpreter and runtime (zip only)."),
-    ] = False,
-    allow_newer_glibc: Annotated[
-        bool,
-        typer.Option("--allow-newer-glibc", help="Take files that Amazon Linux is too old for."),
-    ] = False,
-    extra: Annotated[
-        list[Extra] | None,
-        typer.Option("--with", help="A package for the wrapper layer; may be repeated."),
-    ] = None,
-    keep: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FILE",
-            help="A file of the source to include although it may hold secrets, such as a key.",
-        ),
-    ] = None,
-    no_cache: Annotated[
-        bool,
-        typer.Option("--no-cache", help="Make everything again, and store nothing for later."),
-    ] = False,
-    strip: Annotated[
-        bool,
-        typer.Option(
-            "--strip",
-            help="Take out what never runs: tests and type stubs of libraries, debug sections, "
-            "bytecode that the archive has, too.",
-        ),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-) -> None:
+    handler: str | None,
+    form: Form,
+    output: Path,
+    python: str,
+    arch: Architecture,
+    libc: Libc,
+    runtime: str,
+    requirements: Path | None,
+    managed_packages: bool,
+    build_sdists: bool,
+    include: list[str],
+    include_service: list[str],
+    env: list[str],
+    env_file: list[Path],
+    layer: list[Path],
+    import_timeout: float,
+    no_archive: bool,
+    require_archive: bool,
+    no_interpreter: bool,
+    allow_newer_glibc: bool,
+    extra: list[Extra],
+    keep: list[str],
+    no_cache: bool,
+    strip: bool,
+    as_json: bool,
+) -> int:
     """Make what is deployed: code, dependencies, bytecode, module archive, interpreter.
 
     To find what belongs in the module archive, the handler is imported: its code, and that of its
     dependencies, run on this machine, with your permissions. --no-archive imports nothing.
 
-    What was made goes to standard output, warnings to standard error. Exits with 2 when it cannot
-    be made, and with 130 when a signal ends it; then nothing is left of it.
+    What was made goes to standard output, stages and warnings to standard error. Exits with 2 when
+    it cannot be made, and with 130 when a signal ends it; then nothing is left of it.
     """
+    if form is Form.WRAPPER_LAYER:
+        _make_wrapper_layer(source, handler, output, python, extra, as_json=as_json)
+        return 0
+    source, handler = _required(form, source, handler, extra)
+    managed = _managed(runtime)
+    request = Request(
+        source=source,
+        handler=handler,
+        form=form,
+        output=output,
+        python=managed or python,
+        architecture=arch,
+        libc=libc,
+        requirements=requirements,
+        included=(*include, *(f"botocore.loaders:{name}" for name in include_service)),
+        env=arguments.variables(env, env_file),
+        layers=tuple(layer),
+        cache=None if no_cache else store.folder(),
+        managed_packages=managed_packages,
+        build_sdists=build_sdists,
+        managed=managed is not None,
+        import_limit_s=import_timeout,
+        with_archive=not no_archive,
+        archive_required=require_archive,
+        with_interpreter=not (no_interpreter or managed),
+        newer_glibc=allow_newer_glibc,
+        kept=tuple(keep),
+        stripped=strip,
+    )
     try:
-        if form is Form.WRAPPER_LAYER:
-            wrapper_layers.refuse_function(source, handler)
-            with _interruptible(), _telling() as tell:
-                made_layer = make_wrapper_layer(output, tell, python.split(","), extra or ())
-            wrapper_layers.show(made_layer, as_json=as_json)
-            return
-        source, handler = wrapper_layers.required(form, source, handler, extra)
-        managed = _managed(runtime)
-        request = Request(
-            source=source,
-            handler=handler,
-            form=form,
-            output=output,
-            python=managed or python,
-            architecture=arch,
-            libc=libc,
-            requirements=requirements,
-            included=(
-                *(include or ()),
-                *(f"botocore.loaders:{name}" for name in include_service or ()),
-            ),
-            env=arguments.variables(env or (), env_file or ()),
-            layers=tuple(layer or ()),
-            cache=None if no_cache else store.folder(),
-            managed_packages=managed_packages,
-            build_sdists=build_sdists,
-            managed=managed is not None,
-            import_limit_s=import_timeout,
-            with_archive=not no_archive,
-            archive_required=require_archive,
-            with_interpreter=not (no_interpreter or managed),
-            newer_glibc=allow_newer_glibc,
-            kept=tuple(keep or ()),
-            stripped=strip,
-        )
         with _interruptible(), _telling() as tell:
             made, findings = _made(request, tell)
-        _print(made, request, findings, as_json=as_json)
-    except (exits.UsageError, PackageError) as exc:
+    except MissingHandlerError as exc:
         printing.complaint(str(exc))
-        if isinstance(exc, MissingHandlerError):
-            printing.hint(_hint(request))
-        raise typer.Exit(exits.BAD_USAGE) from exc
-    except KeyboardInterrupt:
-        raise typer.Exit(exits.INTERRUPTED) from None
-    except BrokenPipeError:
-        raise typer.Exit(exits.UNREAD) from None
+        printing.hint(_hint(request))
+        return exits.BAD_USAGE
+    _print(made, request, findings, as_json=as_json)
+    return 0
+
+
+def _make_wrapper_layer(  # noqa: PLR0913 - each is something that is typed
+    source: Path | None,
+    handler: str | None,
+    output: Path,
+    python: str,
+    extra: list[Extra],
+    *,
+    as_json: bool,
+) -> None:
+    """Make the layer, which is the same for all functions. Raises UsageError for one of them."""
+    from snapboot_devkit.cli import wrapper_layers  # noqa: PLC0415 - what few need, here and below
+    from snapboot_devkit.package.forms.wrapper_layer import make  # noqa: PLC0415
+
+    for name, value in (("the folder", source), ("--handler", handler)):
+        if value is not None:
+            raise exits.UsageError(
+                f"the wrapper layer is for any function; leave out {name} {str(value)!r}"
+            )
+    with _interruptible(), _telling() as tell:
+        layer = make(output, tell, python.split(","), extra)
+    wrapper_layers.show(layer, as_json=as_json)
+
+
+def _required(
+    form: Form, source: Path | None, handler: str | None, extra: list[Extra]
+) -> tuple[Path, str]:
+    """Return folder and handler, which every other form takes. Raises UsageError without them."""
+    if source is None or handler is None:
+        raise exits.UsageError(f"--as {form} takes the folder of a function and its --handler")
+    if extra:
+        raise exits.UsageError(f"--with {extra[0]} is for --as {Form.WRAPPER_LAYER}; leave it out")
+    return source, handler
 
 
 def _print(made: Packaged, request: Request, findings: Sequence[Finding], *, as_json: bool) -> None:
+    from snapboot_devkit.cli import handover  # noqa: PLC0415
+
     if as_json:
         document = handover.document(made, request, findings)
         printing.document(handover.json_bytes(document))
@@ -265,7 +277,9 @@ def _made(request: Request, tell: Callable[[str], object]) -> tuple[Packaged, li
 
 
 def _made_again(request: Request, tell: Callable[[str], object]) -> tuple[Packaged, list[Finding]]:
-    made = make(request, tell)
+    from snapboot_devkit.package.packaging import package  # noqa: PLC0415 - not for what is there
+
+    made = package(request, tell)
     tell("auditing")
     return made, _findings(made, request)
 
@@ -282,6 +296,10 @@ def _managed(runtime: str) -> str | None:
 
 def _findings(made: Packaged, request: Request) -> list[Finding]:
     """Return what an audit of everything that was made finds, and what was not told before."""
+    from snapboot_devkit.package.audit import Severity, audit  # noqa: PLC0415
+    from snapboot_devkit.package.checks import binaries  # noqa: PLC0415
+    from snapboot_devkit.package.checks.layout import Place  # noqa: PLC0415
+
     found = []
     place = Place.MANAGED if request.managed else Place.PROVIDED
     for each in made.made if request.form is not Form.IMAGE else ():
@@ -295,6 +313,8 @@ def _findings(made: Packaged, request: Request) -> list[Finding]:
 
 def _hint(request: Request) -> str:
     """Return which modules the source has."""
+    from snapboot_devkit.cli import modules  # noqa: PLC0415
+
     module = request.handler.rpartition(".")[0].replace("/", ".")
     near = modules.near(request.source, module)
     if not near:
@@ -318,10 +338,13 @@ def _interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _telling() -> Iterator[Callable[[str], object]]:
-    """Yield what shows, at a terminal alone, what goes on: a line for each stage that is over."""
+    """Yield what is called for each stage: a line for one that is over, and its name before."""
     if not printing.is_terminal():
-        yield lambda _: None
+        with contextlib.closing(Stages(_write_line)) as stages:
+            yield stages.begin
         return
+    from rich.console import Console  # noqa: PLC0415 - for a terminal alone
+
     console = Console(stderr=True)
     with console.status("packaging") as status, contextlib.closing(Stages(console.print)) as stages:
 
@@ -330,3 +353,8 @@ def _telling() -> Iterator[Callable[[str], object]]:
             stages.begin(text)
 
         yield tell
+
+
+def _write_line(text: str) -> None:
+    with contextlib.suppress(OSError):
+        write_all(STDERR, f"{text}\n".encode("utf-8", "backslashreplace"))

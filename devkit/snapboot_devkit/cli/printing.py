@@ -10,18 +10,18 @@ import sys
 import zlib
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from rich.console import Console
-from rich.json import JSON
-from rich.text import Text
-
 from snapboot_devkit.cli.exits import UsageError
-from snapboot_devkit.host import LogLine, Source
 from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from snapboot_devkit.host import InvokeResult, Report
+    from rich.console import Console
+
+    from snapboot_devkit.host import InvokeResult, LogLine, Report
+
+# Text and its style, in rich's words; without a terminal the text alone counts.
+Piece = tuple[str, str]
 
 _PLATFORM_STYLE: Final = "dim"
 # Of milliseconds, as in the platform's records.
@@ -35,7 +35,7 @@ def payload(result: InvokeResult) -> None:
     Raises UsageError and BrokenPipeError, as `json_object` does.
     """
     if sys.stdout.isatty() and (text := _json_text(result.payload)) is not None:
-        Console().print(JSON(text))
+        _print_json(text)
     else:
         _print(result.payload + b"\n")
 
@@ -57,17 +57,30 @@ def json_object(result: InvokeResult, hint: str | None = None) -> None:
 def table(rows: Mapping[str, str]) -> None:
     """Print names and what they stand for; with the names in colour on a terminal."""
     width = max(map(len, rows))
+    styled(((f"{name:{width}}  ", "cyan"), (title, "")) for name, title in rows.items())
+
+
+def text(content: str) -> None:
+    """Print text as it is."""
+    _print(content.encode("utf-8", "backslashreplace"))
+
+
+def styled(lines: Iterable[tuple[Piece, ...]]) -> None:
+    """Print lines of text, in their styles on a terminal."""
     if not sys.stdout.isatty():
-        _print("".join(f"{name:{width}}  {title}\n" for name, title in rows.items()).encode())
+        text("".join(f"{''.join(piece for piece, _ in line)}\n" for line in lines))
         return
-    for name, title in rows.items():
-        Console().print(Text.assemble((f"{name:{width}}  ", "cyan"), title), soft_wrap=True)
+    from rich.console import Console  # noqa: PLC0415 - for a terminal alone, here and below
+    from rich.text import Text  # noqa: PLC0415
+
+    for line in lines:
+        Console().print(Text.assemble(*line), soft_wrap=True)
 
 
 def document(content: bytes) -> None:
     """Print JSON as it is, with colour on a terminal."""
     if sys.stdout.isatty():
-        Console().print(JSON(content.decode()))
+        _print_json(content.decode())
     else:
         _print(content + b"\n")
 
@@ -87,8 +100,10 @@ def rendered(line: LogLine, label: str = "") -> str:
     before = f"{label} | " if label else ""
     if not sys.stderr.isatty():
         return "".join(f"{before}{text}\n" for text in lines)
+    from snapboot_devkit.host import Source  # noqa: PLC0415
+
     style = _PLATFORM_STYLE if line.source is Source.PLATFORM else ""
-    return _coloured([Text.assemble((before, _colour(label)), (text, style)) for text in lines])
+    return _coloured([((before, _colour(label)), (text, style)) for text in lines])
 
 
 def complaint(text: str) -> None:
@@ -110,15 +125,24 @@ def rendered_hint(text: str, label: str = "") -> str:
     before, line = f"{label} | " if label else "", f"hint: {text}"
     if not is_terminal():
         return f"{before}{line}\n"
-    return _coloured([Text.assemble((before, _colour(label)), (line, "yellow"))])
+    return _coloured([((before, _colour(label)), (line, "yellow"))])
 
 
-def _coloured(lines: Iterable[Text]) -> str:
+def _coloured(lines: Iterable[tuple[Piece, ...]]) -> str:
+    from rich.text import Text  # noqa: PLC0415
+
     console = _terminal()
     with console.capture() as shown:
         for line in lines:
-            console.print(line)
+            console.print(Text.assemble(*line))
     return shown.get()
+
+
+def _print_json(content: str) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.json import JSON  # noqa: PLC0415
+
+    Console().print(JSON(content))
 
 
 def _colour(label: str) -> str:
@@ -144,6 +168,8 @@ def told() -> Iterator[None]:
 
 @functools.cache
 def _terminal() -> Console:
+    from rich.console import Console  # noqa: PLC0415
+
     return Console(stderr=True, soft_wrap=True)
 
 

@@ -7,17 +7,15 @@ import platform
 import shutil
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from snapboot_devkit.cli import arguments, exits, handlers, printing
 from snapboot_devkit.cli.exits import UsageError
-from snapboot_devkit.host import HostError
 from snapboot_devkit.host.errors import ConfigError
 from snapboot_devkit.host.quotas import check_limits
 from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
 from snapboot_devkit.profile import analysis, logs, measure, page, prices
-from snapboot_devkit.profile.errors import ProfileError
 from snapboot_devkit.profile.target import Contender, Target, can_limit_cpu, cpu_share
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.cli.options import FunctionOptions
 
-REFUSALS: Final = (UsageError, HostError, ProfileError)
 _LAZY: Final = "lazy:"
 _LAZY_SINCE: Final = "3.15"
 
@@ -51,7 +48,7 @@ class Asked:
 
 
 def run(asked: Asked, options: FunctionOptions) -> int:
-    """Measure, report, and return the exit status. Raises what is in REFUSALS, and others."""
+    """Measure, report, and return the exit status. Raises what `commands` prints."""
     if asked.logs:
         return _read_logs(asked)
     if not asked.handler and options.bootstrap is None:
@@ -66,7 +63,8 @@ def run(asked: Asked, options: FunctionOptions) -> int:
         instrumented=min(measure.INSTRUMENTED, asked.runs or measure.INSTRUMENTED),
     )
     sizes = _memory_sizes(asked.memory)
-    config = replace(options, memory=sizes[0]).config(asked.handler)
+    options.memory = sizes[0]
+    config = options.config(asked.handler)
     handlers.check(config)
     with _ended_by_signals(), Target(config) as target, _progress(asked) as progress:
         contenders = _contenders(asked, sizes, options, target)

@@ -3,58 +3,69 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
+from snapboot_devkit.cli import options
+from snapboot_devkit.cli.options import FunctionOptions
+from snapboot_devkit.cli.parser import natural
 
-from snapboot_devkit.cli import exits, printing
-from snapboot_devkit.cli.options import FunctionOptions, takes_function_options
+if TYPE_CHECKING:
+    from snapboot_devkit.cli.parser import Parser
 
 
-@takes_function_options
-def profile(  # noqa: PLR0913 - each is something that is typed
-    handler: Annotated[
-        str, typer.Argument(help="What to profile, as module.function; none with --logs.")
-    ] = "",
+def declare(parser: Parser) -> None:
+    """Declare what can be typed."""
+    parser.add_argument(
+        "handler",
+        nargs="?",
+        default="",
+        help="What to profile, as module.function; none with --logs.",
+    )
+    parser.several(
+        "--against",
+        "Another runtime, measured in turn: awslambdaric or a command; may be repeated.",
+        metavar="CMD",
+    )
+    parser.several("--event", "An event for the first invocation: JSON or @file; may be repeated.")
+    parser.several(
+        "--what-if", "Measure it with this import lazy (CPython 3.15).", metavar="lazy:NAME"
+    )
+    parser.option(
+        "--memory",
+        "The memory size in MB; of several each with its share of a CPU.",
+        metavar="MB,…",
+        default="128",
+    )
+    parser.option("--runs", "Plain runs; by default until the median is known.", type=natural(1))
+    parser.option("--warmup", "Runs that are not counted.", type=natural(0), default=1)
+    parser.option("--init-limit", "The limit of an init in seconds.", type=float, default=10.0)
+    parser.option("--region", "The region whose price is taken.", default="us-east-1")
+    parser.option("--price", "The price in USD per GB-second instead.", type=float)
+    parser.option("--cold-starts", "Cold starts per month.", type=natural(1), default=100_000)
+    parser.several(
+        "--logs", "Read exported CloudWatch logs instead: a file; may be repeated.", type=Path
+    )
+    parser.flag("--json", "Print one JSON object.", dest="as_json")
+    options.declare(parser, memory=False)
+
+
+def run(  # noqa: PLR0913 - each is something that is typed
+    handler: str,
     *,
-    against: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="CMD",
-            help="Another runtime, measured in turn: awslambdaric or a command; may be repeated.",
-        ),
-    ] = None,
-    event: Annotated[
-        list[str] | None,
-        typer.Option(help="An event for the first invocation: JSON or @file; may be repeated."),
-    ] = None,
-    what_if: Annotated[
-        list[str] | None,
-        typer.Option(metavar="lazy:NAME", help="Measure it with this import lazy (CPython 3.15)."),
-    ] = None,
-    memory: Annotated[
-        str,
-        typer.Option(
-            metavar="MB,…", help="The memory size in MB; of several each with its share of a CPU."
-        ),
-    ] = "128",
-    runs: Annotated[
-        int | None, typer.Option(min=1, help="Plain runs; by default until the median is known.")
-    ] = None,
-    warmup: Annotated[int, typer.Option(min=0, help="Runs that are not counted.")] = 1,
-    init_limit: Annotated[float, typer.Option(help="The limit of an init in seconds.")] = 10.0,
-    region: Annotated[str, typer.Option(help="The region whose price is taken.")] = "us-east-1",
-    price: Annotated[
-        float | None, typer.Option(help="The price in USD per GB-second instead.")
-    ] = None,
-    cold_starts: Annotated[int, typer.Option(min=1, help="Cold starts per month.")] = 100_000,
-    logs: Annotated[
-        list[Path] | None,
-        typer.Option(help="Read exported CloudWatch logs instead: a file; may be repeated."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    options: FunctionOptions,
-) -> None:
+    against: list[str],
+    event: list[str],
+    what_if: list[str],
+    memory: str,
+    runs: int | None,
+    warmup: int,
+    init_limit: float,
+    region: str,
+    price: float | None,
+    cold_starts: int,
+    logs: list[Path],
+    as_json: bool,
+    **values: Any,
+) -> int:
     """Show where a function's cold start goes, and what to do about it.
 
     Exits with 1 when the function cannot be initialised, with 2 when something typed cannot be
@@ -65,9 +76,9 @@ def profile(  # noqa: PLR0913 - each is something that is typed
 
     asked = profile_run.Asked(
         handler=handler,
-        against=tuple(against or ()),
-        events=tuple(event or ()),
-        what_if=tuple(what_if or ()),
+        against=tuple(against),
+        events=tuple(event),
+        what_if=tuple(what_if),
         memory=memory,
         runs=runs,
         warmup=warmup,
@@ -75,16 +86,7 @@ def profile(  # noqa: PLR0913 - each is something that is typed
         region=region,
         price=price,
         cold_starts=cold_starts,
-        logs=tuple(logs or ()),
+        logs=tuple(logs),
         as_json=as_json,
     )
-    try:
-        status = profile_run.run(asked, options)
-    except profile_run.REFUSALS as exc:
-        printing.complaint(str(exc))
-        raise typer.Exit(exits.BAD_USAGE) from exc
-    except KeyboardInterrupt:
-        raise typer.Exit(exits.INTERRUPTED) from None
-    except BrokenPipeError:
-        raise typer.Exit(exits.UNREAD) from None
-    raise typer.Exit(status)
+    return profile_run.run(asked, FunctionOptions({**values, "memory": 0}))

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-import typer
-
-from snapboot_devkit.cli import arguments, exits, handlers, printing
+from snapboot_devkit.cli import arguments, exits, handlers, options, printing
 from snapboot_devkit.cli.debugger import Debugger
 from snapboot_devkit.cli.greeting import greeting
 from snapboot_devkit.cli.init_errors import InitHints
 from snapboot_devkit.cli.labels import Labels
-from snapboot_devkit.cli.listeners import listener
-from snapboot_devkit.cli.options import FunctionOptions, takes_function_options
+from snapboot_devkit.cli.options import FunctionOptions
+from snapboot_devkit.cli.parser import port
 from snapboot_devkit.cli.progress import InitProgress, initialising
-from snapboot_devkit.host import AddressInUseError, FunctionConfig, HostError, LocalHost
+from snapboot_devkit.host import AddressInUseError, LocalHost
 from snapboot_devkit.host.config import CONCURRENCY
-from snapboot_devkit.host.protocol import MAX_PORT
 from snapboot_devkit.host.signals import on_end
 from snapboot_devkit.host.streams import STDERR, LogWriter
 
 if TYPE_CHECKING:
-    from snapboot_devkit.host import LogLine
+    from snapboot_devkit.cli.parser import Parser
+    from snapboot_devkit.host import FunctionConfig, LogLine
 
 PORT: Final = 9000
 _LOOPBACK: Final = "127.0.0.1"
@@ -32,55 +31,67 @@ _LOOPBACK: Final = "127.0.0.1"
 _LAST_LINES_S: Final = 1.0
 
 
-@takes_function_options
-def start(  # noqa: PLR0913 - each is something that is typed
-    functions: Annotated[
-        list[str], typer.Argument(metavar="[NAME=]HANDLER…", help="The functions to serve.")
-    ],
+def declare(parser: Parser) -> None:
+    """Declare what can be typed."""
+    parser.add_argument(
+        "functions", nargs="+", metavar="[NAME=]HANDLER", help="The functions to serve."
+    )
+    parser.option("--port", "The port to listen on; 0 takes a free one.", type=port, default=PORT)
+    parser.option("--host", "The address to listen on.", default=_LOOPBACK)
+    parser.several(
+        "--allow-host", "A name by which others may call; may be repeated.", metavar="NAME"
+    )
+    parser.add_argument("--reload", help=argparse.SUPPRESS, action="store_true", default=True)
+    parser.add_argument(
+        "--no-reload",
+        help="Do not take up changes of the code.",
+        action="store_false",
+        dest="reload",
+    )
+    parser.option(
+        "--concurrency",
+        "Environments of a function at the same time.",
+        type=int,
+        default=CONCURRENCY,
+    )
+    options.declare(parser)
+
+
+def run(  # noqa: PLR0913 - each is something that is typed
+    functions: list[str],
     *,
-    port: Annotated[
-        int, typer.Option(min=0, max=MAX_PORT, help="The port to listen on; 0 takes a free one.")
-    ] = PORT,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = _LOOPBACK,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="A name by which others may call; may be repeated."),
-    ] = None,
-    reload: Annotated[
-        bool, typer.Option("--reload/--no-reload", help="Take up changes of the code.")
-    ] = True,
-    concurrency: Annotated[
-        int, typer.Option(help="Environments of a function at the same time.")
-    ] = CONCURRENCY,
-    options: FunctionOptions,
-) -> None:
+    port: int,
+    host: str,
+    allow_host: list[str],
+    reload: bool,
+    concurrency: int,
+    **values: Any,
+) -> int:
     """Serve functions over the Invoke API and function URLs, until Ctrl-C.
 
     The log goes to standard error. A second Ctrl-C does not wait for anything. Exits with 2 when
     something typed cannot be used, such as a port that is taken.
     """
+    settings = FunctionOptions(values)
+    configs = tuple(
+        settings.config(handler, name=name, concurrency=concurrency)
+        for name, handler in arguments.functions(functions).items()
+    )
+    service = _Service(
+        configs=configs,
+        host=host,
+        port=port,
+        allow_hosts=tuple(allow_host),
+        reload=reload,
+        debug=settings.debug,
+    )
+    for config in configs:
+        handlers.check(config)
     try:
-        configs = tuple(
-            options.config(handler, name=name, concurrency=concurrency)
-            for name, handler in arguments.functions(functions).items()
-        )
-        service = _Service(
-            configs=configs,
-            host=host,
-            port=port,
-            allow_hosts=tuple(allow_host or ()),
-            reload=reload,
-            debug=options.debug,
-        )
-        for config in configs:
-            handlers.check(config)
         _run(service)
     except AddressInUseError as exc:
-        printing.complaint(_taken(exc, f"{host}:{port}", port))
-        raise typer.Exit(exits.BAD_USAGE) from exc
-    except (exits.UsageError, HostError) as exc:
-        printing.complaint(str(exc))
-        raise typer.Exit(exits.BAD_USAGE) from exc
+        raise exits.UsageError(_taken(exc, f"{host}:{port}", port)) from exc
+    return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +157,8 @@ def _leave() -> NoReturn:
 
 def _taken(error: AddressInUseError, address: str, port: int) -> str:
     """Return the complaint with who listens there, where that can be told."""
+    from snapboot_devkit.cli.listeners import listener  # noqa: PLC0415
+
     who = listener(port)
     if who is None:
         return f"{error}, by --port"

@@ -7,37 +7,14 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from snapboot_devkit.cli import printing
-from snapboot_devkit.cli.exits import UsageError
 from snapboot_devkit.host.streams import STDOUT, write_all
 from snapboot_devkit.package.forms.wrapper_layer import VARIABLE
-from snapboot_devkit.package.layout import Form
 from snapboot_devkit.package.target import Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from snapboot_devkit.package.forms.wrapper_layer import Extra, WrapperLayer
-
-
-def refuse_function(source: Path | None, handler: str | None) -> None:
-    """Raise UsageError for a function: the layer is the same for all of them."""
-    for name, value in (("the folder", source), ("--handler", handler)):
-        if value is not None:
-            raise UsageError(
-                f"the wrapper layer is for any function; leave out {name} {str(value)!r}"
-            )
-
-
-def required(
-    form: Form, source: Path | None, handler: str | None, extra: list[Extra] | None
-) -> tuple[Path, str]:
-    """Return folder and handler, which every other form takes. Raises UsageError without them."""
-    if source is None or handler is None:
-        raise UsageError(f"--as {form} takes the folder of a function and its --handler")
-    if extra:
-        raise UsageError(f"--with {extra[0]} is for --as {Form.WRAPPER_LAYER}; leave it out")
-    return source, handler
+    from snapboot_devkit.package.forms.wrapper_layer import WrapperLayer
 
 
 def show(layer: WrapperLayer, *, as_json: bool) -> None:

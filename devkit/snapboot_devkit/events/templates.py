@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -51,6 +50,8 @@ def event(name: str) -> Any:
 
 
 def _advice(name: str) -> str:
+    import difflib  # noqa: PLC0415 - for a word that was mistyped
+
     if near := difflib.get_close_matches(name, TITLES, n=1):
         return f"did you mean {near[0]!r}? `snapboot events` lists all"
     return f"choose one of {', '.join(TITLES)}"

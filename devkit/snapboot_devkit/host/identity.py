@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import time
-from dataclasses import dataclass
 from uuid import uuid4
+
+from snapboot_devkit.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,5 +33,5 @@ class Tracing:
 
     def new_trace_id(self) -> str:
         """Return a fresh X-Ray header of a trace that is not sampled."""
-        root = f"{int(time.time()):08x}-{secrets.token_hex(12)}"
-        return f"Root=1-{root};Parent={secrets.token_hex(8)};Sampled=0"
+        root = f"{int(time.time()):08x}-{os.urandom(12).hex()}"
+        return f"Root=1-{root};Parent={os.urandom(8).hex()};Sampled=0"

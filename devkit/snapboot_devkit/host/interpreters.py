@@ -9,12 +9,12 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from snapboot_devkit import programs
 from snapboot_devkit.host.errors import ConfigError
+from snapboot_devkit.lazy_dataclass import dataclass
 
 # The oldest that the runtime is written for.
 MINIMUM: Final = (3, 11)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +30,8 @@ def on_end(act: Callable[[], object]) -> None:
 
     A closed terminal asks, too, but not under `nohup`, which has SIGHUP ignored from the start.
     """
+    import asyncio  # noqa: PLC0415 - not for a command that has no loop
+
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGINT, act)
     loop.add_signal_handler(signal.SIGTERM, act)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import select
@@ -11,6 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
 STDOUT: Final = 1
@@ -50,6 +50,8 @@ class PieceWriter:
 
     async def write(self, content: bytes) -> None:
         """Return when every byte is written. Raises OSError."""
+        import asyncio  # noqa: PLC0415 - not for a command that has no loop
+
         written = asyncio.get_running_loop().create_future()
         self._pieces.put((content, written))
         await written

@@ -9,3 +9,7 @@ class PackageError(Exception):
 
 class ImportFailedError(PackageError):
     """The handler cannot be imported here, and may be on Lambda: go on without a module archive."""
+
+
+class MissingHandlerError(PackageError):
+    """The handler's module is not in the package: name another one, or another source."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.errors import PackageError
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 # Ten times what Lambda gives to an init on demand: this machine may have compiled nothing yet.
 IMPORT_LIMIT_S: Final = 100.0
 MAX_IMPORT_LIMIT_S: Final = 900.0
+
+
+class Extra(StrEnum):
+    """A package that the runtime uses where it is there, by its name on the index."""
+
+    ORJSON = "orjson"
+    URLLIB3 = "urllib3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from snapboot_devkit.package.checks.folders import FolderStore
 from snapboot_devkit.package.checks.layout import Place, layout
 from snapboot_devkit.package.contents import dependencies, managed_packages, projects, tree
 from snapboot_devkit.package.contents.dependencies import Requirements
-from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.errors import MissingHandlerError, PackageError
 from snapboot_devkit.package.layout import Form
 from snapboot_devkit.package.store import NOTHING, Store
 from snapboot_devkit.package.stripping import Savings
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from snapboot_devkit.package.target import Target
 
 _MAX_NAMED: Final = 5
-
-
-class MissingHandlerError(PackageError):
-    """The handler's module is not in the package: name another one, or another source."""
 
 
 @dataclass(slots=True)

@@ -5,7 +5,6 @@ Records are asked for, too: see `records`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from snapboot_devkit.host.lifecycle.records import Record
@@ -16,6 +15,7 @@ from snapboot_devkit.host.lifecycle.terms import (
     ShutdownReason,
     Subscription,
 )
+from snapboot_devkit.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle.effects import Denied
 from snapboot_devkit.host.lifecycle.states import ExtensionState
 from snapboot_devkit.host.lifecycle.terms import FunctionResult, Status
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.lifecycle.states import RuntimeState

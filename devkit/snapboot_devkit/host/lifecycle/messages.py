@@ -7,8 +7,9 @@ named by its extension; the one without a name is the runtime.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.lifecycle.terms import Invocation, Subscription

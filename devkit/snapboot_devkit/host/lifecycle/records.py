@@ -6,7 +6,6 @@ name, its log stream, figures of memory) is added there. Durations are in millis
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from snapboot_devkit.host.lifecycle.terms import (
@@ -15,6 +14,7 @@ from snapboot_devkit.host.lifecycle.terms import (
     Status,
     TelemetryApi,
 )
+from snapboot_devkit.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

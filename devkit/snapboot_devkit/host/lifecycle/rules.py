@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle.terms import InitializationType
+from snapboot_devkit.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

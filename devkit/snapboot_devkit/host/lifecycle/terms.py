@@ -5,9 +5,10 @@ Durations are in milliseconds, instants in seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from snapboot_devkit.lazy_dataclass import dataclass
 
 # Who is told of a shutdown, and that it is one.
 SHUTDOWN: Final = "SHUTDOWN"

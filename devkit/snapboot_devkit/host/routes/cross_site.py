@@ -7,12 +7,13 @@ marks). Clients that are no browsers, such as boto3, the AWS CLI and curl, send 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.http import site
 from snapboot_devkit.host.http.exchange import error_response
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.http.exchange import Head, Response

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import json
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -19,6 +18,7 @@ from snapboot_devkit.host.http.exchange import Body, Head, Response, wrong_metho
 from snapboot_devkit.host.http.site import host_of, port_of
 from snapboot_devkit.host.lifecycle.terms import Invocation
 from snapboot_devkit.host.routes.refusals import invalid, not_found, too_large
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,11 +9,11 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.http.exchange import Response, json_response
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,6 @@ import base64
 import binascii
 import json
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import parse_qs, unquote
@@ -35,6 +34,7 @@ from snapboot_devkit.host.routes.refusals import (
     render_failure,
     too_large,
 )
+from snapboot_devkit.lazy_dataclass import dataclass
 
 try:
     import orjson

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
 from typing import Final
 
 from snapboot_devkit.host import protocol
@@ -20,6 +19,7 @@ from snapboot_devkit.host.http.exchange import (
     text_response,
     wrong_method,
 )
+from snapboot_devkit.lazy_dataclass import dataclass
 
 # The zone is the environment's for good (guide, configuration-metadata-endpoint), unless that is
 # about to become a snapshot, which wakes up anywhere; the guide gives no figure for that.

@@ -11,12 +11,12 @@ import errno
 import os
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import MIB
 from snapboot_devkit.host.sandbox import bearers
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

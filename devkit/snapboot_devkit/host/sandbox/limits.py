@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import sys
-from dataclasses import dataclass
 from typing import Final
+
+from snapboot_devkit.lazy_dataclass import dataclass
 
 # Lambda gives a whole CPU at this size, and proportionally less or more at others.
 FULL_CPU_MB: Final = 1769

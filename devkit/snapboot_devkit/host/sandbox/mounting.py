@@ -7,7 +7,6 @@ process waits for this.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat
 import sys
@@ -74,6 +73,8 @@ def main() -> None:
 
 
 def _call(name: str, *arguments: int | bytes | None) -> None:
+    import ctypes  # noqa: PLC0415 - for --isolate alone
+
     libc = ctypes.CDLL(None, use_errno=True)
     longs = [ctypes.c_ulong(word) if isinstance(word, int) else word for word in arguments]
     if getattr(libc, name)(*longs):

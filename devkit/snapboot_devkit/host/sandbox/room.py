@@ -11,12 +11,13 @@ import os
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.sandbox import mounting
 from snapboot_devkit.host.sandbox.mounting import READ_ONLY, WRITABLE
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

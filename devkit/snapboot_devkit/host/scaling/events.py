@@ -7,13 +7,15 @@ back to the queue until it is too old.
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle.terms import ServiceFailure
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,7 +98,7 @@ def refused(failure: ServiceFailure) -> Outcome:
     return (TurnedAway if passing else Failed)(f"{failure.exception}: {failure.message}")
 
 
-@dataclass(slots=True, order=True)
+@dataclasses.dataclass(slots=True, order=True)
 class _Event:
     """One event on its way; ordered by the instant its next attempt is due."""
 

@@ -12,12 +12,12 @@ import contextlib
 import os
 import stat
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from snapboot_devkit.host.scaling import bytecode
 from snapboot_devkit.host.scaling.notices import Notices, NoticesError
 from snapboot_devkit.host.streams import STDERR, STDOUT
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

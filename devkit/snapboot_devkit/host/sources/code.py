@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -17,6 +16,7 @@ from snapboot_devkit.host.errors import SourceError
 from snapboot_devkit.host.sources import archive, folder
 from snapboot_devkit.host.sources.budget import Budget
 from snapboot_devkit.host.sources.tree import Tree
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

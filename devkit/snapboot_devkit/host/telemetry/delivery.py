@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snapboot_devkit.host.telemetry.buffer import Buffer
 from snapboot_devkit.host.telemetry.destinations import UndeliveredError, destination
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,13 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle import records
 from snapboot_devkit.host.lifecycle.terms import Status, TelemetryApi
 from snapboot_devkit.host.telemetry.logs import LogLine
+from snapboot_devkit.lazy_dataclass import dataclass
 
 Told: TypeAlias = records.Record | LogLine
 Event: TypeAlias = dict[str, Any]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snapboot_devkit.host.telemetry.jsonlines import DEFAULT_LEVEL, application_line, system_lines
 from snapboot_devkit.host.telemetry.loglines import text_lines
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.lifecycle.records import Record

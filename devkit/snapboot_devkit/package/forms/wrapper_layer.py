@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -33,18 +32,13 @@ from snapboot_devkit.package.target import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from snapboot_devkit.package.request import Extra
+
 WRAPPER: Final = "snapboot"
 HOME: Final = "snapboot.d"
 VARIABLE: Final = f"AWS_LAMBDA_EXEC_WRAPPER={LAYER_ROOT}/{WRAPPER}"
 # Of AWS's managed runtimes, those that the runtime supports.
 VERSIONS: Final = tuple((3, minor) for minor in range(OLDEST_PYTHON[1], 16))
-
-
-class Extra(StrEnum):
-    """A package that the runtime uses where it is there, by its name on the index."""
-
-    ORJSON = "orjson"
-    URLLIB3 = "urllib3"
 
 
 @dataclass(frozen=True, slots=True)
