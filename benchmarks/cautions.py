@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchmarks.machine import Interpreter
     from benchmarks.recording import Recording
 
-TIMED = {"init", "warm", "host", "image", "function_init"}
+TIMED = {"init", "warm", "host", "image", "function_init", "web"}
 ENOUGH_RUNS = 20
 # One process in two at work besides ours is already seen in the tails.
 BUSY_LOAD_PER_CPU = 0.5

@@ -18,6 +18,7 @@ from benchmarks.samples import (
     InitSample,
     MemorySample,
     WarmSample,
+    WebSample,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ PAGE_CACHES = {
     PageCache.DROPPED.value: ", page cache cold",
     PageCache.ADVISED.value: ", page cache cold but for the system's files",
 }
-Start = InitSample | ImageSample | FunctionInitSample
+Start = InitSample | ImageSample | FunctionInitSample | WebSample
 
 RESIDENT = attrgetter("resident_bytes")
 PROPORTIONAL = attrgetter("proportional_bytes")
@@ -225,6 +226,13 @@ def _function_init(recording: Recording) -> list[Figure]:
     ]
 
 
+def _web(recording: Recording) -> list[Figure]:
+    return [
+        _figure(recording, "spawn to next", "ms", _ready_ms),
+        _figure(recording, "round trip", "µs", _request_us),
+    ]
+
+
 MAKERS: dict[str, Callable[[Recording], list[Figure]]] = {
     "init": _init,
     "warm": _warm,
@@ -235,6 +243,7 @@ MAKERS: dict[str, Callable[[Recording], list[Figure]]] = {
     "image_files": _image_files,
     "function_init": _function_init,
     "managed_init": _function_init,
+    "web": _web,
 }
 
 
@@ -262,7 +271,7 @@ def _ready_ms(sample: object) -> float | None:
 
 
 def _cpu_ms(sample: object) -> float | None:
-    if not isinstance(sample, Start) or sample.cpu_ns is None:
+    if not isinstance(sample, Start) or isinstance(sample, WebSample) or sample.cpu_ns is None:
         return None
     return sample.cpu_ns / MILLISECOND_NS
 
@@ -330,6 +339,12 @@ def _only(
 
 
 def _round_trip_us(sample: WarmSample) -> float:
+    return median(sample.round_trips_ns) / MICROSECOND_NS
+
+
+def _request_us(sample: object) -> float | None:
+    if not isinstance(sample, WebSample):
+        return None
     return median(sample.round_trips_ns) / MICROSECOND_NS
 
 

@@ -43,16 +43,17 @@ VARIABLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function: what it does when it is imported, and which packages it needs for that."""
+    """A function: what it does at its import, which packages it needs for that, its handler."""
 
     name: str
     init: str = ""
     requirements: tuple[str, ...] = ()
+    handles: str = "def handler(event, context):\n    return event"
 
     @property
     def source(self) -> str:
         """The text of its `app.py`."""
-        return f"{self.init}\n\ndef handler(event, context):\n    return event\n"
+        return f"{self.init}\n\n{self.handles}\n"
 
     @property
     def slug(self) -> str:

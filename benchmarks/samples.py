@@ -127,6 +127,16 @@ class FunctionInitSample:
     cpu_ns: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class WebSample:
+    """One start of a web application, from spawn to ready, and a block of requests to it."""
+
+    round: int
+    contender: str
+    ready_ns: int
+    round_trips_ns: tuple[int, ...]
+
+
 Sample = (
     InitSample
     | WarmSample
@@ -136,4 +146,5 @@ Sample = (
     | ImageSample
     | ImageFilesSample
     | FunctionInitSample
+    | WebSample
 )

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from benchmarks import managed
+from benchmarks import web as web_servers
 from benchmarks.contenders import OURS, THEIRS, THEIRS_UNPOOLED
 from benchmarks.layouts import SLIM, layouts
 from benchmarks.packages import STALE, packagings
@@ -21,6 +22,7 @@ from benchmarks.samples import (
     MemorySample,
     Sample,
     WarmSample,
+    WebSample,
 )
 from benchmarks.scenarios import (
     footprint,
@@ -32,6 +34,7 @@ from benchmarks.scenarios import (
     managed_init,
     memory,
     warm,
+    web,
 )
 
 if TYPE_CHECKING:
@@ -99,5 +102,13 @@ SCENARIOS = {
         managed.starts,
         managed.WRAPPED,
         (managed.MANAGED,),
+    ),
+    "web": Scenario(
+        web.measure,
+        web.rounds,
+        WebSample,
+        web_servers.servers,
+        web_servers.SERVED,
+        (web_servers.MANGUM, web_servers.PROXIED),
     ),
 }

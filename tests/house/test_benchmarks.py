@@ -29,6 +29,7 @@ from benchmarks import (
     packages,
     payloads,
     tables,
+    web,
 )
 from benchmarks.bench import QUICK, Bench
 from benchmarks.contenders import Contender
@@ -88,18 +89,34 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 IMAGES = [contenders.OURS, contenders.THEIRS, SLIM]
+WEB = [web.SERVED, web.MANGUM, web.PROXIED]
 # Who is compared, where it is not the contenders as they are.
 ENTRANTS = {
     "host": [HOST, UNFROZEN, EMULATOR],
     "image": IMAGES,
     "image_files": IMAGES,
     "managed_init": [managed.WRAPPED, managed.MANAGED],
+    "web": WEB,
     "function_init": [
         packaging.name
         for packaging in packages.PACKAGINGS
         if not packaging.lazy or sys.version_info >= packages.LAZY_FROM
     ],
 }
+
+
+@pytest.mark.slow
+def test_a_web_application_is_started_and_asked_in_each_of_the_three_ways(tmp_path: Path) -> None:
+    interpreter = interpreter_at(Path(sys.executable))
+    awslambdaric.folder(sys.executable)
+    contenders.dependencies(interpreter)
+    packages.installed(interpreter, web.FUNCTIONS[web.SERVED])
+    done = run("web", "--quick", "--runs", "5", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    rows = raw(tmp_path, "web")["samples"]
+    assert [row["contender"] for row in rows] == WEB
+    assert all(row["ready_ns"] > 0 and min(row["round_trips_ns"]) > 0 for row in rows)
+    assert "snapboot.asgi : uvicorn, proxy" in tables.render(load_all(tmp_path))
 
 
 @pytest.mark.slow

@@ -1,0 +1,59 @@
+"""Web applications: a FastAPI hello-world, from spawn to the first `GET next`, and warm.
+
+Each round starts each of the ways to serve it anew, and times a block of requests to it.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import chdir
+from typing import TYPE_CHECKING
+
+from benchmarks import web
+from benchmarks.endpoints import ContenderError, delivery
+from benchmarks.packages import HANDLER
+from benchmarks.samples import WebSample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from benchmarks.bench import Bench
+    from benchmarks.contenders import Contender
+
+# A round takes seconds, and a quick run needs no more packages than AWS's client and boto3.
+ROUNDS_SHARE = 5
+BLOCK, WARMUP = 200, 500
+
+
+def rounds(bench: Bench) -> int:
+    """Return how many rounds `measure` will yield."""
+    return bench.plan.runs // ROUNDS_SHARE
+
+
+def measure(bench: Bench) -> Iterator[list[WebSample]]:
+    """Yield the rounds; one more warms the page cache."""
+    if not rounds(bench):
+        return
+    staged = web.stage(bench)
+    event = web.event()
+    for contender, folder in staged.items():
+        _sample(bench, contender, folder, event, 0)
+    for number, source in bench.rounds(rounds(bench)):
+        order = source.sample(list(staged), len(staged))
+        taken = {one: _sample(bench, one, staged[one], event, number) for one in order}
+        yield [taken[one] for one in staged]
+
+
+def _sample(
+    bench: Bench, contender: Contender, folder: Path, event: bytes, number: int
+) -> WebSample:
+    with chdir(folder), bench.start(contender, HANDLER) as running:
+        document = json.loads(running.api.invoke(event))
+        if (document["statusCode"], document["body"]) != (200, web.BODY):
+            raise ContenderError(f"answered {document!r}")
+        delivered = delivery(event)
+        running.api.round_trips_ns(delivered, max(1, round(WARMUP * bench.plan.block_share)))
+        count = max(1, round(BLOCK * bench.plan.block_share))
+        times_ns = tuple(running.api.round_trips_ns(delivered, count))
+        return WebSample(number, contender.name, running.ready_ns, times_ns)
