@@ -82,6 +82,11 @@ class AsgiHandler:
 
     def __call__(self, event: "Any", context: "Any") -> "Any":
         """Return the response to an event. Raises EventError for one that is not a request."""
+        if environment_loop.is_running:
+            raise RuntimeError(
+                f"{self!r} was called on the event loop, which it runs itself: call it from a"
+                " handler that is not async def"
+            )
         self._lifespan.start()  # where no Function Init has done it
         request = self._options.request(event)
         if request.wants_websocket:
@@ -141,6 +146,7 @@ class Exchange:
         self._answer: Answer | None = None
         self._encode: Encoder | None = None
         self._pieces: list[bytes] = []
+        self._size = 0
         self._upload: Upload | None = None
         self._document = b""
         self._has_request = True
@@ -282,6 +288,8 @@ class Exchange:
         if not answer.is_streamed:
             if piece:
                 self._pieces.append(piece)
+                self._size += len(piece)
+                answer.check_length(self._size)
         else:
             await self._send_piece(answer, piece, is_last=is_last)
         if is_last:
@@ -314,8 +322,12 @@ class Exchange:
 
 def _is_disconnect(error: "BaseException | None") -> bool:
     """Whether an error comes from the disconnect that the application was told of."""
-    while error is not None:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
         if isinstance(error, DisconnectError):
             return True
+        if isinstance(error, BaseExceptionGroup) and all(map(_is_disconnect, error.exceptions)):
+            return True
+        seen.append(error)
         error = error.__cause__ or error.__context__
     return False

@@ -181,6 +181,11 @@ class Answer:
             and _accepts_gzip(self.request.header(b"accept-encoding"))
         )
 
+    def check_length(self, length: int) -> None:
+        """Raise ResponseSizeError for a body, not yet whole, that is too large already."""
+        if length > self.request.kind.max_bytes and not self._options.compress:
+            raise self._size_error(length, " and not at its end")
+
     def _check_size(self, document: "Head", body: bytes) -> None:
         kind = self.request.kind
         if len(body) * JSON_ESCAPE_BYTES + MAX_HEAD_BYTES <= kind.max_bytes:
@@ -188,16 +193,19 @@ class Answer:
         from .codec import json_text
 
         size = len(json_text(document).encode())
-        if size <= kind.max_bytes:
-            return
+        if size > kind.max_bytes:
+            raise self._size_error(len(body), f", as JSON of {size}")
+
+    def _size_error(self, length: int, taken_as: str) -> ResponseSizeError:
+        kind = self.request.kind
         remedy = (
             "stream it: give stream=True, and set the integration up to stream (200 MB)"
             if kind.streams
             else "a function URL or a REST API can stream it; or send a link to an object in S3"
         )
-        raise ResponseSizeError(
-            f"the response to {self.request} is of {len(body)} bytes, which {kind.name} takes as"
-            f" JSON of {size} bytes; {kind.max_bytes} are allowed: {remedy}"
+        return ResponseSizeError(
+            f"the response to {self.request} is of {length} bytes{taken_as};"
+            f" {kind.name} takes {kind.max_bytes}: {remedy}"
         )
 
     def _remove(self, name: str) -> None:

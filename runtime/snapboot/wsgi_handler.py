@@ -63,7 +63,7 @@ class WsgiHandler:
             first = next(body, b"")
             answer = response.answer()
             if not answer.is_streamed:
-                return answer.whole(first + b"".join(body))
+                return answer.whole(_gathered(answer, first, body))
             answer.check(first)
         except BaseException:
             body.close()
@@ -195,6 +195,16 @@ class _Response:
                 f" {type(piece).__name__!r}; it must be bytes"
             )
         return piece
+
+
+def _gathered(answer: Answer, first: bytes, rest: "Iterator[bytes]") -> bytes:
+    pieces = [first]
+    size = len(first)
+    for piece in rest:
+        pieces.append(piece)
+        size += len(piece)
+        answer.check_length(size)
+    return b"".join(pieces)
 
 
 def _encoded(

@@ -230,12 +230,15 @@ except OSError as exc:
     seen.append(str(exc))
     seen.append((await waiting)["type"])
     seen.append((await receive())["type"])
-    raise
+    RAISE
 """
 
 
-def test_a_refused_stream_is_a_disconnect_to_the_application(function: Function):
-    function.code(app(DISCONNECT, STREAM) + "\nseen = []\n")
+@pytest.mark.parametrize(
+    "how", ["raise", "raise KeyError from exc", "raise ExceptionGroup('of tasks', [exc])", "return"]
+)
+def test_a_refused_stream_is_a_disconnect_to_the_application(function: Function, how):
+    function.code(app(DISCONNECT.replace("RAISE", how), STREAM) + "\nseen = []\n")
     faults = {Call.RESPONSE: [Reply(status=413, early=True)]}
     run = function.run(URL, sent(http_events.function_url(path="/seen")), faults=faults)
     _, body = streamed(run, -1)
@@ -608,6 +611,36 @@ def test_a_response_beyond_the_limit_is_an_error_that_names_its_size(function: F
     assert document["errorType"] == "ResponseSizeError"
     assert "is of 5000000 bytes" in document["errorMessage"]
     assert "give stream=True" in document["errorMessage"]
+
+
+def test_a_body_without_end_is_stopped_at_the_limit_where_it_is_not_streamed(function: Function):
+    source = """
+await send({"type": "http.response.start", "status": 200})
+while True:
+    await send({"type": "http.response.body", "body": bytes(1_000_000), "more_body": True})
+"""
+    function.code(app(source))
+    document = function.run(URL).document
+    assert document["errorType"] == "ResponseSizeError"
+    assert "is of 7000000 bytes and not at its end" in document["errorMessage"]
+
+
+def test_a_handler_called_on_the_loop_says_that_it_runs_the_loop_itself(function: Function):
+    function.code(
+        app("await respond(send, b'x')").replace("handler =", "web =")
+        + "async def handler(event, context): return web(event, context)\n"
+    )
+    message = function.run(URL).document["errorMessage"]
+    assert "call it from a handler that is not async def" in message
+
+
+def test_a_handler_may_be_called_by_another(function: Function):
+    function.code(
+        app(LATER).replace("handler =", "web =")
+        + "done = []\ndef handler(event, context): return web(event, context)\n"
+    )
+    run = function.run(URL, URL)
+    assert [result["body"] for result in run.results] == ["[]", '["/"]']
 
 
 def test_a_thousand_requests_leave_no_task_behind(function: Function):

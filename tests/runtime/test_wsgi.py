@@ -322,6 +322,21 @@ def test_other_events_are_posted_and_the_response_is_the_result(function: Functi
     assert function.run(sent(queue), Event(b"1")).results == [queue, 1]
 
 
+def test_a_body_without_end_is_stopped_and_closed_where_it_is_not_streamed(function: Function):
+    source = """
+start_response("200 OK", [])
+try:
+    while True:
+        yield bytes(1_000_000)
+finally:
+    print("closed")
+"""
+    function.code(app(source))
+    run = function.run(URL)
+    assert "is of 7000000 bytes and not at its end" in run.document["errorMessage"]
+    assert run.stdout.startswith("closed")
+
+
 def test_the_base_path_of_a_custom_domain_is_removed(function: Function):
     function.code(app(ECHO, "base_path='/v1/'"))
     events = [http_events.http_2_0(path="/v1/orders"), http_events.alb(path="/orders")]
