@@ -11,7 +11,7 @@ import asyncio
 from .aio import environment_loop, on_init
 from .api import HTTP_TYPE, JSON_TYPE
 from .environment import environment
-from .http_answer import Answer, ApplicationError, Options, refuse_websocket
+from .http_answer import Answer, ApplicationError, Options, called, refuse_websocket
 from .lifespan import Lifespan, ending
 
 TYPE_CHECKING = False
@@ -153,7 +153,10 @@ class Exchange:
         self._is_complete = False
         self._is_disconnected = False
         self._over = asyncio.Event()
-        self._task = environment_loop.task(app(scope, self._receive, self._send))
+        self._order: asyncio.Lock | None = None
+        self._exit: SystemExit | KeyboardInterrupt | None = None
+        started = called(app, "ASGI", "snapboot.wsgi", scope, self._receive, self._send)
+        self._task = environment_loop.task(started)
 
     def __repr__(self) -> str:
         return f"<Exchange of {self._request}>"
@@ -176,7 +179,7 @@ class Exchange:
         result = answer.whole(b"".join(self._pieces))
         if environment.context is None:
             self._finish()
-        elif not self._task.done() or ending.is_due:
+        elif not self._task.done() or ending.is_due or self._exit is not None:
             from .codec import codec
 
             self._document = codec.encode(result)
@@ -193,6 +196,8 @@ class Exchange:
         else:
             self._stream(invocation)
         self._finish()
+        if self._exit is not None:
+            raise self._exit
         if ending.is_due:
             ending.end()
 
@@ -225,8 +230,10 @@ class Exchange:
         """Let the application run until it ends, or there is something for the runtime to do."""
         try:
             environment_loop.resume(self._task)
-        except (SystemExit, KeyboardInterrupt):
-            raise
+        except (SystemExit, KeyboardInterrupt) as exc:
+            if not self._is_complete:
+                raise
+            self._exit = exc  # once the response has been sent
         except BaseException as exc:
             if _is_disconnect(exc):
                 return
@@ -257,12 +264,12 @@ class Exchange:
         return {"type": "http.disconnect"}
 
     async def _send(self, message: "Message") -> None:
-        kind = message["type"]
+        kind = _kind_of(message)
         if self._is_disconnected:
             raise self._disconnected()
         if self._answer is None and kind == "http.response.start":
-            headers = [tuple(pair) for pair in message.get("headers", ())]
-            self._answer = Answer(self._request, self._options, message["status"], headers)
+            headers = list(message.get("headers") or ())
+            self._answer = Answer(self._request, self._options, message.get("status"), headers)
         elif self._answer is None or self._is_complete or kind != "http.response.body":
             raise ApplicationError(
                 f"the application sent {kind!r} {self._stage()} ({self._request})"
@@ -291,7 +298,10 @@ class Exchange:
                 self._size += len(piece)
                 answer.check_length(self._size)
         else:
-            await self._send_piece(answer, piece, is_last=is_last)
+            if self._order is None:
+                self._order = asyncio.Lock()
+            async with self._order:  # tasks of the application may send at the same time
+                await self._send_piece(answer, piece, is_last=is_last)
         if is_last:
             self._is_complete = True
             self._over.set()
@@ -318,6 +328,15 @@ class Exchange:
 
     def _disconnected(self) -> DisconnectError:
         return DisconnectError(f"the client takes no more of the response to {self._request}")
+
+
+def _kind_of(message: "Any") -> str:
+    try:
+        return str(message["type"])
+    except (KeyError, TypeError):
+        raise ApplicationError(
+            f"the application sent {message!r:.100}, which is not a message of ASGI"
+        ) from None
 
 
 def _is_disconnect(error: "BaseException | None") -> bool:

@@ -87,7 +87,7 @@ class Answer:
     __slots__ = ("_options", "headers", "is_streamed", "request", "status")
 
     def __init__(
-        self, request: "Request", options: Options, status: int, headers: "Headers"
+        self, request: "Request", options: Options, status: "Any", headers: "Headers"
     ) -> None:
         """Raise ValueError or TypeError for what cannot be sent."""
         if not 200 <= number_of(status) <= 599:
@@ -95,7 +95,7 @@ class Answer:
         self.request = request
         self._options = options
         self.status = int(status)
-        checked = [_checked(request, name, value) for name, value in headers]
+        checked = [_checked(request, pair) for pair in headers]
         self.headers = [pair for pair in checked if pair[0].encode() not in OF_THE_CONNECTION]
         if status == NO_CONTENT:
             self._remove("content-length")
@@ -230,6 +230,20 @@ class Streamed:
         return self._answer.prelude()
 
 
+def called(app: "Callable[..., Any]", standard: str, other: str, *arguments: "Any") -> "Any":
+    """Call an application. Raises ApplicationError where it takes other arguments than these."""
+    try:
+        return app(*arguments)
+    except TypeError as exc:
+        trace = exc.__traceback__
+        if trace is not None and trace.tb_next is not None:  # it has been entered
+            raise
+        raise ApplicationError(
+            f"{app!r} cannot be called as an application of {standard}: {exc}; for one of the other"
+            f" kind there is {other}"
+        ) from exc
+
+
 def refuse_websocket(request: "Request", options: Options) -> "Any":
     """Return the response to a client that asks for WebSocket, which no integration can do."""
     log_warning(f"snapboot: {request} was answered 501. {WEBSOCKET_REFUSAL}")
@@ -322,7 +336,14 @@ def _value(body: bytes) -> "Any":
 # --- what is checked ----------------------------------------------------------------------------
 
 
-def _checked(request: "Request", name: "Any", value: "Any") -> tuple[str, str]:
+def _checked(request: "Request", pair: "Any") -> tuple[str, str]:
+    try:
+        name, value = pair
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"a header of the response to {request} is {pair!r:.100}; it must be a pair: a name and"
+            " a value"
+        ) from None
     if not isinstance(name, bytes) or not isinstance(value, bytes):
         raise TypeError(
             f"header {name!r} of the response to {request} is {value!r}; names and values must be"

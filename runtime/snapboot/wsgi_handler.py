@@ -4,7 +4,7 @@ import sys
 from io import BytesIO
 
 from . import __version__
-from .http_answer import Answer, ApplicationError, Options, Streamed, refuse_websocket
+from .http_answer import Answer, ApplicationError, Options, Streamed, called, refuse_websocket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ class WsgiHandler:
         if request.wants_websocket:
             return refuse_websocket(request, self._options)
         response = _Response(request, self._options)
-        body = response.pieces(self._app(environ_of(request, context), response.start))
+        body = response.pieces(
+            called(self._app, "WSGI", "snapboot.asgi", environ_of(request, context), response.start)
+        )
         try:
             first = next(body, b"")
             answer = response.answer()
@@ -147,7 +149,7 @@ class _Response:
                 f"start_response was called with the status {status!r} ({self._request}); it must"
                 " be text such as '200 OK'"
             )
-        pairs = [(_latin(name), _latin(value)) for name, value in headers]
+        pairs: Any = [tuple(map(_latin, pair)) for pair in headers]
         self._answer = Answer(self._request, self._options, int(number), pairs)
         return self._write
 

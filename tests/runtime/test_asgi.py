@@ -334,6 +334,13 @@ WRONG = {
         'await send({"type": "http.response.start", "status": 200, "headers": [("x", "y")]})',
         "names and values must be bytes",
     ),
+    "has a header of one": (
+        'await send({"type": "http.response.start", "status": 200, "headers": [(b"x",)]})',
+        "a header of the response to GET / is (b'x',); it must be a pair",
+    ),
+    "has no status": ('await send({"type": "http.response.start"})', "the status of GET / is None"),
+    "sends what is no message": ("await send('x')", "sent 'x', which is not a message of ASGI"),
+    "sends a message of no type": ("await send({})", "sent {}, which is not a message of ASGI"),
     "injects a header": (
         'await respond(send, b"", 200, [(b"x", b"a\\r\\nset-cookie: b")])',
         "has a line break or a NUL in its value",
@@ -374,6 +381,37 @@ def test_an_error_amid_a_stream_is_in_its_trailers(function: Function, source, c
     assert streamed(run, 1)[1] == b"a"
     document = base64.b64decode(dict(run.answers[1].trailers)[ERROR_BODY])
     assert complaint in json.loads(document)["errorMessage"]
+
+
+def test_an_application_of_wsgi_is_an_error_that_names_the_other_way(function: Function):
+    function.code(
+        "import snapboot\ndef app(environ, start_response): ...\n"
+        "handler = snapboot.asgi(app, lifespan='off')"
+    )
+    message = function.run(URL).document["errorMessage"]
+    assert "cannot be called as an application of ASGI: app() takes 2 positional" in message
+    assert message.endswith("for one of the other kind there is snapboot.wsgi")
+
+
+@pytest.mark.parametrize("options", ["lifespan='off'", STREAM])
+def test_tasks_of_an_application_may_send_at_the_same_time(function: Function, options):
+    message = '{"type": "http.response.body", "body": b"%d" % number, "more_body": True}'
+    sending = f"await asyncio.gather(*[send({message}) for number in range(5)])"
+    function.code(app(f"{START}\n{sending}\n{WHOLE}", options))
+    run = function.run(URL)
+    body = streamed(run)[1] if options == STREAM else run.result["body"].encode()
+    assert body == b"01234a"
+
+
+@pytest.mark.parametrize("options", ["lifespan='off'", STREAM])
+@pytest.mark.parametrize("pause", ["", "await asyncio.sleep(0.001)"])
+def test_an_application_that_ends_the_process_is_answered_for_first(
+    function: Function, options, pause
+):
+    function.code(app(f"await respond(send, b'last')\n{pause}\nraise SystemExit(3)", options))
+    run = function.run(URL)
+    assert b"last" in run.answers[0].body
+    assert run.returncode == 3
 
 
 @pytest.mark.parametrize("given", ["None", "1", "'app'"])

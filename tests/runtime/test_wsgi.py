@@ -287,6 +287,15 @@ def test_an_application_that_breaks_the_rules_is_an_error_that_says_how(
     assert b"good" in run.answers[1].body
 
 
+def test_an_application_of_asgi_is_an_error_that_names_the_other_way(function: Function):
+    function.code(
+        "import snapboot\nasync def app(scope, receive, send): ...\nhandler = snapboot.wsgi(app)"
+    )
+    message = function.run(URL).document["errorMessage"]
+    assert "cannot be called as an application of WSGI: app() missing 1 required" in message
+    assert message.endswith("for one of the other kind there is snapboot.asgi")
+
+
 def test_what_is_no_application_is_an_init_error(function: Function):
     function.code("import snapboot\nhandler = snapboot.wsgi('app')")
     assert "which is not an application of WSGI" in function.run().document["errorMessage"]
