@@ -48,4 +48,6 @@ def test_no_role_may_do_something_to_everything(template):
 def test_what_a_streaming_url_gives_is_said_where_one_can_be_had(template):
     text = template.read_text()
     if "RESPONSE_STREAM" in text:
+        assert "Default: RESPONSE_STREAM" in text
         assert "result becomes the body as it" in text
+        assert "needs BUFFERED" in text

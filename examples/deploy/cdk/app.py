@@ -15,9 +15,9 @@ ARCHITECTURES = {
     "arm64": (lambda_.Architecture.ARM_64, ecr_assets.Platform.LINUX_ARM64),
 }
 
-# With RESPONSE_STREAM what a generator yields is streamed. Any other result becomes the body as it
-# is: {"statusCode": 201, ...} is then the body of a response with status 200.
-URL_INVOKE_MODE = lambda_.InvokeMode.BUFFERED
+# RESPONSE_STREAM streams what a generator yields. Any other result becomes the body as it is, with
+# status 200: a handler that returns {"statusCode": 201, ...} needs BUFFERED.
+URL_INVOKE_MODE = lambda_.InvokeMode.RESPONSE_STREAM
 
 
 class Shipped:

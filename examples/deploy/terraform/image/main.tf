@@ -49,11 +49,11 @@ variable "log_retention_days" {
   default = 30
 }
 
-# With RESPONSE_STREAM what a generator yields is streamed. Any other result becomes the body as it
-# is: {"statusCode": 201, ...} is then the body of a response with status 200.
+# RESPONSE_STREAM streams what a generator yields. Any other result becomes the body as it is, with
+# status 200: a handler that returns {"statusCode": 201, ...} needs BUFFERED.
 variable "url_invoke_mode" {
   type        = string
-  default     = "BUFFERED"
+  default     = "RESPONSE_STREAM"
   description = "RESPONSE_STREAM for handlers that stream; any other result becomes the body as it is."
 
   validation {
