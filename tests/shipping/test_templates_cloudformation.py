@@ -10,6 +10,8 @@ YAML = [*templates.CLOUDFORMATION, *templates.SAM]
 EVERY = [*YAML, *templates.TERRAFORM, templates.DEPLOY / "cdk" / "app.py"]
 ACCOUNT = re.compile(r"\b\d{12}\b")
 ANY_RESOURCE = re.compile(r"""Resource:\s*["']?\*|resources\s*=\s*\["\*"\]""")
+# In YAML, Terraform and the CDK.
+DEFAULT = re.compile(r'(?:Default: |default *= "|InvokeMode\.)RESPONSE_STREAM')
 
 
 def test_each_way_to_deploy_has_every_variant():
@@ -48,6 +50,6 @@ def test_no_role_may_do_something_to_everything(template):
 def test_what_a_streaming_url_gives_is_said_where_one_can_be_had(template):
     text = template.read_text()
     if "RESPONSE_STREAM" in text:
-        assert "Default: RESPONSE_STREAM" in text
+        assert DEFAULT.search(text)
         assert "result becomes the body as it" in text
         assert "needs BUFFERED" in text
