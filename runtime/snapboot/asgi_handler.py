@@ -311,9 +311,9 @@ class Exchange:
         begin = b""
         if self._encode is None:
             self._encode = answer.encoder()
+            begin = answer.prelude()
             self._pieces.append(piece)
             await environment_loop.pause()
-            begin = answer.prelude()
         if self._upload is None or self._is_disconnected:
             raise self._disconnected()
         body = self._encode(piece, is_last) if answer.has_body else b""

@@ -32,8 +32,10 @@ COMPRESSED_TYPES = (
 )
 COMPRESSED_SUFFIXES = ("+json", "+xml")
 GZIP_WINDOW = 31
-# An escaped character of JSON takes up to six bytes, a head less than this.
-JSON_ESCAPE_BYTES, MAX_HEAD_BYTES = 6, 1 << 16
+# An escaped character of JSON takes up to six bytes, what else is in a document less than this.
+JSON_ESCAPE_BYTES, MAX_REST_BYTES = 6, 1 << 16
+# Of a stream, API Gateway looks no further for the end of the prelude.
+MAX_PRELUDE_BYTES = 1 << 14
 WEBSOCKET_REFUSAL = (
     "A WebSocket connection cannot be made here: API Gateway holds such connections itself, in a"
     " WebSocket API, and sends a function events."
@@ -143,10 +145,17 @@ class Answer:
         return FORMS[self.request.kind.form](self)
 
     def prelude(self) -> bytes:
-        """Return what goes ahead of a body that is streamed."""
+        """Return what goes ahead of a body that is streamed. Raises ResponseSizeError."""
         from .codec import json_text
 
-        return json_text(self.head()).encode() + DELIMITER
+        prelude = json_text(self.head()).encode() + DELIMITER
+        if self.request.kind.form == "1.0" and len(prelude) > MAX_PRELUDE_BYTES:
+            raise ResponseSizeError(
+                f"status and headers of the response to {self.request} are of {len(prelude)} bytes;"
+                f" {self.request.kind.name} that streams takes {MAX_PRELUDE_BYTES}: send fewer"
+                " headers or cookies"
+            )
+        return prelude
 
     def header(self, name: str) -> str:
         """Return the values of a header, joined with commas; "" without."""
@@ -188,7 +197,8 @@ class Answer:
 
     def _check_size(self, document: "Head", body: bytes) -> None:
         kind = self.request.kind
-        if len(body) * JSON_ESCAPE_BYTES + MAX_HEAD_BYTES <= kind.max_bytes:
+        head = sum(len(name) + len(value) for name, value in self.headers)
+        if (len(body) + head) * JSON_ESCAPE_BYTES + MAX_REST_BYTES <= kind.max_bytes:
             return
         from .codec import json_text
 
@@ -215,11 +225,13 @@ class Answer:
 class Streamed:
     """A response that is streamed: a prelude, and the pieces of the body."""
 
-    __slots__ = ("_answer", "body")
+    __slots__ = ("_answer", "_prelude", "body")
     __lambda_response__ = True
 
     def __init__(self, answer: Answer, body: "Iterator[bytes]") -> None:
+        """Raise ResponseSizeError where the prelude is too large."""
         self._answer = answer
+        self._prelude = answer.prelude()
         self.body = body
 
     def __repr__(self) -> str:
@@ -227,7 +239,7 @@ class Streamed:
 
     def prelude(self) -> bytes:
         """Return what goes ahead of the body."""
-        return self._answer.prelude()
+        return self._prelude
 
 
 def called(app: "Callable[..., Any]", standard: str, other: str, *arguments: "Any") -> "Any":

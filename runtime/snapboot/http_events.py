@@ -257,7 +257,12 @@ def request_of(event: "Any", base_path: str = "", events_path: str = "") -> Requ
     """
     kind = kind_of(event)
     if kind.read is not None and not (kind is WEBSOCKET and events_path):
-        request = kind.read(kind, event, _mapping(event.get("requestContext")))
+        try:
+            request = kind.read(kind, event, _mapping(event.get("requestContext")))
+        except EventError:
+            raise
+        except (AttributeError, TypeError, ValueError) as exc:
+            raise EventError(f"the event of {kind.name} cannot be read: {exc}") from exc
         if base_path and _is_below(request.path, base_path):
             request.root = base_path
         return request

@@ -67,10 +67,10 @@ class WsgiHandler:
             if not answer.is_streamed:
                 return answer.whole(_gathered(answer, first, body))
             answer.check(first)
+            return Streamed(answer, _encoded(answer, answer.encoder(), first, body))
         except BaseException:
             body.close()
             raise
-        return Streamed(answer, _encoded(answer, answer.encoder(), first, body))
 
 
 def environ_of(request: "Request", context: "Any") -> "dict[str, Any]":

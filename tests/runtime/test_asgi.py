@@ -651,6 +651,13 @@ def test_a_response_beyond_the_limit_is_an_error_that_names_its_size(function: F
     assert "give stream=True" in document["errorMessage"]
 
 
+def test_headers_that_a_streaming_rest_api_would_not_read_to_their_end_are_an_error(function):
+    function.code(app("await respond(send, b'', 200, [(b'x', b'v' * 20_000)])", STREAM))
+    run = function.run(sent(http_events.rest()), URL)
+    assert "that streams takes 16384: send fewer headers" in run.document["errorMessage"]
+    assert streamed(run, 1)[0]["headers"]["x"] == "v" * 20_000
+
+
 def test_a_body_without_end_is_stopped_at_the_limit_where_it_is_not_streamed(function: Function):
     source = """
 await send({"type": "http.response.start", "status": 200})

@@ -245,6 +245,19 @@ def test_a_body_that_cannot_be_read_says_why(body, complaint):
         request_of(event)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cookies": 7},
+        {"rawPath": "/\ud800"},
+        {"rawQueryString": "\ud800"},
+    ],
+)
+def test_an_event_that_is_damaged_is_an_error_that_names_its_kind(change):
+    with pytest.raises(EventError, match="the event of a function URL cannot be read: "):
+        request_of(http_events.function_url() | change)
+
+
 # --- the response -----------------------------------------------------------------------------
 
 COOKIES = [(b"Set-Cookie", b"a=1"), (b"X-A", b"1"), (b"Set-Cookie", b"b=2"), (b"x-a", b"2")]
@@ -347,6 +360,12 @@ def test_a_response_beyond_the_limit_says_how_large_it_is_and_what_to_do(make, s
     assert f"is of {room + 1} bytes, as JSON of {size + 1};" in str(caught.value)
     assert f" takes {size}: " in str(caught.value)
     assert remedy in str(caught.value)
+
+
+def test_headers_count_towards_the_limit():
+    headers = [(b"x%d" % number, b"v" * 1000) for number in range(7000)]
+    with pytest.raises(ResponseSizeError, match="is of 1 bytes, as JSON of 7"):
+        answered(http_events.function_url(), headers=headers, body=b"x")
 
 
 def test_the_limit_is_of_the_json_and_not_of_the_body():

@@ -157,6 +157,14 @@ def test_the_body_is_closed_once_whatever_happens(function: Function, over, opti
     assert run.stdout.split().count("closed") == 4, "and none where start_response is refused"
 
 
+def test_headers_that_a_streaming_rest_api_would_not_read_to_their_end_are_an_error(function):
+    source = CLOSING.replace(", [])", ', [("X", "v" * 20_000)])')
+    function.code(app(source, "stream=True"))
+    run = function.run(sent(http_events.rest()))
+    assert "that streams takes 16384: send fewer headers" in run.document["errorMessage"]
+    assert run.stdout.startswith("closed")
+
+
 def test_a_refused_stream_closes_the_body(function: Function):
     function.code(
         app(
