@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from snapboot_devkit.cli import arguments, exits, handlers, printing
@@ -15,12 +17,11 @@ from snapboot_devkit.cli.exits import UsageError
 from snapboot_devkit.host.errors import ConfigError
 from snapboot_devkit.host.quotas import check_limits
 from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
-from snapboot_devkit.profile import analysis, logs, measure, page, prices
+from snapboot_devkit.profile import analysis, gate, html, logs, measure, page, prices, speedscope
 from snapboot_devkit.profile.target import Contender, Target, can_limit_cpu, cpu_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from snapboot_devkit.cli.options import FunctionOptions
 
@@ -43,6 +44,10 @@ class Asked:
     region: str = prices.DEFAULT_REGION
     price: float | None = None
     cold_starts: int = prices.DEFAULT_COLD_STARTS
+    html: Path | None = None
+    speedscope: Path | None = None
+    fail_above: str | None = None
+    baseline: Path | None = None
     logs: tuple[Path, ...] = ()
     as_json: bool = False
 
@@ -54,6 +59,8 @@ def run(asked: Asked, options: FunctionOptions) -> int:
     if not asked.handler and options.bootstrap is None:
         raise UsageError("name the handler, such as app.handler, or exported logs by --logs FILE")
     terms = _terms(asked)
+    limit = _limit(asked)
+    baseline = gate.read_baseline(asked.baseline) if asked.baseline else None
     plan = measure.Plan(
         runs=asked.runs,
         warmup=asked.warmup,
@@ -70,8 +77,43 @@ def run(asked: Asked, options: FunctionOptions) -> int:
         contenders = _contenders(asked, sizes, options, target)
         measured = measure.measure(target, contenders, plan, progress)
         profile = analysis.document(target, measured, terms)
+    judged = [] if limit is None else [gate.against_limit(profile, limit)]
+    judged += [] if baseline is None else [gate.against_baseline(profile, baseline)]
+    profile["verdicts"] = [one.text for one in judged]
     _print(profile, asked)
-    return exits.FUNCTION_ERROR if profile["failure"] else 0
+    _write_files(profile, asked, judged)
+    if profile["failure"]:
+        return exits.FUNCTION_ERROR
+    # What is certain counts more than what cannot be told.
+    statuses = {one.status for one in judged} - {0}
+    return min(statuses - {gate.CANNOT_TELL} or statuses, default=0)
+
+
+def _limit(asked: Asked) -> float | None:
+    try:
+        return None if asked.fail_above is None else gate.limit_ms(asked.fail_above)
+    except ValueError as exc:
+        raise UsageError(f"--fail-above {exc}") from None
+
+
+def _write_files(profile: dict[str, Any], asked: Asked, judged: list[gate.Judged]) -> None:
+    """Write what was asked for beside the page; what cannot be written is said after it."""
+    files: list[tuple[Path, str]] = []
+    if asked.html is not None:
+        files.append((asked.html, html.page(profile)))
+    if asked.speedscope is not None:
+        files.append((asked.speedscope, json.dumps(speedscope.document(profile))))
+    for path, text in files:
+        try:
+            path.write_text(text, "utf-8")
+        except OSError as exc:
+            raise UsageError(f"cannot write {str(path)!r}: {exc.strerror}") from exc
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(summary).open("a", encoding="utf-8") as file:
+                file.write(gate.summary(profile, judged))
+        except OSError as exc:
+            raise UsageError(f"cannot write the summary {summary!r}: {exc.strerror}") from exc
 
 
 def _read_logs(asked: Asked) -> int:

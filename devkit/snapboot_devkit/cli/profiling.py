@@ -42,6 +42,20 @@ def declare(parser: Parser) -> None:
     parser.option("--region", "The region whose price is taken.", default="us-east-1")
     parser.option("--price", "The price in USD per GB-second instead.", type=float)
     parser.option("--cold-starts", "Cold starts per month.", type=natural(1), default=100_000)
+    parser.option("--html", "Write a page with all imports to this file.", type=Path)
+    parser.option(
+        "--export-speedscope", "Write the imports for speedscope.app to this file.", type=Path
+    )
+    parser.option(
+        "--fail-above",
+        "Exit with 5 if the median is above: 150ms, 1.5s.",
+        metavar="TIME",
+    )
+    parser.option(
+        "--baseline",
+        "What --json printed earlier: exit with 3 if slower, 4 if unknown.",
+        type=Path,
+    )
     parser.several(
         "--logs", "Read exported CloudWatch logs instead: a file; may be repeated.", type=Path
     )
@@ -62,6 +76,10 @@ def run(  # noqa: PLR0913 - each is something that is typed
     region: str,
     price: float | None,
     cold_starts: int,
+    html: Path | None,
+    export_speedscope: Path | None,
+    fail_above: str | None,
+    baseline: Path | None,
     logs: list[Path],
     as_json: bool,
     **values: Any,
@@ -69,7 +87,8 @@ def run(  # noqa: PLR0913 - each is something that is typed
     """Show where a function's cold start goes, and what to do about it.
 
     Exits with 1 when the function cannot be initialised, with 2 when something typed cannot be
-    used, and with 130 when a signal ends it.
+    used, with 3 when it is slower than the baseline, with 4 when that cannot be told, with 5 when
+    it is above the limit, and with 130 when a signal ends it.
     """
     # Here, since no other command needs any of it.
     from snapboot_devkit.cli import profile_run  # noqa: PLC0415
@@ -86,6 +105,10 @@ def run(  # noqa: PLR0913 - each is something that is typed
         region=region,
         price=price,
         cold_starts=cold_starts,
+        html=html,
+        speedscope=export_speedscope,
+        fail_above=fail_above,
+        baseline=baseline,
         logs=tuple(logs),
         as_json=as_json,
     )

@@ -42,6 +42,7 @@ def _sections(profile: Mapping[str, Any], width: int) -> Iterator[str]:
     if profile["cost"]:
         yield from _cost(profile["cost"])
     yield from _footnotes(profile)
+    yield from (f"verdict: {text}" for text in profile.get("verdicts", ()))
 
 
 def bar(share: float, width: int = _BAR) -> str:
