@@ -39,13 +39,13 @@ readme: $(VENV)/.ready
 clean:
 	rm -rf $(VENV) .venvs .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
 
-# What installs the project: the demo takes the devkit alone, all else the developers' tools.
+# What installs the project: the demo takes the local host alone, all else the developers' tools.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
 $(VENV)/.demo: pyproject.toml
-	@echo "Installing the devkit into $(VENV)/: some 20 seconds, 100 MB."
+	@echo "Installing the local host into $(VENV)/: some 15 seconds, 50 MB."
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
-	@$(INSTALL) '.[devkit]'
+	@$(INSTALL) '.[host]'
 	@touch $@
 
 $(VENV)/.ready: pyproject.toml

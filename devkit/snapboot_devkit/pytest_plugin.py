@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from snapboot_devkit import extras
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -49,7 +51,13 @@ def module_lambda_function(
 
 
 def _opening(request: pytest.FixtureRequest) -> Iterator[Callable[..., LambdaFunction]]:
-    from snapboot_devkit.testing import LambdaFunction  # noqa: PLC0415 - see above
+    try:
+        from snapboot_devkit.testing import LambdaFunction  # noqa: PLC0415 - see above
+    except ModuleNotFoundError as exc:
+        remedy = extras.remedy(exc)
+        if remedy is None:
+            raise
+        raise pytest.UsageError(f"lambda_function: {remedy}") from None
 
     with contextlib.ExitStack() as opened:
 

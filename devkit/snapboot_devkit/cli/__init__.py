@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from snapboot_devkit import extras
 from snapboot_devkit.cli import exits
 from snapboot_devkit.standard_streams import replace_missing
 
@@ -21,4 +22,11 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(exits.INTERRUPTED)
     keep_ignored_to_ourselves()
-    commands.main()
+    try:
+        commands.main()
+    except ModuleNotFoundError as exc:  # the modules of a command load when it is used
+        remedy = extras.remedy(exc)
+        if remedy is None:
+            raise
+        print(f"snapboot: {remedy}", file=sys.stderr)  # noqa: T201 - what prints may be missing
+        sys.exit(exits.BAD_USAGE)
