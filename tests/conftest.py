@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -11,7 +12,16 @@ from oracles import OracleUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from pathlib import Path
+
+
+_CACHE: Final = Path(__file__).resolve().parent.parent / ".cache" / "of-tests"
+
+
+def pytest_configure() -> None:
+    """Keep what tests cache out of the home of the person who runs them; uv's downloads stay."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    os.environ.setdefault("UV_CACHE_DIR", str(Path(home) / "uv"))
+    os.environ["XDG_CACHE_HOME"] = str(_CACHE)
 
 
 @pytest.hookimpl(wrapper=True)

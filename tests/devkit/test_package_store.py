@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sqlite3
 import sys
 from dataclasses import replace
@@ -28,6 +29,21 @@ def test_what_is_kept_is_found_by_the_next_one(tmp_path):
         store.keep({KEY: b"content"})
     with Store(tmp_path / "cache") as store:
         assert store.find([KEY, digest(b"other")]) == {KEY: b"content"}
+
+
+def test_another_version_finds_nothing_of_this_one(tmp_path, monkeypatch):
+    with Store(tmp_path / "cache") as store:
+        store.keep({KEY: b"content"})
+        for name, other in (("__version__", "0.0.0"), ("_FORMAT", b"another")):
+            with monkeypatch.context() as patched:
+                patched.setattr(stores, name, other)
+                assert store.find([KEY]) == {}
+                store.keep({}, [KEY])
+        assert store.find([KEY]) == {KEY: b"content"}
+
+
+def test_tests_keep_nothing_in_the_home_of_who_runs_them():
+    assert not stores.folder().is_relative_to(Path.home() / ".cache")
 
 
 def test_a_key_tells_its_parts_apart():
@@ -244,3 +260,16 @@ def test_after_ten_minutes_an_index_may_have_something_newer(run, monkeypatch, t
     database.close()
     _, later = run()
     assert later != at
+
+
+def test_without_a_terminal_each_stage_is_a_line_on_standard_error(tmp_path):
+    source = filled(tmp_path / "src", {"app.py": HELLO})
+    words = ("package", source, "--handler", "app.handler", "--as", "zip", "--no-interpreter")
+    done = snapboot(*words, "--output", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["form"] == "zip"
+    stages = re.findall(r"(?m)^ *\d+\.\d s  (\w+)", done.stderr)
+    begun = ["looking", "copying", "laying", "compiling", "importing", "writing", "auditing"]
+    assert [stage for stage in stages if stage in begun and stage != "looking"] == begun[1:]
+    again = snapboot(*words, "--output", tmp_path / "out")
+    assert "s  nothing has changed\n" in again.stderr

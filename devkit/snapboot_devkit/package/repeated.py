@@ -7,6 +7,7 @@ that a run counts for ten minutes only, as long as uv itself trusts what it know
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from snapboot_devkit.package.store import Store
 
 TRUSTED_S: Final = 600
+# Folders of an interpreter that no package takes anything from.
+_NOT_TAKEN: Final = frozenset({"__pycache__", "site-packages", "dist-packages", "test"})
 # Where requirements stand, in the source or above it.
 _NAMED: Final = (
     "requirements.txt", "uv.lock", "pyproject.toml", "Pipfile.lock", "poetry.lock", "pdm.lock",
@@ -173,17 +176,23 @@ def _of_folder(folder: Path, walk: Iterable[tuple[str, list[str], list[str]]]) -
     return digest(*parts)
 
 
-def _of_stats(folders: Iterable[Path]) -> bytes:
+def _of_stats(places: Iterable[Path]) -> bytes:
+    """Return what stands for files, and those of folders, by size and time of change."""
     parts = []
-    for folder in folders:
-        found = (
-            [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else [folder]
-        )
-        for path in sorted(found):
-            if "__pycache__" not in path.parts and path.exists():
-                status = path.stat()
+    for place in places:
+        files = _files(place) if place.is_dir() else [str(place)]
+        for path in sorted(files):
+            with contextlib.suppress(OSError):
+                status = os.stat(path)  # noqa: PTH116 - of thousands, a Path each would be slow
                 parts.append(f"{path} {status.st_size} {status.st_mtime_ns}")
     return digest(*(part.encode("utf-8", "surrogateescape") for part in parts))
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Give the files of a folder, but for those that nothing is made of."""
+    for parent, inner, names in os.walk(folder):
+        inner[:] = [name for name in inner if name not in _NOT_TAKEN]
+        yield from (f"{parent}{os.sep}{name}" for name in names)
 
 
 def _packaged(document: dict[str, Any], made: tuple[Made, ...]) -> Packaged:

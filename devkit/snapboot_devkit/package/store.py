@@ -19,6 +19,8 @@ try:
 except ImportError:  # a build of Python without it
     sqlite3 = None  # type: ignore[assignment]
 
+from snapboot import __version__
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
@@ -32,6 +34,9 @@ CREATE TABLE IF NOT EXISTS entry (
     key BLOB PRIMARY KEY, content BLOB NOT NULL, digest BLOB NOT NULL, used INTEGER NOT NULL
 ) WITHOUT ROWID
 """
+# What a newer snapboot makes of the same may be something else: its version is a part of every key,
+# and so is this number, which changes with the form of any entry between two versions.
+_FORMAT: Final = b"2"
 # SQLite takes no more variables in a statement (SQLITE_MAX_VARIABLE_NUMBER of old builds).
 _MANY: Final = 500
 
@@ -43,6 +48,11 @@ def digest(*parts: bytes) -> bytes:
         found.update(len(part).to_bytes(8, "little"))
         found.update(part)
     return found.digest()
+
+
+def _key(key: bytes) -> bytes:
+    """Return an entry's key in the file."""
+    return digest(__version__.encode(), _FORMAT, key)
 
 
 def folder() -> Path | None:
@@ -94,16 +104,19 @@ class Store:
 
     def find(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
         """Return what there is for these keys."""
-        wanted = list(dict.fromkeys(keys))
+        wanted = {_key(key): key for key in keys}
+        inner = list(wanted)
         found: dict[bytes, bytes] = {}
-        for start in range(0, len(wanted), _MANY):
-            part = wanted[start : start + _MANY]
+        for start in range(0, len(inner), _MANY):
+            part = inner[start : start + _MANY]
             marks = ",".join("?" * len(part))
             rows = self._run(
                 f"SELECT key, content, digest FROM entry WHERE key IN ({marks})",  # noqa: S608
                 part,
             )
-            found |= {key: content for key, content, check in rows if digest(content) == check}
+            found |= {
+                wanted[key]: content for key, content, check in rows if digest(content) == check
+            }
         return found
 
     def keep(self, entries: Mapping[bytes, bytes], used: Iterable[bytes] = ()) -> None:
@@ -114,10 +127,10 @@ class Store:
         with contextlib.suppress(sqlite3.Error), self._database:
             self._database.executemany(
                 "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)",
-                [(key, content, digest(content), now) for key, content in entries.items()],
+                [(_key(key), content, digest(content), now) for key, content in entries.items()],
             )
             if entries:  # a run that added nothing has pushed nothing out
-                rows = [(now, key) for key in used]
+                rows = [(now, _key(key)) for key in used]
                 self._database.executemany("UPDATE entry SET used = ? WHERE key = ?", rows)
                 self._shrink()
 
