@@ -5,6 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +17,9 @@ from hypothesis import strategies as st
 from snapboot_devkit.profile import logs
 from snapboot_devkit.profile.errors import ProfileError
 from tests.devkit.packages import snapboot
+from tests.fakes.contenders import ROOT
+
+MEASURE = ROOT / "examples/measure"
 
 COLD = (
     "REPORT RequestId: 8476a536-e9f4-11e8-9739-2dfe598c3fcd\tDuration: 2.75 ms\t"
@@ -160,3 +167,18 @@ def test_a_file_without_reports_is_refused_with_what_to_do(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(ProfileError, match=r"cannot read the log|export them by"):
         logs.read_files([path])
+
+
+def test_the_template_that_measures_is_valid():
+    linter = shutil.which("cfn-lint", path=str(Path(sys.executable).parent))
+    if linter is None:
+        pytest.skip("cfn-lint is not installed")
+    done = subprocess.run(
+        [linter, str(MEASURE / "template.yaml")],
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_script_that_measures_is_a_shell_script():
+    subprocess.run(["sh", "-n", str(MEASURE / "run")], check=True, timeout=60)
