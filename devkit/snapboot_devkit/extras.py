@@ -1,4 +1,4 @@
-"""What the extras install: `pip install snapboot` alone brings the runtime and the devkit's code."""
+"""What the extras install: `pip install snapboot` alone brings the runtime and the bare devkit."""
 
 from __future__ import annotations
 
