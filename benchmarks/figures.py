@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from benchmarks.samples import (
     ImageSample,
     InitSample,
     MemorySample,
+    StreamSample,
     WarmSample,
     WebSample,
 )
@@ -233,6 +234,32 @@ def _web(recording: Recording) -> list[Figure]:
     ]
 
 
+def _stream(recording: Recording) -> list[Figure]:
+    return [
+        _figure(recording, "first byte after the first yield", "µs", _first_byte_us),
+        _figure(recording, "CPU time of a MB", "µs", _megabyte_cpu_us),
+        replace(_figure(recording, "resident growth", "MB", _grown_mb), comparable=False),
+    ]
+
+
+def _first_byte_us(sample: object) -> float | None:
+    if not isinstance(sample, StreamSample):
+        return None
+    return median(sample.first_byte_ns) / MICROSECOND_NS
+
+
+def _megabyte_cpu_us(sample: object) -> float | None:
+    if not isinstance(sample, StreamSample) or sample.cpu_ns is None:
+        return None
+    return sample.cpu_ns / MICROSECOND_NS / (sample.stream_bytes / MEGABYTE)
+
+
+def _grown_mb(sample: object) -> float | None:
+    if not isinstance(sample, StreamSample) or sample.grown_bytes is None:
+        return None
+    return sample.grown_bytes / MEGABYTE
+
+
 MAKERS: dict[str, Callable[[Recording], list[Figure]]] = {
     "init": _init,
     "warm": _warm,
@@ -244,6 +271,8 @@ MAKERS: dict[str, Callable[[Recording], list[Figure]]] = {
     "function_init": _function_init,
     "managed_init": _function_init,
     "web": _web,
+    "stream": _stream,
+    "async": _warm,
 }
 
 

@@ -137,6 +137,21 @@ class WebSample:
     round_trips_ns: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StreamSample:
+    """Streams of one round: when the first byte of each was read after it was made, and a long one.
+
+    Of that, its bytes, its CPU time, and how much more the process holds after it.
+    """
+
+    round: int
+    contender: str
+    first_byte_ns: tuple[int, ...]
+    stream_bytes: int
+    cpu_ns: int | None
+    grown_bytes: int | None
+
+
 Sample = (
     InitSample
     | WarmSample
@@ -147,4 +162,5 @@ Sample = (
     | ImageFilesSample
     | FunctionInitSample
     | WebSample
+    | StreamSample
 )

@@ -4,6 +4,9 @@
 """
 
 import sys
+from time import perf_counter_ns
+
+CHUNK = bytes(1 << 16)
 
 
 def echo(event: object, _context: object) -> object:
@@ -14,3 +17,15 @@ def echo(event: object, _context: object) -> object:
 def count_blocks(event: object, _context: object) -> object:
     """Return the event, and how many blocks the interpreter holds while it is there."""
     return {"event": event, "blocks": sys.getallocatedblocks()}
+
+
+async def echo_soon(event: object, _context: object) -> object:
+    """Return the event."""
+    return event
+
+
+def stream(event: int, _context: object) -> object:
+    """Yield the clock's time, and then so many chunks of 64 KB."""
+    yield b"%020d" % perf_counter_ns()
+    for _ in range(event):
+        yield CHUNK

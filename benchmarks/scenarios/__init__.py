@@ -21,10 +21,12 @@ from benchmarks.samples import (
     InitSample,
     MemorySample,
     Sample,
+    StreamSample,
     WarmSample,
     WebSample,
 )
 from benchmarks.scenarios import (
+    asynchronous,
     footprint,
     function_init,
     host,
@@ -33,6 +35,7 @@ from benchmarks.scenarios import (
     init,
     managed_init,
     memory,
+    stream,
     warm,
     web,
 )
@@ -110,5 +113,20 @@ SCENARIOS = {
         web_servers.servers,
         web_servers.SERVED,
         (web_servers.MANGUM, web_servers.PROXIED),
+    ),
+    "stream": Scenario(
+        stream.measure,
+        stream.rounds,
+        StreamSample,
+        stream.entrants,
+        references=(stream.LOOP,),
+    ),
+    "async": Scenario(
+        asynchronous.measure,
+        asynchronous.rounds,
+        WarmSample,
+        asynchronous.entrants,
+        asynchronous.ASYNC,
+        (asynchronous.PLAIN,),
     ),
 }

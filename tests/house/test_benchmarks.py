@@ -49,7 +49,7 @@ from benchmarks.samples import (
     Sample,
     WarmSample,
 )
-from benchmarks.scenarios import SCENARIOS, image_files
+from benchmarks.scenarios import SCENARIOS, asynchronous, image_files, stream
 from benchmarks.scenarios.footprint import calls_until_ready
 from oracles import awslambdaric
 
@@ -97,6 +97,8 @@ ENTRANTS = {
     "image_files": IMAGES,
     "managed_init": [managed.WRAPPED, managed.MANAGED],
     "web": WEB,
+    "stream": [contenders.OURS, stream.LOOP],
+    "async": [asynchronous.ASYNC, asynchronous.PLAIN],
     "function_init": [
         packaging.name
         for packaging in packages.PACKAGINGS
