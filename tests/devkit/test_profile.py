@@ -418,3 +418,10 @@ def test_the_page_shows_the_same_as_the_document(planted):
     for shown in ("Function Init", "computing", "some-dist", "work outside imports", "$"):
         assert shown in text
     assert all(len(line) <= 200 for line in text.splitlines())
+
+
+def test_a_view_of_its_own_is_the_same_for_every_run(planted):
+    profile = profiled(planted, "--isolate", runs=3)
+    assert profile["status"] == 0, profile["failure"]
+    assert profile["instrumentation"]["runs"] == 3
+    assert module(profile, "computing")["distribution"] == "computing"

@@ -18,7 +18,7 @@ from snapboot_devkit.host.execution import packaged
 from snapboot_devkit.host.sandbox import cgroups, guardian, limits
 from snapboot_devkit.host.sandbox.environ import Surroundings, runtime_environ
 from snapboot_devkit.host.sandbox.guard import Guard
-from snapboot_devkit.host.sandbox.room import Room, furnish
+from snapboot_devkit.host.sandbox.room import TMP, Room, furnish
 from snapboot_devkit.host.sandbox.spawner import Spawner
 from snapboot_devkit.profile import distributions, instrumenting
 from snapboot_devkit.profile.environment import MeasuredEnvironment
@@ -299,8 +299,11 @@ class Target:
         return group
 
     def _clear(self) -> None:
-        """Give each environment an empty /tmp."""
+        """Give each environment an empty /tmp, but for the folders that others are mounted at."""
+        places = {bind[2] for bind in self.room.binds} if self.room else set()
         for entry in os.scandir(self._temporary):
+            if str(TMP / entry.name) in places:
+                continue  # to remove it here would unmount it there
             if entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
             else:
