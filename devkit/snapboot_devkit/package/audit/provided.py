@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.checks.finding import Finding, note, warning
 from snapboot_devkit.package.checks.layout import Place
+from snapboot_devkit.package.contents import managed_packages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,10 +14,6 @@ if TYPE_CHECKING:
     from snapboot_devkit.package.audit.subject import Subject
     from snapboot_devkit.package.checks.distributions import Distribution
 
-# In AWS's managed runtime for Python, with boto3's own dependencies.
-_MANAGED: Final = (
-    "boto3", "botocore", "s3transfer", "jmespath", "python-dateutil", "six", "urllib3",
-)  # fmt: skip
 _SDK: Final = ("boto3", "botocore")
 _SNAPBOOT: Final = ("orjson", "urllib3")
 _CLIENT: Final = "awslambdaric"
@@ -33,7 +30,9 @@ def check(subject: Subject) -> Iterator[Finding]:
         if one.name == _CLIENT:
             yield from _client(subject, one)
     if subject.place is Place.MANAGED:
-        yield from _managed(subject, [one for one in own if one.name in _MANAGED])
+        yield from _managed(
+            subject, [one for one in own if one.name in managed_packages.DISTRIBUTIONS]
+        )
     elif found := [one for one in own if one.name in _SNAPBOOT]:
         yield note(
             "provided",

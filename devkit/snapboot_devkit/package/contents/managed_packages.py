@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import re
 import zipfile
 from typing import TYPE_CHECKING, Final
 
@@ -30,6 +31,10 @@ PACKAGES: Final[dict[str, str]] = {
     "six": "six>=1.5",
     "urllib3": "urllib3>=1.25.4,<3",
 }
+# By the names of their distributions.
+DISTRIBUTIONS: Final = frozenset(
+    re.split("[=<>]", requirement, maxsplit=1)[0] for requirement in PACKAGES.values()
+)
 # A larger source was not written by people.
 _MAX_SOURCE_BYTES: Final = 1024 * 1024
 
@@ -57,7 +62,7 @@ def missing(
 def told(modules: Iterable[str]) -> str:
     """Return them with their versions, for people."""
     names = ", ".join(f"{module} ({PACKAGES[module]})" for module in modules)
-    return f"{names}, as of {AS_OF}"
+    return f"{names}, about what the user guide named in {AS_OF}"
 
 
 def _in_layer(layer: Path, modules: Sequence[str]) -> set[str]:
