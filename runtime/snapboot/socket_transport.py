@@ -39,10 +39,11 @@ _HUNG_UP = (BrokenPipeError, ConnectionResetError)
 class SocketTransport:
     """Exchanges requests for responses over one connection, made again when it is unfit."""
 
-    __slots__ = ("_connection", "_host", "_look", "_name", "_reader")
+    __slots__ = ("_connection", "_host", "_name", "_reader", "look")
 
     if TYPE_CHECKING:
-        _look: Callable[[int], list[tuple[int, int]]]
+        # Gives something once the peer has sent something, or ended the connection.
+        look: Callable[[int], list[tuple[int, int]]]
         _name: Any
 
     def __init__(self, host: str) -> None:
@@ -93,10 +94,6 @@ class SocketTransport:
         assert self._connection is not None
         return SocketUpload(self, self._connection, accepting=sent is WHOLE)
 
-    def has_answer(self) -> bool:
-        """Whether the peer has sent something, or ended the connection."""
-        return bool(self._look(0))
-
     def receive_last(self) -> Response:
         """Return the response to what was begun, and close. Raises RuntimeAPIError."""
         try:
@@ -124,7 +121,7 @@ class SocketTransport:
     def _send_kept(self, head: bytes, body: bytes | None) -> "str | None":
         """Send over the kept connection; return None when nothing went out, as that is unfit."""
         connection = self._connection
-        if connection is None or self._look(0):
+        if connection is None or self.look(0):
             return None
         try:
             return _send(connection, head, body)
@@ -166,7 +163,7 @@ class SocketTransport:
         self._reader = ResponseReader()
         watch = poll()
         watch.register(connection, POLLIN)
-        self._look = watch.poll
+        self.look = watch.poll
         return connection
 
 

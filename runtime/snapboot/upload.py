@@ -30,6 +30,8 @@ LARGE_BYTES = 1 << 13
 FULL_BYTES = 1 << 16
 # A piece that comes this long after the last one does not belong to a burst.
 PAUSE_NS = 1_000_000
+# How long after a look at the connection there is none: one takes as long as a tenth of 64 KB.
+LOOK_NS = 1_000_000
 DONT_WAIT = _socket.MSG_DONTWAIT
 CRLF = b"\r\n"
 
@@ -43,6 +45,8 @@ class SocketUpload:
         "_gathered",
         "_guard",
         "_last_ns",
+        "_look",
+        "_looked_ns",
         "_loop",
         "_rest",
         "_sender",
@@ -56,6 +60,8 @@ class SocketUpload:
     ) -> None:
         self._transport = transport
         self._connection = connection
+        self._look = transport.look
+        self._looked_ns = 0
         self._gathered = bytearray()
         self._last_ns = 0
         # False once the peer has answered, or takes no more.
@@ -73,14 +79,18 @@ class SocketUpload:
 
     def write(self, data: bytes) -> bool:
         """Send a piece; return False when the peer takes no more."""
+        size = len(data)
         now_ns = monotonic_ns()
-        if len(data) >= LARGE_BYTES:
-            self._flush()
-            with self._sending:
-                self._send(data)
+        if size >= LARGE_BYTES:
+            if self._sender is None:  # nothing is gathered, and no other thread sends
+                self._send(data, size)
+            else:
+                self._flush()
+                with self._sending:
+                    self._send(data, size)
         elif now_ns - self._last_ns > PAUSE_NS and not self._gathered:
             with self._sending:
-                self._send(data)
+                self._send(data, size)
         else:
             self._gather(data)
         self._last_ns = now_ns
@@ -98,7 +108,8 @@ class SocketUpload:
         self._flush()
         lines = "".join(f"{name}: {value}\r\n" for name, value in trailers)
         if self.accepting:
-            self._send_parts([f"0\r\n{lines}\r\n".encode("latin-1")])
+            last = f"0\r\n{lines}\r\n".encode("latin-1")
+            self._send_parts((last,), len(last))
         return self._transport.receive_last()  # the platform asks to close after a stream
 
     # On an event loop.
@@ -132,7 +143,7 @@ class SocketUpload:
         if self._rest:
             self._loop.remove_writer(self._connection.fileno())
             rest, self._rest = self._rest, memoryview(b"")
-            self._send_parts([rest])
+            self._send_parts((rest,), len(rest))
         self._loop = None
 
     def _send_what_goes(self) -> None:
@@ -145,7 +156,7 @@ class SocketUpload:
             if not data or not self._is_accepting():
                 self._wake()
                 return
-            self._rest = memoryview(b"".join(_framed(data)))
+            self._rest = memoryview(b"".join((b"%x\r\n" % len(data), data, CRLF)))
         try:
             self._rest = self._rest[self._connection.send(self._rest, DONT_WAIT) :]
         except BlockingIOError:
@@ -188,18 +199,22 @@ class SocketUpload:
             with self._guard:
                 data, self._gathered = self._gathered, bytearray()
             if data:
-                self._send(data)
+                self._send(data, len(data))
 
-    def _send(self, data: "Data") -> None:
-        if data and self._is_accepting():
-            self._send_parts(_framed(data))
+    def _send(self, data: "Data", size: int) -> None:
+        if size and self._is_accepting():
+            head = b"%x\r\n" % size
+            self._send_parts((head, data, CRLF), len(head) + size + len(CRLF))
 
     def _is_accepting(self) -> bool:
         """Whether the peer still listens: it may have answered, or be gone."""
-        self.accepting = self.accepting and not self._transport.has_answer()
+        now_ns = monotonic_ns()
+        if self.accepting and now_ns - self._looked_ns > LOOK_NS:
+            self._looked_ns = now_ns
+            self.accepting = not self._look(0)
         return self.accepting
 
-    def _send_parts(self, parts: "list[Data]") -> None:
+    def _send_parts(self, parts: "tuple[Data, ...]", size: int) -> None:
         """Send the parts one behind the other, gathered by the kernel.
 
         A signal handler of the function's may raise in here, and then nothing can follow what has
@@ -213,10 +228,7 @@ class SocketUpload:
             except BlockingIOError:
                 block(connection)
                 sent = connection.sendmsg(parts)
-            whole = (
-                sent == sum(map(len, parts))
-                or send_all(connection, b"".join(parts)[sent:]) is WHOLE
-            )
+            whole = sent == size or send_all(connection, b"".join(parts)[sent:]) is WHOLE
         except OSError as exc:
             if exc.errno is None:  # not the kernel's
                 raise
@@ -230,10 +242,6 @@ class SocketUpload:
             self._connection.shutdown(_socket.SHUT_WR)
         except OSError:
             pass
-
-
-def _framed(data: "Data") -> "list[Data]":
-    return [b"%x\r\n" % len(data), data, CRLF]
 
 
 class _Sender:
