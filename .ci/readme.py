@@ -62,12 +62,21 @@ def soak() -> str:
     return newest(ROOT / RESULTS / "soak") + "\n"
 
 
+def streams() -> str:
+    """Return what streams, asynchronous handlers and web applications take."""
+    text = (ROOT / RESULTS / "tables.md").read_text("utf-8")
+    sections = {part.partition(",")[0]: part for part in text.split("### ")[1:]}
+    kept = (sections[name].strip() for name in ("stream", "async", "web"))
+    return "\n\n".join(f"### {part}" for part in kept) + "\n"
+
+
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "figures"): figures,
     ("docs/local-host.md", "options"): options,
     ("docs/benchmarks.md", "host"): host,
     ("docs/benchmarks.md", "shipping"): shipping,
     ("docs/benchmarks.md", "soak"): soak,
+    ("docs/benchmarks.md", "streams"): streams,
     ("docs/compatibility.md", "differences"): markdown.differences,
     ("docs/faults.md", "faults"): markdown.faults,
     ("docs/host.md", "differences"): markdown.host_differences,
