@@ -2,7 +2,7 @@
 
 It runs while a handler or a response of its kind is at work, and stands still in between, as the
 environment does on Lambda. Tasks may outlive the invocation that started them: they go on with the
-next one. Each invocation starts from the context variables that Function Init has left.
+next one. What a task sets of the context variables is its own, as with asyncio anywhere.
 """
 
 import asyncio
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
 class EnvironmentLoop:
     """The event loop, made when it is first needed, by the function's own policy if it set one."""
 
-    __slots__ = ("_loop", "_paused", "_task", "_variables")
+    __slots__ = ("_loop", "_paused", "_task")
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._paused: asyncio.Future[None] | None = None
         self._task: asyncio.Task[Any] | None = None
-        self._variables: Variables | None = None
 
     def __repr__(self) -> str:
         return f"<EnvironmentLoop {self._loop!r}>"
@@ -43,7 +42,9 @@ class EnvironmentLoop:
         loop = self._loop
         if loop is None or loop.is_closed():
             loop = self._loop = _new_loop()
-        task = self._variables_of_invocation().run(loop.create_task, self._stopping(awaitable))
+        if environment.local is None and environment.context is not None:
+            environment.enter(environment.context)
+        task = loop.create_task(self._stopping(awaitable))  # which copies the context variables
         task.add_done_callback(self._stop)  # where it is cancelled before it has begun
         return task
 
@@ -101,17 +102,6 @@ class EnvironmentLoop:
         if task is not None and task is self._task:
             self._task = None
             task.get_loop().stop()
-
-    def _variables_of_invocation(self) -> "Variables":
-        if self._variables is None or environment.context is None:
-            self._variables = copy_context()
-            return self._variables
-        if environment.local is None:
-            environment.enter(environment.context)
-        assert environment.local is not None
-        variables = self._variables.copy()
-        variables.run(environment.local.set, environment.context)
-        return variables
 
 
 environment_loop = EnvironmentLoop()

@@ -145,6 +145,7 @@ class Exchange:
         self._options = options
         self._answer: Answer | None = None
         self._encode: Encoder | None = None
+        self._begin = b""  # what goes ahead of the body: its first piece may be cancelled
         self._pieces: list[bytes] = []
         self._size = 0
         self._upload: Upload | None = None
@@ -239,14 +240,16 @@ class Exchange:
                 return
             if not self._is_complete:
                 raise
-            from .main import reported
-
-            context = environment.context
-            reported(exc, context.aws_request_id if context else "")
+            _log(exc)
 
     def _finish(self) -> None:
         while not self._task.done():
-            self._run()
+            try:
+                self._run()
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as exc:  # after a disconnect: no one is there to be told
+                _log(exc)
 
     def _check_complete(self) -> None:
         if not self._is_complete and not self._is_disconnected:
@@ -308,15 +311,15 @@ class Exchange:
             environment_loop.release()
 
     async def _send_piece(self, answer: Answer, piece: bytes, *, is_last: bool) -> None:
-        begin = b""
         if self._encode is None:
             self._encode = answer.encoder()
-            begin = answer.prelude()
+            self._begin = answer.prelude()
             self._pieces.append(piece)
             await environment_loop.pause()
         if self._upload is None or self._is_disconnected:
             raise self._disconnected()
         body = self._encode(piece, is_last) if answer.has_body else b""
+        begin, self._begin = self._begin, b""
         if (begin or body) and not await self._upload.write_soon(begin + body):
             self._disconnect()
             environment_loop.release()
@@ -328,6 +331,13 @@ class Exchange:
 
     def _disconnected(self) -> DisconnectError:
         return DisconnectError(f"the client takes no more of the response to {self._request}")
+
+
+def _log(error: BaseException) -> None:
+    from .main import reported
+
+    context = environment.context
+    reported(error, context.aws_request_id if context else "")
 
 
 def _kind_of(message: "Any") -> str:

@@ -192,7 +192,7 @@ class Answer:
 
     def check_length(self, length: int) -> None:
         """Raise ResponseSizeError for a body, not yet whole, that is too large already."""
-        if length > self.request.kind.max_bytes and not self._options.compress:
+        if length > self.request.kind.max_bytes and self.has_body and not self._options.compress:
             raise self._size_error(length, " and not at its end")
 
     def _check_size(self, document: "Head", body: bytes) -> None:

@@ -41,13 +41,15 @@ class HttpResponse:
         self.headers: dict[str, str] = {}
         given: Any = headers or ()
         for name, value in given.items() if hasattr(given, "items") else given:
-            if not (_is_text(name) and _is_text(value)):
-                raise TypeError(f"header {name!r} is {value!r}; names and values must be str")
+            _check("header", name)
+            _check(f"header {name!r}", value)
             before = self.headers.get(name)
             if before is not None and name.lower() == "set-cookie":
                 raise ValueError(f"header {name!r} is repeated; give its values as cookies")
             self.headers[name] = value if before is None else f"{before}, {value}"
         self.cookies = list(cookies)
+        for cookie in self.cookies:
+            _check("a cookie", cookie)
         if not isinstance(body, (bytes, str)) and not is_source(body):
             raise TypeError(
                 f"the body of an HTTP response is of type {type(body).__name__!r}; it can be bytes,"
@@ -88,5 +90,12 @@ def number_of(status: object) -> int:
     return int(status) if isinstance(status, int) else 0
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+def _check(what: str, text: object) -> None:
+    """Raise TypeError or ValueError for what is not the text of a header."""
+    if not isinstance(text, str):
+        raise TypeError(f"{what} is {text!r}; names and values must be str")
+    if any(mark in text for mark in "\r\n\0"):
+        raise ValueError(
+            f"{what} is {text!r}, with a line break or a NUL: remove it, as it would let others add"
+            " headers"
+        )

@@ -241,7 +241,7 @@ class BareReport:
     No descriptor is left to load a module with, or the error's class has methods that fail.
     """
 
-    __slots__ = ("document", "header_type")
+    __slots__ = ("document", "fields", "header_type")
     xray_cause = ""
 
     def __init__(self, error: BaseException, request_id: str, reason: Exception) -> None:
@@ -251,13 +251,13 @@ class BareReport:
             message = ""
         # Not by the attribute, which a metaclass may have made its own.
         error_type: str = type.__dict__["__name__"].__get__(type(error))
-        fields = {
+        self.fields = {
             "errorMessage": message,
             "errorType": error_type,
             "requestId": request_id,
             "stackTrace": [],
         }
-        self.document = json_text(fields).encode("utf-8", "backslashreplace")
+        self.document = json_text(self.fields).encode("utf-8", "backslashreplace")
         self.header_type = error_type if error_type.isascii() else "Unhandled"
         try:
             sys.stdout.write(

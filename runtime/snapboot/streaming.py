@@ -6,7 +6,7 @@ other. After it, the error travels behind the pieces, in the trailers.
 """
 
 from .api import HTTP_TYPE, JSON_TYPE, STREAM_ERROR_BODY, STREAM_ERROR_TYPE, STREAM_TYPE
-from .codec import codec, encoded_result, exact_bytes
+from .codec import codec, encoded_result, exact_bytes, json_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .api import Invocation, Upload
+
+# Go's net/http refuses trailers of over 4096 bytes: names, error type, the document in base64.
+MAX_TRAILER_DOCUMENT_BYTES = 2700
+MAX_TRAILER_TYPE_CHARS = 200
 
 
 class Stream:
@@ -169,6 +173,19 @@ def as_bytes(piece: "Any", position: int) -> bytes:
         ) from None
 
 
+def _fit_for_a_trailer(document: bytes, fields: "dict[str, Any]") -> bytes:
+    """Return an error document with less of the stack, then of the texts, until it is short."""
+    fields = dict(fields)
+    while len(document) > MAX_TRAILER_DOCUMENT_BYTES:
+        if fields["stackTrace"]:
+            fields["stackTrace"] = fields["stackTrace"][1:]  # where it was raised is at the end
+        else:
+            longest = max(("errorMessage", "errorType"), key=lambda name: len(fields[name]))
+            fields[longest] = fields[longest][: len(fields[longest]) // 2]
+        document = json_text(fields).encode("utf-8", "backslashreplace")
+    return document
+
+
 def trailers_of(error: BaseException, request_id: str) -> "list[tuple[str, str]]":
     """Log an error, and return it as the trailers of a stream that it has ended."""
     from binascii import b2a_base64
@@ -176,5 +193,7 @@ def trailers_of(error: BaseException, request_id: str) -> "list[tuple[str, str]]
     from .main import reported
 
     report = reported(error, request_id)
-    document = b2a_base64(report.document, newline=False).decode()
-    return [(STREAM_ERROR_TYPE, report.header_type), (STREAM_ERROR_BODY, document)]
+    short = _fit_for_a_trailer(report.document, report.fields)
+    document = b2a_base64(short, newline=False).decode()
+    error_type = report.header_type[:MAX_TRAILER_TYPE_CHARS]
+    return [(STREAM_ERROR_TYPE, error_type), (STREAM_ERROR_BODY, document)]

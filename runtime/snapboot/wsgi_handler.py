@@ -108,6 +108,8 @@ def environ_of(request: "Request", context: "Any") -> "dict[str, Any]":
     if isinstance(authorizer, dict) and authorizer.get("principalId"):
         environ["REMOTE_USER"] = str(authorizer["principalId"])
     for name, value in request.headers:
+        if b"_" in name:  # would pass for a header with hyphens, which a proxy may have set
+            continue
         key = name.decode("latin-1").upper().replace("-", "_")
         key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
         text = value.decode("latin-1")
@@ -155,12 +157,13 @@ class _Response:
 
     def _write(self, piece: bytes) -> None:
         self._written.append(self._checked(piece))
+        self._sent = True
 
     def answer(self) -> Answer:
         """Return the head of the response, which is taken for sent if it is streamed."""
         if self._answer is None:
             raise ApplicationError(f"the application did not call start_response ({self._request})")
-        self._sent = self._answer.is_streamed
+        self._sent = True
         return self._answer
 
     def pieces(self, body: "Iterable[bytes]") -> "Generator[bytes]":

@@ -248,6 +248,43 @@ def test_a_refused_stream_is_a_disconnect_to_the_application(function: Function,
     assert "ERROR" not in run.stdout
 
 
+def test_an_error_after_a_disconnect_is_logged_and_the_next_request_served(function: Function):
+    cleanup = "await asyncio.sleep(0.01)\nraise ValueError('of the cleanup')"
+    code = f"{DISCONNECT.replace('RAISE', 'pass')}{cleanup}"
+    function.code(app(code, STREAM) + "\nseen = []\n")
+    faults = {Call.RESPONSE: [Reply(status=413, early=True)]}
+    run = function.run(URL, sent(http_events.function_url(path="/seen")), faults=faults)
+    assert streamed(run, -1)[0]["statusCode"] == 200
+    assert "ValueError: of the cleanup" in run.stdout
+
+
+def test_status_and_headers_go_out_although_the_first_piece_is_cancelled(function: Function):
+    function.code(
+        app(
+            """
+            await receive()
+            await send({"type": "http.response.start", "status": 201, "headers": [(b"x-a", b"1")]})
+            try:
+                async with asyncio.timeout(0):
+                    await send({"type": "http.response.body", "body": b"slow", "more_body": True})
+            except TimeoutError:
+                pass
+            await send({"type": "http.response.body", "body": b"sorry"})
+            """.replace("\n            ", "\n"),
+            STREAM,
+        )
+    )
+    prelude, body = streamed(function.run(URL))
+    assert (prelude["statusCode"], prelude["headers"]["x-a"]) == (201, "1")
+    assert body.endswith(b"sorry")
+
+
+def test_the_length_of_a_body_that_is_not_sent_is_no_matter(function: Function):
+    function.code(app("await receive()\nawait respond(send, b'x' * 7_000_000)"))
+    result = function.run(sent(http_events.function_url(method="HEAD"))).result
+    assert (result["statusCode"], result["body"]) == (200, "")
+
+
 def test_after_the_response_an_application_receives_a_disconnect(function: Function):
     function.code(
         app("""

@@ -153,6 +153,27 @@ def test_context_variables_do_not_leak_from_one_event_to_the_next(function: Func
     assert function.run(Event(b"1"), Event(b"2")).results == ["nothing", "nothing"]
 
 
+def test_context_variables_that_a_plain_decorator_sets_are_those_of_the_event(function: Function):
+    function.code("""
+        import contextvars
+        import functools
+
+        user = contextvars.ContextVar("user", default="nobody")
+
+        def logged_in(handler):
+            @functools.wraps(handler)
+            def wrapper(event, context):
+                user.set(event)
+                return handler(event, context)
+            return wrapper
+
+        @logged_in
+        async def handler(event, context):
+            return user.get()
+    """)
+    assert function.run(Event(b'"ada"'), Event(b'"bob"')).results == ["ada", "bob"]
+
+
 def test_a_thread_finds_its_own_invocation_or_the_one_in_flight(function: Function):
     function.code("""
         import contextvars

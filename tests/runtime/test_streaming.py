@@ -131,6 +131,13 @@ def test_the_values_of_a_repeated_header_are_joined(function: Function):
         ("99", "status of an HTTP response is 99"),
         ("'200'", "status of an HTTP response is '200'"),
         ("200, {'a': 1}", "header 'a' is 1"),
+        (
+            "200, {'a': 'x\\r\\nset-cookie: b=1'}",
+            "header 'a' is 'x\\r\\nset-cookie: b=1', with a line break",
+        ),
+        ("200, {'a\\n': 'x'}", "header is 'a\\n', with a line break"),
+        ("200, {}, ['a=1\\n']", "a cookie is 'a=1\\n', with a line break"),
+        ("200, {}, [b'a=1']", "a cookie is b'a=1'; names and values must be str"),
         ("200, {}, 'a=1'", "cookies are 'a=1'; give a list"),
         (
             "200, [('Set-Cookie', 'a=1')] * 2",
@@ -174,6 +181,34 @@ def test_an_error_amid_the_stream_is_in_the_trailers_and_in_the_log(function: Fu
     assert document["requestId"] == request.request_id
     assert "in handler" in document["stackTrace"][0]
     assert "[ERROR] ValueError: late: ü" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("statement", "in_document"),
+    [
+        ("sink(60)", "in sink"),
+        ("raise ValueError('x' * 100_000)", "xxx"),
+        ("raise type('E' * 5000, (Exception,), {})('long')", "EEE"),
+        ("raise ValueError('\\ud800' * 9000)", "ValueError"),
+    ],
+)
+def test_the_trailers_of_an_error_are_no_longer_than_gos_server_takes(
+    function: Function, statement, in_document
+):
+    function.code(f"""
+        def sink(depth):
+            if depth:
+                sink(depth - 1)
+            raise ValueError("at the bottom")
+
+        def handler(event, context):
+            yield "first"
+            {statement}
+    """)
+    request = function.run(Event()).answers[0]
+    size = sum(len(name) + len(value) + len(": \r\n") for name, value in request.trailers)
+    assert size < 4096 - len("0\r\n\r\n")
+    assert in_document in json.dumps(document_in(request))
 
 
 def test_a_chunk_of_another_type_is_named_with_its_place(function: Function):

@@ -203,6 +203,21 @@ def test_a_response_may_be_replaced_until_it_is_sent(function: Function):
     assert (prelude["statusCode"], prelude["headers"], body) == (500, {"x-b": "2"}, b"failed")
 
 
+def test_a_response_that_has_begun_cannot_be_replaced_where_it_is_whole_either(function: Function):
+    function.code(app(EXC_INFO.replace("MORE", "yield b'begun'")))
+    assert function.run(URL).document["errorType"] == "KeyError"
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_header_with_an_underscore_does_not_pass_for_one_with_a_hyphen(function: Function, name):
+    function.code(app(ECHO))
+    headers = [("X_Forwarded_For", "6.6.6.6"), ("X_User", "admin"), ("Content_Length", "999")]
+    body = function.run(sent(MAKERS[name]("POST", "/", "", headers, b"data"))).result["body"]
+    assert "6.6.6.6" not in body
+    assert "admin" not in body
+    assert json.loads(body)["CONTENT_LENGTH"] == "4"
+
+
 def test_a_response_that_is_sent_cannot_be_replaced_and_the_error_goes_on(function: Function):
     function.code(app(EXC_INFO.replace("MORE", "yield b'begun'"), "stream=True"))
     run = function.run(URL)
