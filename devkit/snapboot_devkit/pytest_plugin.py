@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from snapboot_devkit import extras
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -54,6 +52,8 @@ def _opening(request: pytest.FixtureRequest) -> Iterator[Callable[..., LambdaFun
     try:
         from snapboot_devkit.testing import LambdaFunction  # noqa: PLC0415 - see above
     except ModuleNotFoundError as exc:
+        from snapboot_devkit import extras  # noqa: PLC0415
+
         remedy = extras.remedy(exc)
         if remedy is None:
             raise

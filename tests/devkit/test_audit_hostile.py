@@ -99,6 +99,7 @@ def test_what_the_auditor_cannot_read_is_told(folder):
     program = """if True:
         import os, sys
         from snapboot_devkit.package.audit import audit
+        audit(sys.argv[1])
         os.setgroups([]); os.setgid(993); os.setuid(993)
         print(sorted((one.code, one.path) for one in audit(sys.argv[1]).findings))
     """

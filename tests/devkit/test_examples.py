@@ -100,7 +100,7 @@ def test_the_streaming_example_is_served_by_the_local_host():
 def test_each_folder_is_in_the_list_and_has_a_line_a_handler_and_an_event():
     folders = {path.parent.name for path in EXAMPLES.glob("*/app.py")}
     listed = set(re.findall(r"^\| `([\w-]+)` \|", README, re.MULTILINE))
-    assert listed == folders | {"deploy"}
+    assert listed == folders | {"deploy", "measure"}
     assert folders == {*PRINTED, "streaming"}
     for folder in folders:
         assert line_of(folder)

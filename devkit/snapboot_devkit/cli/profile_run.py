@@ -93,7 +93,7 @@ def _limit(asked: Asked) -> float | None:
     try:
         return None if asked.fail_above is None else gate.limit_ms(asked.fail_above)
     except ValueError as exc:
-        raise UsageError(f"--fail-above {exc}") from None
+        raise UsageError(f"--fail-above must be a time: {exc}") from None
 
 
 def _write_files(profile: dict[str, Any], asked: Asked, judged: list[gate.Judged]) -> None:
@@ -140,7 +140,9 @@ def _terms(asked: Asked) -> analysis.Terms:
                 f"one of {known}"
             )
     elif not 0 < price < 1:
-        raise UsageError(f"--price {price!r} is not a price in USD per GB-second: 0.0000166667")
+        raise UsageError(
+            f"--price {price!r} is not a price in USD per GB-second, such as 0.0000166667"
+        )
     return analysis.Terms(region, asked.cold_starts, price)
 
 
@@ -193,7 +195,7 @@ def _memory_sizes(text: str) -> list[int]:
             f"--memory {text!r} is not a list of sizes in MB, such as 128,512,1769"
         ) from None
     except ConfigError as exc:
-        raise UsageError(f"--memory {text!r}: {exc}") from exc
+        raise UsageError(f"--memory {text!r} must be sizes that Lambda has: {exc}") from exc
     return list(dict.fromkeys(sizes))
 
 
