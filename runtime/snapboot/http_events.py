@@ -370,7 +370,7 @@ def _set_peers(request: Request, address: str, protocol: str) -> None:
     """Set who is at both ends, and what they speak."""
     if not address:  # a load balancer puts the address of its client behind what that has sent
         address = request.header(b"x-forwarded-for").rpartition(",")[2].strip()
-    request.client = (address, 0) if address else None
+    request.client = _client(address) if address else None
     if request.header(b"x-forwarded-proto").partition(",")[0].strip().lower() == "http":
         request.scheme = "http"
     version = protocol.upper().removeprefix("HTTP/").removesuffix(".0")
@@ -381,6 +381,13 @@ def _set_peers(request: Request, address: str, protocol: str) -> None:
     default = HTTP_PORT if request.scheme == "http" else HTTPS_PORT
     is_port = port.isdecimal() and len(port) <= 5
     request.server = (host or "lambda", int(port) if is_port else default)
+
+
+def _client(address: str) -> tuple[str, int]:
+    """Return address and port: a load balancer may be set up to add the port."""
+    name, port = _host_and_port(address)
+    is_port = port.isdecimal() and (name.endswith("]") or ":" not in name)
+    return (name.strip("[]"), int(port)) if is_port else (address, 0)
 
 
 def _host_and_port(host: str) -> tuple[str, str]:

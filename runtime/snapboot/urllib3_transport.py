@@ -12,6 +12,7 @@ from http.client import (
     LineTooLong,
     RemoteDisconnected,
 )
+from socket import SHUT_WR
 
 import urllib3
 from urllib3.exceptions import HTTPError
@@ -142,11 +143,25 @@ class Urllib3Upload:
         return response
 
     def _send(self, data: bytes) -> None:
-        if self._accepting:
-            try:
-                self._connection.send(data)
-            except OSError:
-                self._accepting = False
+        """Send all of it; after less the peer is not to wait for the rest.
+
+        A signal handler of the function's may raise in here.
+        """
+        if not self._accepting:
+            return
+        self._accepting = False
+        try:
+            self._connection.send(data)
+            self._accepting = True
+        except OSError as exc:
+            if exc.errno is None:  # not the kernel's
+                raise
+        finally:
+            if not self._accepting and self._connection.sock is not None:
+                try:
+                    self._connection.sock.shutdown(SHUT_WR)
+                except OSError:
+                    pass
 
 
 def _connection_of(url: str) -> HTTPConnection:

@@ -186,6 +186,22 @@ def test_a_base_path_is_the_root_of_what_is_below_it(make, path, root):
     assert request_of(event, base_path="/v1").root == root
 
 
+@pytest.mark.parametrize(
+    ("sent", "client"),
+    [
+        ("203.0.113.7:4711", ("203.0.113.7", 4711)),
+        ("[2001:db8::1]:4711", ("2001:db8::1", 4711)),
+        ("2001:db8::1", ("2001:db8::1", 0)),
+        ("203.0.113.7", ("203.0.113.7", 0)),
+        ("unknown", ("unknown", 0)),
+    ],
+)
+def test_a_load_balancer_may_add_the_port_of_its_client(sent, client):
+    event = http_events.alb()
+    event["headers"]["x-forwarded-for"] = f"1.1.1.1, {sent}"
+    assert request_of(event).client == client
+
+
 def test_the_client_of_a_load_balancer_is_the_address_that_it_has_added_itself():
     event = http_events.alb()
     event["headers"]["x-forwarded-for"] = "6.6.6.6, 203.0.113.9"

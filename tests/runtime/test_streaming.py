@@ -217,6 +217,37 @@ def test_a_chunk_of_another_type_is_named_with_its_place(function: Function):
     assert message.startswith("chunk 1 of the streamed response is of type 'dict'")
 
 
+@pytest.mark.parametrize("error", ["ValueError('alarm')", "TimeoutError('alarm')"])
+def test_a_signal_handler_that_raises_amid_a_chunk_over_urllib3_ends_the_stream(
+    function: Function, error
+):
+    """As one does while a slow peer has a chunk wait, of which a part is sent by then."""
+    function.code(f"""
+        import http.client
+
+        whole = http.client.HTTPConnection.send
+
+        def send(self, data):
+            if b"second" not in data:
+                return whole(self, data)
+            whole(self, data[:5])
+            raise {error}
+
+        http.client.HTTPConnection.send = send
+
+        def handler(event, context):
+            return stream() if event else "next"
+
+        def stream():
+            yield "first"
+            yield "second"
+    """)
+    over = {"SNAPBOOT_TRANSPORT": "urllib3"}
+    run = function.run(Event(b"1"), Event(b"0"), environment=over)
+    assert run.answers[-1].json() == "next"
+    assert "alarm" in run.stdout
+
+
 def test_a_refused_stream_closes_its_generator(function: Function):
     function.code("""
         closed = []
