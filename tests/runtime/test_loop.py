@@ -373,9 +373,10 @@ def test_a_handler_that_ends_the_process_ends_it_as_under_awslambdaric(
 INVOCATIONS = 10_000
 WARM_UP = 5_000
 WINDOW = 500
-# The count wavers by a block or two with what lies in free lists, and on CPython 3.13 it takes up to
-# some 3,000 errors to rise by about ninety blocks, once. A leak raises it in every window.
-WAVERING_BLOCKS = 2
+# The count wavers by a few blocks with what is in free lists (3 were seen, on a busy machine), and on
+# CPython 3.13 it takes up to some 3,000 errors to rise by about ninety blocks, once. A leak raises it
+# in every window.
+WAVERING_BLOCKS = 4
 
 
 def growth(blocks: list[int]) -> float:
