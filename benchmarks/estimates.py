@@ -11,16 +11,26 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from snapboot_devkit.profile.statistics import median, outliers, quantile
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+__all__ = [  # some are those that `snapboot profile` uses
+    "Estimate",
+    "bootstrap",
+    "median",
+    "outliers",
+    "overhead_ratio",
+    "paired_ratio",
+    "quantile",
+]
 
 Round = TypeVar("Round")
 
 RESAMPLES = 2_000
 CONFIDENCE = 0.95
 SEED = 20_180_601
-# 10 / 0.6745: ten robust standard deviations, the threshold that hyperfine uses.
-OUTLIER_SCORE = 14.826
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +40,6 @@ class Estimate:
     value: float
     low: float
     high: float
-
-
-def quantile(values: Sequence[float], share: float) -> float:
-    """Return the value below which `share` (0 to 1) of `values` lie, interpolated linearly."""
-    if not values:
-        msg = f"cannot take the {share!r} quantile of no samples; measure at least one round"
-        raise ValueError(msg)
-    if not 0 <= share <= 1:
-        msg = f"cannot take the quantile {share!r}; give a share between 0 and 1"
-        raise ValueError(msg)
-    ordered = sorted(values)
-    position = share * (len(ordered) - 1)
-    below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
-
-
-def median(values: Sequence[float]) -> float:
-    """Return the middle of `values`."""
-    return quantile(values, 0.5)
 
 
 def paired_ratio(pairs: Sequence[tuple[float, float]]) -> float:
@@ -81,10 +71,3 @@ def bootstrap(
     drawn = [statistic(source.choices(rounds, k=len(rounds))) for _ in range(resamples)]
     tail = (1 - CONFIDENCE) / 2
     return Estimate(statistic(rounds), quantile(drawn, tail), quantile(drawn, 1 - tail))
-
-
-def outliers(values: Sequence[float]) -> int:
-    """Count the values that lie ten robust standard deviations or more from the median."""
-    centre = median(values)
-    spread = median([abs(value - centre) for value in values])
-    return sum(abs(value - centre) > OUTLIER_SCORE * spread for value in values) if spread else 0

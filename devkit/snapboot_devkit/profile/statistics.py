@@ -57,7 +57,11 @@ class Estimate:
 def quantile(values: Sequence[float], share: float) -> float:
     """Return the value below which `share` (0 to 1) of the values are, interpolated linearly."""
     if not values:
-        raise ValueError("no samples: measure at least one run")
+        raise ValueError(
+            f"cannot take the {share!r} quantile of no samples; measure at least one run"
+        )
+    if not 0 <= share <= 1:
+        raise ValueError(f"cannot take the quantile {share!r}; give a share between 0 and 1")
     ordered = sorted(values)
     position = share * (len(ordered) - 1)
     below = math.floor(position)
