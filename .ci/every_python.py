@@ -5,8 +5,13 @@ suite that depend on the interpreter run on two kinds more: the system's own Pyt
 an older release of its version, and the newest versions in a root folder of Debian's newest suite,
 where this machine lacks them. Arguments go to pytest. The slow part, in which the oracles and the
 clock matter more than the interpreter does, runs on this one alone.
+
+The tests run real processes side by side, and on a busy machine timing can decide. So where no more
+than three tests fail, these run once more, one after the other. What passes then is listed last, as
+unsteady: it is to be mended, but it holds nothing up.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -31,6 +36,8 @@ PARTS = (
     "devkit/test_*audit*",
     "devkit/test_*archive*",
 )
+# How many failures may be due to timing.
+UNSTEADY = 3
 # Tells implementation and version, whatever the interpreter; 3.11 itself may not even be one.
 ASK = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
 
@@ -107,9 +114,26 @@ def runs() -> Iterator[tuple[str, Path, list[str], list[str]]]:
         yield f"{major}.{minor}", Path(f"python{major}.{minor}"), prefix, parts
 
 
+def unsteady(suite: Sequence[str | Path], folder: Path) -> list[str] | None:
+    """Return the tests that failed at first and pass alone, None when the suite fails."""
+    first = [*suite, "-n", "2", "--cache-clear"]
+    code = subprocess.run(first, cwd=folder, check=False).returncode
+    if code == 0:
+        return []
+    if code != 1:  # interrupted, or no test was run
+        return None
+    names = list(json.loads((folder / ".pytest_cache/v/cache/lastfailed").read_text()))
+    if not 0 < len(names) <= UNSTEADY:
+        return None
+    print(f"=== once more, alone: {', '.join(names)}", flush=True)
+    alone = [*suite, "-n", "0", "--last-failed", "--last-failed-no-failures", "none"]
+    return None if subprocess.run(alone, cwd=folder, check=False).returncode else names
+
+
 def main() -> int:
     """Return 0 when the suite passed everywhere."""
     failed = []
+    wavered = []
     for name, python, prefix, part in runs():
         print(f"=== Python {name}: {python}", flush=True)
         try:
@@ -117,9 +141,13 @@ def main() -> int:
         except subprocess.CalledProcessError as exc:
             print(f"=== Python {name} is left out: {exc}", flush=True)
             continue
-        suite = [*prefix, inner, "-m", "pytest", "-q", "-n", "2", *part, *sys.argv[1:]]
-        if subprocess.run(suite, cwd=ROOT, check=False).returncode:
+        names = unsteady([*prefix, inner, "-m", "pytest", "-q", *part, *sys.argv[1:]], ROOT)
+        if names is None:
             failed.append(f"Python {name}")
+        else:
+            wavered += [f"{test} (Python {name})" for test in names]
+    for test in wavered:
+        print(f"=== unsteady, to be mended: {test}", flush=True)
     print(f"=== failed on: {', '.join(failed) or 'none'}", flush=True)
     return bool(failed)
 

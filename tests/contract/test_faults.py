@@ -6,11 +6,13 @@ import pytest
 
 from tests.contract.fault import Fault, Outcome, Stage, run
 from tests.contract.faults import FAULTS, PAIRS, PAUSE_S, THEIR_PAIRS
-from tests.contract.outcomes import OUTCOMES
+from tests.contract.outcomes import CUT, OUTCOMES
 from tests.contract.suites import FUNCTIONS
 from tests.fakes.contenders import AWSLAMBDARIC, OURS
 from tests.fakes.runtime_api import RuntimeAPI
 from tests.fakes.runtime_process import RuntimeProcess
+from tests.fakes.scenario import Ending
+from tests.fakes.scenario import Stage as CutStage
 
 
 def _parameters(pairs: tuple[tuple[Stage, Fault], ...]) -> list[object]:
@@ -53,6 +55,20 @@ def test_awslambdaric_takes_the_fault_as_declared(stage: Stage, fault: Fault) ->
 def test_the_table_speaks_of_the_faults_that_are_tried_and_of_no_others() -> None:
     tried = {stage: [fault.name for fault in faults] for stage, faults in FAULTS.items()}
     assert {stage: list(rows) for stage, rows in OUTCOMES.items()} == tried
+
+
+def test_what_timing_decides_is_declared_so() -> None:
+    """A reset that comes while a stream is still sent is met by the sending or the receiving."""
+    lines = {
+        fault.name: ours.last_line
+        for stage in ("stream", "long stream")
+        for fault in FAULTS[stage]
+        for ours, *_ in [OUTCOMES[stage][fault.name]]
+        if (cut := fault.reply.cut) is not None and cut.ending is Ending.RESET
+        if cut.stage in {CutStage.BEFORE_READING, CutStage.MID_REQUEST, CutStage.AMID_BODY}
+    }
+    assert len(lines) == 3
+    assert set(lines.values()) == {CUT}
 
 
 def test_snapboot_never_sends_an_answer_twice() -> None:
