@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import cautions, contenders, plots, tables
+from benchmarks import cautions, compare, contenders, plots, tables
 from benchmarks.bench import FULL, QUICK, Bench, Plan
 from benchmarks.endpoints import ContenderError
 from benchmarks.machine import InterpreterError, bare, interpreter_at, this_commit, this_machine
@@ -31,6 +31,8 @@ ALL = "all"
 RENDER = "render"
 # Has options of its own, and asserts.
 SOAK = "soak"
+# Has options of its own, and a gate.
+COMPARE = "compare"
 TABLES_FILE = "tables.md"
 
 # Each says what was tried and what to do; a traceback would add nothing.
@@ -44,6 +46,8 @@ def main(arguments: Sequence[str]) -> int:
         from benchmarks.soak.__main__ import main as soak  # noqa: PLC0415 - it needs the host
 
         return soak(arguments[1:])
+    if arguments[:1] == [COMPARE]:
+        return compare.main(arguments[1:])
     options = _parser().parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     try:
@@ -137,7 +141,8 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
-        epilog="`python -m benchmarks soak --help` tells of the host's soak.",
+        epilog="`python -m benchmarks compare --help` tells how two recordings are compared, "
+        "`python -m benchmarks soak --help` of the host's soak.",
         formatter_class=ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(

@@ -8,10 +8,9 @@ the machine in that round slowed both.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from snapboot_devkit.profile.statistics import median, outliers, quantile
+from snapboot_devkit.profile.statistics import CONFIDENCE, Estimate, median, outliers, quantile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,17 +28,7 @@ __all__ = [  # some are those that `snapboot profile` uses
 Round = TypeVar("Round")
 
 RESAMPLES = 2_000
-CONFIDENCE = 0.95
 SEED = 20_180_601
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A statistic of the samples, and the interval that its bootstrap resamples fall in."""
-
-    value: float
-    low: float
-    high: float
 
 
 def paired_ratio(pairs: Sequence[tuple[float, float]]) -> float:

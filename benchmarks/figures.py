@@ -33,6 +33,8 @@ MICROSECOND_NS = 1e3
 KILOBYTE = 1e3
 MEGABYTE = 1e6
 WHOLE_FROM = 100
+THOUSAND = 1_000
+LARGER_UNITS = {"µs": "ms", "ms": "s", "kB": "MB"}
 # What is added to a figure's name.
 PAGE_CACHES = {
     PageCache.WARM.value: "",
@@ -49,13 +51,25 @@ PROPORTIONAL = attrgetter("proportional_bytes")
 class Figure:
     """One quantity, with the values of every contender in the order of the rounds.
 
-    Differences that may be zero are not `comparable`: their ratio means nothing.
+    Differences that may be zero are not `comparable`: their ratio means nothing. Counts are
+    `exact`: they do not waver.
     """
 
     name: str
     unit: str
     values: dict[str, list[float]]
     comparable: bool = True
+    exact: bool = False
+    higher_is_better: bool = False
+
+    def readable(self) -> Figure:
+        """Return the same in the unit that its largest median is readable in."""
+        larger = LARGER_UNITS.get(self.unit)
+        middles = [median(values) for values in self.values.values() if values]
+        if larger is None or max(map(abs, middles), default=0) < THOUSAND:
+            return self
+        values = {name: [one / THOUSAND for one in each] for name, each in self.values.items()}
+        return replace(self, unit=larger, values=values)
 
     def ratio(self, first: str, second: str) -> Estimate:
         """Estimate first/second, pair by pair."""
@@ -165,9 +179,12 @@ def _spans(
 
 def _footprint(recording: Recording) -> list[Figure]:
     return [
-        _figure(recording, "modules imported", "", _modules),
-        _figure(recording, "files opened", "", _files_opened),
-        _figure(recording, "system calls", "", _system_calls),
+        replace(_figure(recording, name, "", value), exact=True)
+        for name, value in (
+            ("modules imported", _modules),
+            ("files opened", _files_opened),
+            ("system calls", _system_calls),
+        )
     ]
 
 
@@ -181,7 +198,10 @@ def _host(recording: Recording) -> list[Figure]:
             for payload in payloads
         ),
         *(
-            _figure(recording, f"requests per second, {count} at once", "", _per_second(count))
+            replace(
+                _figure(recording, f"requests per second, {count} at once", "", _per_second(count)),
+                higher_is_better=True,
+            )
             for count in clients
         ),
     ]
@@ -201,9 +221,12 @@ def _image(recording: Recording) -> list[Figure]:
 
 def _image_files(recording: Recording) -> list[Figure]:
     return [
-        _figure(recording, "files opened", "", _of_files(lambda sample: len(sample.files))),
-        _figure(recording, "read", "kB", _of_files(lambda one: sum(one.read_bytes) / KILOBYTE)),
-        _figure(recording, "mapped", "kB", _of_files(lambda one: sum(one.mapped_bytes) / KILOBYTE)),
+        replace(_figure(recording, name, unit, _of_files(value)), exact=True)
+        for name, unit, value in (
+            ("files opened", "", lambda one: len(one.files)),
+            ("read", "kB", lambda one: sum(one.read_bytes) / KILOBYTE),
+            ("mapped", "kB", lambda one: sum(one.mapped_bytes) / KILOBYTE),
+        )
     ]
 
 

@@ -39,7 +39,7 @@ from benchmarks.layouts import SLIM
 from benchmarks.machine import interpreter_at
 from benchmarks.page_cache import PageCache, emptied
 from benchmarks.platforms import EMULATOR, HOST, UNFROZEN
-from benchmarks.recording import Recording, RecordingError, load, load_all
+from benchmarks.recording import RecordingError, load, load_all
 from benchmarks.samples import (
     FootprintSample,
     FunctionInitSample,
@@ -52,6 +52,7 @@ from benchmarks.samples import (
 from benchmarks.scenarios import SCENARIOS, asynchronous, image_files, stream
 from benchmarks.scenarios.footprint import calls_until_ready
 from oracles import awslambdaric
+from tests.house.recordings import recording, starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -244,11 +245,9 @@ class TestAQuickRunOfEverything:
 
         assert done.returncode == 0, done.stderr
         assert done.stdout == (measured / "tables.md").read_text(encoding="utf-8")
-        for recording in load_all(measured):
-            assert tables.table(recording) in done.stdout
-            assert len(list(measured.glob(f"{recording.scenario}-*.svg"))) == len(
-                figures(recording)
-            )
+        for one in load_all(measured):
+            assert tables.table(one) in done.stdout
+            assert len(list(measured.glob(f"{one.scenario}-*.svg"))) == len(figures(one))
 
     def test_draws_plots_that_any_reader_of_svg_can_open(self, measured: Path) -> None:
         for path in measured.glob("*.svg"):
@@ -709,30 +708,6 @@ def tmpfs(path: Path) -> bool:
 
 
 # --- recordings, tables, plots, warnings --------------------------------------------------------
-
-
-def recording(scenario: str, *samples: Sample) -> Recording:
-    return Recording(
-        scenario=scenario,
-        started="2026-01-01T00:00:00+00:00",
-        machine={"system": "Linux 6", "architecture": "x86_64", "processor": "A CPU", "cpus": 2},
-        interpreter={"implementation": "CPython", "version": "3.13.0", "compiler": "GCC 12"},
-        commit={"id": "0123456789abcdef", "modified": False},
-        flags={"runs": 50, "pinned": 1},
-        contenders=[
-            {"name": name, "version": "1", "command": name}
-            for name in dict.fromkeys(sample.contender for sample in samples)
-        ],
-        samples=list(samples),
-    )
-
-
-def starts(name: str, *ready_ms: float) -> list[InitSample]:
-    """Return starts that took so long, half of it on the CPU."""
-    return [
-        InitSample(number, name, ready_ns=round(ms * 1e6), cpu_ns=round(ms * 5e5))
-        for number, ms in enumerate(ready_ms)
-    ]
 
 
 THREE_STARTS = (

@@ -281,14 +281,18 @@ def of_series(series: Series, plan: Plan) -> list[str]:
             f"{name}: the median is known to {interval.width:.0%} alone; give more than --runs "
             f"{len(values)}"
         )
-    half = len(values) // 2
-    if half >= statistics.ENOUGH_FOR_INTERVAL:
-        change = statistics.ratio_of_medians(values[half:], values[:half])
-        if statistics.verdict(change, _WIDE) is not statistics.Verdict.CANNOT_TELL:
-            found.append(
-                f"{name}: the second half of the runs took {change.value:.2f} times the first: the "
-                "machine has changed meanwhile; measure again when it is quiet"
-            )
+    if change := statistics.drift(values):
+        found.append(
+            f"{name}: the second half of the runs took {change.value:.2f} times the first: the "
+            "machine has changed meanwhile; measure again when it is quiet"
+        )
+    if two := statistics.groups(values):
+        low, high = two
+        found.append(
+            f"{name}: the runs fall into two groups, {low[0]:.0f} to {low[-1]:.0f} ms and "
+            f"{high[0]:.0f} to {high[-1]:.0f} ms, and the median may lie where no run was; measure "
+            "again when the machine is quiet"
+        )
     return found
 
 
