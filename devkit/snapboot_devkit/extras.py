@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 # By module. `host` is enough for the local host; `devkit` is all.
-HOST: Final = frozenset({"h11", "dotenv", "rich", "watchfiles"})
+HOST: Final = frozenset({"h11", "dotenv", "msgspec", "rich", "watchfiles"})
 DEVKIT: Final = frozenset({"elftools", "packaging", "uv"})
 
 
