@@ -68,6 +68,8 @@ _FREE: Final = frozenset(
     }
 )
 
+_ENDING: Final = frozenset({EnvironmentState.STOPPING, EnvironmentState.DEAD})
+
 
 class LocalEnvironment:
     """An execution environment on this machine."""
@@ -247,7 +249,12 @@ class LocalEnvironment:
         self._feed(message)
 
     def _refused(self, head: Head | None, response: Response) -> None:
-        """Note a call that was refused: runtimes and extensions may keep to themselves why."""
+        """Note a call that was refused: runtimes and extensions may keep to themselves why.
+
+        A runtime that asks for its next event while the environment stops has done nothing wrong.
+        """
+        if self.state in _ENDING:
+            return
         self._note(refusal_line(head, response).removeprefix("snapboot: "))
 
     def printed(self, name: str | None, line: str) -> None:

@@ -1,4 +1,4 @@
-"""One connection: reads requests with h11, tells the service, writes what it answers.
+"""One connection: reads requests, tells the service, writes what it answers.
 
 Whatever the service says, a request is read to its end before its response is written, because
 clients of the Runtime API send everything first.
@@ -7,21 +7,22 @@ clients of the Runtime API send everything first.
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 import struct
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-import h11
-
-from snapboot_devkit.host.http import site
+from snapboot_devkit.host.http import heads, site
 from snapboot_devkit.host.http.exchange import Body, Head, Response, error_response
 from snapboot_devkit.host.http.refusal_line import is_refusal
 from snapboot_devkit.host.http.response_stream import Framing, ResponseStream
-from snapboot_devkit.host.protocol import MAX_HEAD_BYTES, MAX_PAYLOAD_BYTES
+from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from snapboot_devkit.host.http.unusual import Begun, UnusualRequest
 
 _REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 
@@ -136,9 +137,9 @@ class Exchange:
 class Connection(asyncio.BufferedProtocol):
     """One connection: reads requests, tells the service, writes responses, one after another.
 
-    Every request gets an h11 of its own, which is never told of the response. Most of a body of
-    known length is received past h11's own buffer, into pieces that are each as large as all before
-    them: what is only announced takes no memory.
+    A request whose head is not a usual one gets an h11 of its own, which is never told of the
+    response. Most of a body of known length is received past its buffer, into pieces that are each
+    as large as all before them: what is only announced takes no memory.
     """
 
     def __init__(
@@ -154,6 +155,7 @@ class Connection(asyncio.BufferedProtocol):
         self._open = open_connections
         self._patience_s = patience_s
         self._patience: asyncio.TimerHandle | None = None
+        self._patience_until = math.inf
         self._transport: asyncio.Transport
         self._exchange: Exchange | None = None
         self._scratch = memoryview(bytearray(_READ_BYTES))
@@ -237,6 +239,8 @@ class Connection(asyncio.BufferedProtocol):
         del exc
         self._open.discard(self)
         self._stop_waiting()
+        if self._patience is not None:
+            self._patience.cancel()
         self._drop()
 
     def close(self) -> None:
@@ -303,7 +307,7 @@ class Connection(asyncio.BufferedProtocol):
     # ---- reading -----------------------------------------------------------------------------
 
     def _expect_request(self) -> None:
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._unusual: UnusualRequest | None = None
         self._lasting = True
         self._whole = False
         self._paused = False
@@ -325,8 +329,9 @@ class Connection(asyncio.BufferedProtocol):
             self._paused = False
             self._expect_peer()
             self._transport.resume_reading()
-            # Not from within what the pump itself may be telling.
-            asyncio.get_running_loop().call_soon(self._pump, self._http)
+            if self._unusual is not None:
+                # Not from within what the pump itself may be telling.
+                asyncio.get_running_loop().call_soon(self._pump, self._unusual)
 
     def _received(self, data: bytes) -> None:
         if self._whole:
@@ -337,58 +342,77 @@ class Connection(asyncio.BufferedProtocol):
     def _parse(self, data: bytes) -> None:
         if self._exchange is None and not self._hold(self.held + len(data)):
             return
-        self._http.receive_data(data)
-        self._pump(self._http)
+        if self._unusual is None:
+            usual = heads.usual(data)
+            if usual is not None:
+                self._begin_usual(data, *usual)
+                return
+            self._unusual = _unusual_request()
+        self._unusual.feed(data)
+        self._pump(self._unusual)
 
-    def _pump(self, http: h11.Connection) -> None:
+    def _begin_usual(self, data: bytes, head: Head, length: int, body_at: int) -> None:
+        exchange = self._begin(head, lasting=not heads.wants_close(head.headers))
+        if exchange is None:
+            return
+        if length <= MAX_PAYLOAD_BYTES and exchange.taker is None:
+            self._expect_body(length, data[body_at:])
+            return
+        self._unusual = _unusual_request()
+        self._unusual.feed(data)
+        self._unusual.next_event()  # the head, which is known
+        self._pump(self._unusual)
+
+    def _pump(self, request: UnusualRequest) -> None:
         """Take events of a request until there are no more, or no more are wanted."""
-        if http is not self._http or self._whole or self._hung_up:
+        from snapboot_devkit.host.http.unusual import BadRequestError  # noqa: PLC0415
+
+        if request is not self._unusual or self._whole or self._hung_up:
             return
         try:
-            while not self._paused and self._take(http.next_event()):
+            while not self._paused and self._take(request):
                 pass
-        except h11.RemoteProtocolError as exc:
-            self._refuse(exc.error_status_hint, str(exc))
+        except BadRequestError as exc:
+            self._refuse(exc.status, str(exc))
 
-    def _take(self, event: object) -> bool:
-        """Take note of one event, and return whether to look for another one."""
-        match event:
-            case h11.Request():
-                return self._begin(event)
-            case h11.Data():
-                return self._keep(event.data)
-            case h11.EndOfMessage():
-                trailers = event.headers.raw_items()
-                known = _by_name(trailers) if trailers else _NO_TRAILERS
-                body = Body(self._kept, self._size, known)
-                self._end(body, self._http.trailing_data[0])
-            case h11.ConnectionClosed():
+    def _take(self, request: UnusualRequest) -> bool:
+        """Take note of the next event, and return whether to look for another one."""
+        from snapboot_devkit.host.http.unusual import Begun, Closed, Ended  # noqa: PLC0415
+
+        match request.next_event():
+            case Begun() as begun:
+                return self._begin_unusual(begun, request)
+            case bytes(data):
+                return self._keep(data)
+            case Ended(trailers, rest):
+                self._end(Body(self._kept, self._size, trailers), rest)
+            case Closed():
                 self._transport.close()
             case _:
                 self._encourage()
         return False
 
-    def _begin(self, request: h11.Request) -> bool:
+    def _begin_unusual(self, begun: Begun, request: UnusualRequest) -> bool:
         """Tell the service of a head, and return whether h11 is to read the body."""
-        path, _, query = request.target.decode("ascii", "replace").partition("?")
-        version = "1.1" if request.http_version == b"1.1" else "1.0"
-        headers = _by_name(request.headers.raw_items())
-        self._lasting = _is_lasting(version, headers)
-        if b"transfer-encoding" in headers:
-            # It is of no account beside chunks, and must not be taken for one (RFC 9112, 6.3).
-            headers.pop(b"content-length", None)
-        head = Head(request.method.decode("ascii"), path, query, headers, version)
+        exchange = self._begin(begun.head, lasting=begun.lasting)
+        if exchange is None:
+            return False
+        length = begun.length
+        if length is None or length > MAX_PAYLOAD_BYTES or exchange.taker is not None:
+            return True
+        self._expect_body(length, request.rest)
+        return False
+
+    def _begin(self, head: Head, *, lasting: bool) -> Exchange | None:
+        """Tell the service of a head, unless it is refused."""
+        self._lasting = lasting
         if not site.is_place(head.header(b"host") or ""):
             self.refused(head, _NO_HOST)
             self._write("", _NO_HOST, lasting=False)
-            return False
+            return None
         self._exchange = exchange = Exchange(self, head)
         self._service.opened(exchange)
-        length = _known_length(headers)
-        if length is None or length > MAX_PAYLOAD_BYTES or exchange.taker is not None:
-            return True
-        self._expect_body(length, self._http.trailing_data[0])
-        return False
+        return exchange
 
     def _expect_body(self, length: int, arrived: bytes) -> None:
         if len(arrived) >= length:
@@ -419,7 +443,7 @@ class Connection(asyncio.BufferedProtocol):
         self._turn_away(_TOO_MANY_BYTES)
         return False
 
-    def _keep(self, data: bytes | bytearray) -> bool:
+    def _keep(self, data: bytes) -> bool:
         """Pass a piece of the body on or keep it, but of one that is too large only its size.
 
         Return whether there is room for more.
@@ -428,7 +452,7 @@ class Connection(asyncio.BufferedProtocol):
         exchange = self._exchange
         if exchange is not None and exchange.taker is not None:
             if exchange.response is None:
-                exchange.taker(bytes(data))
+                exchange.taker(data)
         elif self._size > MAX_PAYLOAD_BYTES:
             self._kept = bytearray()
             self.held = 0
@@ -453,7 +477,7 @@ class Connection(asyncio.BufferedProtocol):
             self.flush(exchange)
 
     def _encourage(self) -> None:
-        if self._http.they_are_waiting_for_100_continue:
+        if self._unusual is not None and self._unusual.peer_waits:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _hold_back(self, data: bytes) -> None:
@@ -553,15 +577,24 @@ class Connection(asyncio.BufferedProtocol):
 
     def _expect_peer(self) -> None:
         """Give the peer its time to take its answer and to send its next request whole."""
-        if self._patience_s is not None:
-            self._stop_waiting()
-            loop = asyncio.get_running_loop()
-            self._patience = loop.call_later(self._patience_s, self._transport.abort)
+        if self._patience_s is None:
+            return
+        loop = asyncio.get_running_loop()
+        self._patience_until = loop.time() + self._patience_s
+        if self._patience is None:
+            self._patience = loop.call_at(self._patience_until, self._lose_patience)
 
     def _stop_waiting(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-            self._patience = None
+        """Wait for ever; the timer runs on, since it is soon wanted again."""
+        self._patience_until = math.inf
+
+    def _lose_patience(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._patience = None
+        if self._patience_until <= loop.time():
+            self._transport.abort()
+        elif self._patience_until < math.inf:
+            self._patience = loop.call_at(self._patience_until, self._lose_patience)
 
 
 _TOO_MANY_CONNECTIONS: Final = error_response(
@@ -583,30 +616,10 @@ _NO_HOST: Final = error_response(
 )
 
 
-def _is_lasting(version: str, headers: Mapping[bytes, bytes]) -> bool:
-    if b"transfer-encoding" in headers and b"content-length" in headers:
-        # A proxy in between may have seen the request end elsewhere (RFC 9112, 6.1).
-        return False
-    return version == "1.1" and b"close" not in headers.get(b"connection", b"").lower()
+def _unusual_request() -> UnusualRequest:
+    from snapboot_devkit.host.http.unusual import UnusualRequest  # noqa: PLC0415 - h11
 
-
-def _known_length(headers: Mapping[bytes, bytes]) -> int | None:
-    """Return the length that h11 has checked."""
-    length = headers.get(b"content-length")
-    return None if length is None or b"transfer-encoding" in headers else int(length)
-
-
-def _by_name(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Return headers by their names; several of one name are one list (RFC 9110, 5.3)."""
-    named: dict[bytes, bytes] = {}
-    for raw_name, value in headers:
-        name = raw_name.lower()
-        if name in named:
-            separator = b"; " if name == b"cookie" else b","
-            named[name] += separator + value
-        else:
-            named[name] = value
-    return named
+    return UnusualRequest()
 
 
 def _response_head(response: Response, *, lasting: bool) -> bytes:

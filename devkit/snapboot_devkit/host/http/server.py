@@ -1,4 +1,4 @@
-"""HTTP/1.1 over asyncio, with h11 for the grammar: requests in, responses out.
+"""HTTP/1.1 over asyncio: requests in, responses out.
 
 Knows nothing of Lambda. A service is told of a request's head, then of its whole body; it answers
 when it likes, at the earliest on the head.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _PLACE: Final = re.compile(
     r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9_-][a-z0-9._-]*))(?::(?P<port>[0-9]{0,5}))?"
 )
+# A host is known by few names, which come with each request.
+_PLACES: Final = 16
 
 
 def host_of(head: Head) -> str:
@@ -52,6 +55,7 @@ def is_loopback(host: str) -> bool:
     return host == "localhost" or host.endswith(".localhost")
 
 
+@functools.lru_cache(_PLACES)
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(host)
@@ -64,6 +68,7 @@ def is_place(text: str) -> bool:
     return not text.strip() or bool(_split(text)[0])
 
 
+@functools.lru_cache(_PLACES)
 def _split(text: str) -> tuple[str, str]:
     """Return host and port; both empty where a text is no place."""
     found = _PLACE.fullmatch(text.strip().lower())
