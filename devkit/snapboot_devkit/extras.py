@@ -6,7 +6,7 @@ from typing import Final
 
 # By module. `host` is enough for the local host; `devkit` is all.
 HOST: Final = frozenset({"h11", "dotenv", "msgspec", "rich", "watchfiles"})
-DEVKIT: Final = frozenset({"elftools", "packaging", "uv"})
+DEVKIT: Final = frozenset({"elftools", "packaging", "shtab", "uv"})
 
 
 def remedy(error: ModuleNotFoundError) -> str | None:

@@ -61,6 +61,25 @@ def test_the_event_may_come_from_a_file(tmp_path):
     assert invoked("echo", f"@{event}").stdout == b'{"from": "file"}\n'
 
 
+@pytest.mark.parametrize("before", ["", "@"])
+def test_the_event_may_come_from_the_file_of_an_option(before, tmp_path):
+    event = tmp_path / "event.json"
+    event.write_text('{"from": "file"}')
+    assert invoked("echo", "--event", f"{before}{event}").stdout == b'{"from": "file"}\n'
+
+
+def test_an_option_takes_the_event_itself_too():
+    assert invoked("echo", "--event", '{"a": 1}').stdout == b'{"a": 1}\n'
+
+
+def test_a_file_without_its_sign_is_recognised(tmp_path):
+    event = tmp_path / "event.json"
+    event.touch()
+    done = snapboot("invoke", "app.handler", str(event))
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert f"for the file of this name write @{event}".encode() in done.stderr
+
+
 def test_the_event_may_come_from_standard_input():
     assert invoked("echo", "-", input=b'{"from": "stdin"}').stdout == b'{"from": "stdin"}\n'
 
@@ -103,7 +122,7 @@ def test_variables_come_from_a_file_and_from_options_which_win(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["echo", '{"a"'], "the event in the argument is not JSON: Expecting ':' delimiter: line 1 column 5"),
+        (["echo", '{"a"'], "the event in the argument is not JSON (line 1, column 5); give JSON, @file, or -"),
         (["echo", "@no-such-file"], "cannot read the event file 'no-such-file': No such file or directory"),
         (["echo", "--env", "=x"], "--env holds '=x'; write it as KEY=VALUE"),
         (["echo", "--env", "NO_SUCH"], "'NO_SUCH' is not set; export it, or write NO_SUCH=VALUE"),
@@ -111,7 +130,7 @@ def test_variables_come_from_a_file_and_from_options_which_win(tmp_path):
         (["echo", "--env", "_HANDLER=x"], "variable '_HANDLER' is reserved"),
         (["echo", "--env", "1=x"], "variable '1' must begin with a letter"),
         (["echo", "--env", "BIG=" + "x" * 5000], "may take 4096"),
-        (["echo", "{}", "--event-template", "sqs"], "there are two events, '{}' and the template"),
+        (["echo", "{}", "--event-template", "sqs"], "there is more than one event: the argument '{}' and --event-template sqs"),
         (["echo", "--event-template", "sqss"], "no event template 'sqss'; did you mean 'sqs'?"),
         (["echo", "--event-template", "sqs", "--set", "Records.7.body=x"], "no '7' in a list of 2"),
         (["echo", "--set", "a.b=1"], "'a.b=1' cannot be set: no 'a' in an object with no keys"),
@@ -179,7 +198,10 @@ def test_a_function_whose_log_is_no_longer_read_is_ended():
         ("snapboot echo 7 2>&-", (0, b"7\n")),
         ("snapboot echo 7 <&-", (0, b"7\n")),
         ("snapboot echo 7 <&- >&- 2>&-", (0, b"")),
-        ("snapboot echo - <&- 2>&1", (2, b"snapboot: the event in standard input is not JSON: ")),
+        (
+            "snapboot echo - <&- 2>&1",
+            (2, b"snapboot: the event in standard input is not JSON (line 1, "),
+        ),
     ],
 )
 def test_a_stream_that_is_closed_from_the_start_is_as_good_as_the_null_device(script, expected):
@@ -298,6 +320,13 @@ def test_a_handler_that_does_not_exist_shows_the_runtimes_init_error():
     assert "INIT_REPORT" in done.stderr.decode()
 
 
+def test_no_traceback_is_announced_where_there_is_none(tmp_path):
+    (tmp_path / "broken.py").write_text("import json\njson.loads('{')\n")
+    folder = ("--task-root", str(tmp_path), "--timeout", "30")
+    assert b"Traceback" not in snapboot("invoke", "absent.handler", *folder).stderr
+    assert b"Traceback (most recent" in snapboot("invoke", "broken.handler", *folder).stderr
+
+
 def test_an_event_may_be_a_services_with_changes():
     done = invoked("echo", "--event-template", "sqs", "--set", 'Records.0.body={"n": 1}')
     records = json.loads(done.stdout)["Records"]
@@ -323,6 +352,11 @@ def test_the_templates_are_listed_and_printed():
         ("app.handle", "app.py has: handler, other, CONSTANT"),
         ("ap.handler", "code' has: app; another folder is named by --task-root"),
         ("app", "write the handler as module.function, such as app.handler"),
+        ("app:other", "write the handler as module.function, such as app.other"),
+        ("app.py:other", "write the handler as module.function, such as app.other"),
+        ("app.py", "write the handler as module.function, such as app.handler"),
+        ("./app.py", "write the handler as module.function, such as app.handler"),
+        ("./app.other", "write the handler as module.function, such as app.other"),
         ("needy.handler", "'requests' is neither in the code, nor in a --layer, nor installed"),
     ],
 )

@@ -22,17 +22,31 @@ _NO_NAME: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def event_bytes(
-    argument: str | None, template: str | None = None, changes: Iterable[str] = ()
+    argument: str | None,
+    option: str | None = None,
+    template: str | None = None,
+    changes: Iterable[str] = (),
 ) -> bytes:
-    """Return the event that is meant: a template with changes, or what the argument stands for.
+    """Return the event that is meant: the argument's, the option's or a template's, with changes.
 
-    The argument is JSON, `@file`, or `-` for standard input; an empty object without it.
+    The argument is JSON, `@file`, or `-` for standard input; an empty object without any.
     """
-    if template is not None and argument is not None:
-        raise UsageError(f"there are two events, {argument!r} and the template; leave one out")
-    if template is None:
-        return _changed(_given(argument or "{}"), changes)
-    return template_bytes(template, changes)
+    given = {
+        f"the argument {argument!r}": argument,
+        f"--event {option}": option,
+        f"--event-template {template}": template,
+    }
+    named = [name for name, value in given.items() if value is not None]
+    if len(named) > 1:
+        raise UsageError(f"there is more than one event: {' and '.join(named)}; give one of them")
+    if template is not None:
+        return template_bytes(template, changes)
+    return _changed(_given(argument or "{}") if option is None else event_of(option), changes)
+
+
+def event_of(option: str) -> bytes:
+    """Return the event of an option `--event`: the path of a file, or what the argument may be."""
+    return _given(f"@{option}" if _is_file(option) else option)
 
 
 def template_bytes(name: str, changes: Iterable[str] = ()) -> bytes:
@@ -83,10 +97,29 @@ def _given(argument: str) -> bytes:
         json.loads(content.decode(), parse_int=float)
     except (ValueError, RecursionError) as exc:
         raise UsageError(
-            f"the event in {_origin(argument)} is not JSON: {exc}; "
-            "give JSON, @file, or - for standard input"
+            f"the event in {_origin(argument)} is not JSON{_reason(exc)}; {_instead(argument)}"
         ) from exc
     return content
+
+
+def _reason(exc: ValueError | RecursionError) -> str:
+    if isinstance(exc, json.JSONDecodeError):
+        return f" (line {exc.lineno}, column {exc.colno})"
+    return f": {exc}"
+
+
+def _instead(argument: str) -> str:
+    """Return what to type instead of an argument that is not JSON."""
+    if _is_file(argument):
+        return f"for the file of this name write @{argument}"
+    return "give JSON, @file, or - for standard input"
+
+
+def _is_file(word: str) -> bool:
+    try:
+        return Path(word).is_file()
+    except (OSError, ValueError):  # far too long for a path, or with a null byte
+        return False
 
 
 def variables(words: Iterable[str], files: Iterable[Path] = ()) -> dict[str, str]:

@@ -43,13 +43,15 @@ def declare(parser: Parser) -> None:
     parser.add_argument(
         "path", type=Path, help="A zip, a folder, an image's build context or root folder."
     )
-    parser.option("--python", "The interpreter it is for: a program, folder or version.")
+    parser.option(
+        "--python", "The interpreter it is for: a program, folder or version.", metavar="PYTHON"
+    )
     parser.option(
         "--runtime",
         "Where it runs: provided.al2023, image, or one of AWS's own such as python3.13; found out "
         "by default.",
     )
-    parser.option("--handler", "What the start imports, as module.function.")
+    parser.option("--handler", "What the start imports, as module.function.", metavar="NAME")
     parser.choice("--arch", "The architecture it is for.", Architecture)
     parser.choice(
         "--fail-on",

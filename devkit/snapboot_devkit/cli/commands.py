@@ -34,6 +34,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "packaging",
         "Make what is deployed: code, dependencies, bytecode, module archive, interpreter.",
     ),
+    "completion": (
+        "completing",
+        "Print a script for your shell that completes commands and options.",
+    ),
 }
 _HELP: Final = ("--help", "-h")
 

@@ -49,8 +49,10 @@ def advice(config: FunctionConfig) -> str | None:
             "Handler, and its CodeUri as --task-root, such as app.handler --task-root src"
         )
     module, dot, name = handler.rpartition(".")
-    if name == "py" and modules.callables(config.task_root, module):
+    if name == "py" and (modules.callables(config.task_root, module) or module.startswith(".")):
         return f"write the handler as module.function, such as {_suggested(config, module)}"
+    if module.startswith("."):
+        return f"write the handler as module.function, such as {handler.lstrip('./')}"
     if not dot or ":" in handler:
         return f"write the handler as module.function, such as {_suggested(config, handler)}"
     return None
@@ -68,7 +70,7 @@ def elsewhere(config: FunctionConfig, module: str) -> str:
 def _suggested(config: FunctionConfig, typed: str) -> str:
     """Return the handler that is probably meant, by what the code has."""
     module, colon, name = typed.partition(":")
-    module = module.removesuffix(".py")
+    module = module.removesuffix(".py").lstrip("./")
     if colon and _WORD.fullmatch(name):
         return f"{module}.{name}"
     if not all(map(_WORD.fullmatch, re.split(r"[./]", module))):

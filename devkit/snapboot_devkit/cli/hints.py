@@ -35,7 +35,7 @@ def hint(result: InvokeResult, config: FunctionConfig) -> str | None:
 def of_error(config: FunctionConfig, error_type: str, message: str) -> str | None:
     """Return what to do about an error of this type, or None."""
     by_type = _BY_TYPE.get(error_type)
-    return by_type(config, message) if by_type else None
+    return by_type(config, message) if by_type else handlers.advice(config)
 
 
 def _of_time(config: FunctionConfig) -> str:
@@ -60,6 +60,8 @@ def _has_used_all(result: InvokeResult) -> bool:
 
 def _of_handler(config: FunctionConfig, message: str) -> str | None:
     del message
+    if text := handlers.advice(config):
+        return text
     module = config.handler.rpartition(".")[0]
     found = modules.callables(config.task_root, module)
     if not found:

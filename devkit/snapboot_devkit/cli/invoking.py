@@ -29,6 +29,12 @@ def declare(parser: Parser) -> None:
         "event", nargs="?", help="The event: JSON, @file, or - for standard input; {} without it."
     )
     parser.option(
+        "--event",
+        "The event in a file; or all that the argument may be.",
+        metavar="FILE",
+        dest="event_option",
+    )
+    parser.option(
         "--event-template",
         "An event as a service sends it; see snapboot events.",
         metavar="NAME",
@@ -38,15 +44,7 @@ def declare(parser: Parser) -> None:
     options.declare(parser)
 
 
-def run(
-    handler: str,
-    event: str | None,
-    *,
-    event_template: str | None,
-    set_: list[str],
-    as_json: bool,
-    **values: Any,
-) -> int:
+def run(handler: str, event: str | None, *, set_: list[str], as_json: bool, **values: Any) -> int:
     """Start an environment, invoke the function once, and shut down.
 
     The result goes to standard output, a stream as it comes; the log to standard error. Exits with
@@ -54,7 +52,9 @@ def run(
     when a signal ends it, and with 141 when nobody reads what it prints.
     """
     settings = FunctionOptions(values)
-    payload = arguments.event_bytes(event, event_template, set_)
+    payload = arguments.event_bytes(
+        event, values["event_option"], values["event_template"], changes=set_
+    )
     config = settings.config(handler)
     result, printed = _run(config, payload, silent=as_json, debug=settings.debug)
     hint = None

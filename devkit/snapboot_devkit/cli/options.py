@@ -140,9 +140,17 @@ def declare(parser: Parser, *, memory: bool = True) -> None:
         "--env-file", "A file of variables, read as python-dotenv does; may be repeated.", type=Path
     )
     if memory:
-        parser.option("--memory", "The memory size in MB.", type=int, default=128)
-    parser.option("--timeout", "The function's timeout in seconds.", type=float, default=3.0)
-    parser.option("--python", "The interpreter for the runtime: a name or a path.")
+        parser.option("--memory", "The memory size in MB.", type=int, default=128, metavar="MB")
+    parser.option(
+        "--timeout",
+        "The function's timeout in seconds.",
+        type=float,
+        default=3.0,
+        metavar="SECONDS",
+    )
+    parser.option(
+        "--python", "The interpreter for the runtime: a name or a path.", metavar="PYTHON"
+    )
     parser.option("--bootstrap", "Any other runtime's command.", metavar="CMD")
     parser.option("--runtime", "AWS's managed runtime with its client: python3.13.", metavar="NAME")
     parser.choice(
@@ -162,7 +170,9 @@ def declare(parser: Parser, *, memory: bool = True) -> None:
     parser.flag("--stream-url", "Let the function URL stream (RESPONSE_STREAM).")
     parser.flag("--limit-bandwidth", "Slow streams down to what Lambda grants.")
     parser.flag("--any-invocation-id", "Take late answers, as Lambda once did.")
-    parser.option("--log-level", "The least level of the function's lines (JSON only).")
+    parser.option(
+        "--log-level", "The least level of the function's lines (JSON only).", metavar="LEVEL"
+    )
     parser.choice("--log-format", "The form of the log.", LogFormat, default=LogFormat.TEXT)
     parser.option(
         "--debug", "Wait for a debugger (debugpy) at this port.", metavar="PORT", type=port

@@ -103,6 +103,7 @@ def declare(parser: Parser) -> None:
         "How many seconds the handler's import may take.",
         type=float,
         default=IMPORT_LIMIT_S,
+        metavar="SECONDS",
     )
     parser.flag("--no-archive", "Make no module archive; import nothing here.")
     parser.flag(

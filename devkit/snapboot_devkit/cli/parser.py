@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from snapboot_devkit.cli.exits import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from enum import StrEnum
     from typing import NoReturn
 
@@ -37,16 +38,16 @@ class Parser(argparse.ArgumentParser):
     def option(self, name: str, text: str, *, default: Any = None, **settings: Any) -> None:
         """Declare an option with a value; the settings are those of argparse."""
         shown = "" if default in (None, []) else _DEFAULT
-        self.add_argument(name, help=text + shown, default=default, **settings)
+        self.add_argument(name, help=text + shown, default=default, **_typed(settings))
 
     def choice(self, name: str, text: str, choices: type[StrEnum], **settings: Any) -> None:
         """Declare an option whose value is one of these."""
         settings.setdefault("metavar", "|".join(choices))
-        self.option(name, text, type=_one_of(choices), **settings)
+        self.option(name, text, type=one_of(choices), **settings)
 
     def several(self, name: str, text: str, **settings: Any) -> None:
         """Declare an option that may be repeated; its values become a list."""
-        self.add_argument(name, help=text, action="append", default=[], **settings)
+        self.add_argument(name, help=text, action="append", default=[], **_typed(settings))
 
     def flag(self, name: str, text: str, **settings: Any) -> None:
         """Declare an option without a value."""
@@ -105,7 +106,36 @@ class Parser(argparse.ArgumentParser):
         return [*options, "--", *arguments] if arguments else options
 
 
-def _one_of(choices: type[StrEnum]) -> Callable[[str], StrEnum]:
+def _typed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return argparse's settings, with how a value of this type is called and refused."""
+    kind = settings.get("type")
+    read, shown = _TYPES.get(kind, (kind, "N" if kind else "NAME"))
+    return {"metavar": shown, **settings, "type": read}
+
+
+def _whole(word: str) -> int:
+    try:
+        return int(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a whole number") from None
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number") from None
+
+
+# What reads a value of this type, and how the help names it.
+_TYPES: Final[Mapping[Any, tuple[Callable[[str], Any] | None, str]]] = {
+    int: (_whole, "N"),
+    float: (_number, "X"),
+    Path: (Path, "PATH"),
+}
+
+
+def one_of(choices: type[StrEnum]) -> Callable[[str], StrEnum]:
     """Return what reads one of these."""
 
     def read(word: str) -> StrEnum:

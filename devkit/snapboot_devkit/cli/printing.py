@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Text and its style, in rich's words; without a terminal the text alone counts.
 Piece = tuple[str, str]
 
+_HEADING: Final = "Traceback (most recent call last):"
 _PLATFORM_STYLE: Final = "dim"
 # Of milliseconds, as in the platform's records.
 _DIGITS: Final = 3
@@ -97,6 +98,8 @@ def rendered(line: LogLine, label: str = "") -> str:
     """
     # A runtime joins a record of several lines with carriage returns, to keep it one event.
     lines = line.text.replace("\r", "\n").split("\n")
+    if lines[-1] == _HEADING:  # AWS's client writes it too where there is no traceback
+        lines.pop()
     before = f"{label} | " if label else ""
     if not sys.stderr.isatty():
         return "".join(f"{before}{text}\n" for text in lines)

@@ -64,7 +64,7 @@ def run(asked: Asked, options: FunctionOptions) -> int:
     plan = measure.Plan(
         runs=asked.runs,
         warmup=asked.warmup,
-        events=tuple(arguments.event_bytes(text) for text in asked.events),
+        events=tuple(arguments.event_of(text) for text in asked.events),
         init_limit_s=asked.init_limit_s,
         invoke_limit_s=options.timeout,
         instrumented=min(measure.INSTRUMENTED, asked.runs or measure.INSTRUMENTED),

@@ -26,7 +26,11 @@ def declare(parser: Parser) -> None:
         "Another runtime, measured in turn: awslambdaric or a command; may be repeated.",
         metavar="CMD",
     )
-    parser.several("--event", "An event for the first invocation: JSON or @file; may be repeated.")
+    parser.several(
+        "--event",
+        "An event for the first invocation: a file, or JSON; may be repeated.",
+        metavar="FILE",
+    )
     parser.several(
         "--what-if", "Measure it with this import lazy (CPython 3.15).", metavar="lazy:NAME"
     )
@@ -38,9 +42,17 @@ def declare(parser: Parser) -> None:
     )
     parser.option("--runs", "Plain runs; by default until the median is known.", type=natural(1))
     parser.option("--warmup", "Runs that are not counted.", type=natural(0), default=1)
-    parser.option("--init-limit", "The limit of an init in seconds.", type=float, default=10.0)
-    parser.option("--region", "The region whose price is taken.", default="us-east-1")
-    parser.option("--price", "The price in USD per GB-second instead.", type=float)
+    parser.option(
+        "--init-limit",
+        "The limit of an init in seconds.",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+    )
+    parser.option(
+        "--region", "The region whose price is taken.", default="us-east-1", metavar="NAME"
+    )
+    parser.option("--price", "The price in USD per GB-second instead.", type=float, metavar="USD")
     parser.option("--cold-starts", "Cold starts per month.", type=natural(1), default=100_000)
     parser.option("--html", "Write a page with all imports to this file.", type=Path)
     parser.option(

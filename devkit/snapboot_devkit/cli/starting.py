@@ -36,8 +36,14 @@ def declare(parser: Parser) -> None:
     parser.add_argument(
         "functions", nargs="+", metavar="[NAME=]HANDLER", help="The functions to serve."
     )
-    parser.option("--port", "The port to listen on; 0 takes a free one.", type=port, default=PORT)
-    parser.option("--host", "The address to listen on.", default=_LOOPBACK)
+    parser.option(
+        "--port",
+        "The port to listen on; 0 takes a free one.",
+        type=port,
+        default=PORT,
+        metavar="PORT",
+    )
+    parser.option("--host", "The address to listen on.", default=_LOOPBACK, metavar="ADDRESS")
     parser.several(
         "--allow-host", "A name by which others may call; may be repeated.", metavar="NAME"
     )
