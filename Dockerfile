@@ -26,7 +26,7 @@ RUN --mount=type=secret,id=pip.conf \
     export PIP_CONFIG_FILE=/run/secrets/pip.conf PIP_ROOT_USER_ACTION=ignore \
     && install="python3 -m pip install --no-cache-dir --no-compile --disable-pip-version-check" \
     && $install --target /var/runtime "orjson>=3.9" "urllib3>=2" \
-    && $install --target /var/runtime/.devkit "h11>=0.14"
+    && $install --target /var/runtime/.devkit "h11>=0.14" "msgspec>=0.19"
 # Afterwards nothing is left of /snapboot-image.
 RUN python3 -BsP /snapboot-image/finish "${KEEP_PIP}"
 

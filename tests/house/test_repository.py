@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from snapboot_devkit import extras
 from tests.fakes.contenders import ROOT
 
 # Paths of Lambda and of Unix, where a checkout may well lie, but that are no machine's own.
@@ -116,6 +117,10 @@ def test_the_runtime_imports_no_heavy_module_where_it_is_loaded_first():
 # --- the image ---------------------------------------------------------------------------------
 
 
+# Of files of variables, and of watching the code: the host in the image does neither.
+NOT_OF_THE_IMAGE = {"dotenv", "watchfiles"}
+
+
 def files_of_the_image():
     """Return the modules of the devkit that the image is built from."""
     lines = (ROOT / ".dockerignore").read_text().splitlines()
@@ -141,3 +146,10 @@ def test_the_image_has_every_module_of_the_devkit_that_those_in_it_import():
             path = ROOT / "devkit" / name.replace(".", "/")
             for file in (path.with_suffix(".py"), path / "__init__.py"):
                 assert file in present or not file.exists(), f"{module} imports {name}"
+
+
+def test_the_image_installs_every_library_that_the_devkit_in_it_imports():
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    installed = {name.lower() for name in re.findall(r'"([a-zA-Z0-9]+)>=', dockerfile)}
+    tops = {name.partition(".")[0] for file in files_of_the_image() for name in imported(file)}
+    assert (tops & extras.HOST | tops & extras.DEVKIT) - installed == NOT_OF_THE_IMAGE

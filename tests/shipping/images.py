@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 # What the Dockerfile asks for, and the version of one of them that a function brings along.
-REQUIREMENTS: Final = ("orjson>=3.9", "urllib3>=2", "h11>=0.14")
+REQUIREMENTS: Final = ("orjson>=3.9", "urllib3>=2", "h11>=0.14", "msgspec>=0.19")
 OWN: Final = ("urllib3==1.26.20",)
 
 

@@ -221,7 +221,7 @@ def test_what_the_devkit_needs_is_not_to_be_found_by_a_function(image, function)
         import importlib.util
 
         def handler(event, context):
-            names = ("h11", "snapboot_devkit", "finish", "ballast", "bootstrap")
+            names = ("h11", "msgspec", "snapboot_devkit", "finish", "ballast", "bootstrap")
             return [name for name in names if importlib.util.find_spec(name)]
     """)
     with emulated(image, places=places) as emulator:
