@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 ERROR = 40
 WARNING = 30
+DEBUG = 10
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 # CloudWatch makes one event of lines joined like this.
@@ -62,14 +63,31 @@ def log_report(report: "Report") -> None:
 
 def log_warning(message: str) -> None:
     """Write a warning of the runtime's own."""
+    _log("WARNING", WARNING, message)
+
+
+def log_debug(message: str) -> None:
+    """Write what interests while debugging alone; `wants_debug` says whether it does."""
+    _log("DEBUG", DEBUG, message)
+
+
+def wants_debug() -> bool:
+    """Whether the function's log level, or that of its root logger, is DEBUG or lower."""
+    if environment.log_level:
+        return environment.log_level in ("DEBUG", "TRACE")
+    root = getattr(sys.modules.get("logging"), "root", None)
+    return 0 < getattr(root, "level", 0) <= DEBUG
+
+
+def _log(level: str, number: int, message: str) -> None:
     if wants_json():
         moment = strftime(TIME_FORMAT, gmtime())
-        record = {"timestamp": moment, "level": "WARNING", "message": message, "logger": "root"}
-        _emit(json_text(record) + "\n", WARNING)
+        record = {"timestamp": moment, "level": level, "message": message, "logger": "root"}
+        _emit(json_text(record) + "\n", number)
     else:
         now = time()
         moment = strftime("%Y-%m-%dT%H:%M:%S", gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
-        _emit(f"[WARNING]\t{moment}\t{_request_id()}\t{message}\n", WARNING)
+        _emit(f"[{level}]\t{moment}\t{_request_id()}\t{message}\n", number)
 
 
 def log_init_warning(message: str) -> None:

@@ -6,7 +6,7 @@ from .faults import AFTER_RESTORE_ERROR, BEFORE_SNAPSHOT_ERROR
 from .hooks import registry
 from .logs import log_report
 from .report import Report
-from .restore_safety import renew_randomness
+from .restore_safety import RestoreSafety
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ def pass_through_snapshot(api: "RuntimeAPI") -> None:
             from .lazy_imports import import_what_waits
 
             import_what_waits()
+        safety = RestoreSafety()
         _run_before_hooks()
+        safety.look()
         api.restore_next()
     except BaseException as exc:  # even SystemExit: the platform is to know which hook it was
         report = Report(exc, as_type=BEFORE_SNAPSHOT_ERROR)
@@ -31,8 +33,9 @@ def pass_through_snapshot(api: "RuntimeAPI") -> None:
         api.init_error(report)
         sys.exit(EXIT_BEFORE_SNAPSHOT)
     try:
-        renew_randomness()
+        safety.renew()  # before the hooks, so that they start from what is sound
         _run_after_hooks()
+        safety.warn()
     except BaseException as exc:
         report = Report(exc, as_type=AFTER_RESTORE_ERROR)
         log_report(report)

@@ -396,6 +396,23 @@ def test_random_numbers_are_renewed_after_a_restore(layout):
     assert layout.run(Event(), environment=SNAP_START).result is False
 
 
+def test_what_a_restore_renews_can_be_switched_off_and_the_rest_is_named(layout):
+    layout.code("""
+        import random
+        random.seed(1)
+        FORESEEN = random.Random(1).random()
+        MINE = random.Random(2)
+
+        def handler(event, context):
+            return random.random() == FORESEEN
+    """)
+    run = layout.run(
+        Event(), environment={**SNAP_START, "SNAPBOOT_RESTORE_SAFETY": "no-random"}, sealed=False
+    )
+    assert run.result is True
+    assert "app.MINE, /var/task/app.py:5" in run.stdout
+
+
 # --- the interpreter, wrappers, paths -------------------------------------------------------------
 
 PYTHONS = """

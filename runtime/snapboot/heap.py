@@ -1,0 +1,188 @@
+"""What the function has made by the snapshot, found on the heap by its class.
+
+Loads nothing. Objects that are frozen (`gc.freeze`), as all are after Function Init, are not among
+those that the collector lists: they are unfrozen for the search.
+"""
+
+import gc
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from typing import Any
+
+# urllib3's, and the copies that others bring along.
+_POOLS = "urllib3.connectionpool"
+_CREDENTIALS = "botocore.credentials"
+# How botocore names the source that the platform offers to a restored environment.
+_CONTAINER = "container-role"
+_CONTAINERS = (list, tuple, set, dict)
+# How many containers within containers are followed to the variable that has them.
+MAX_DEPTH = 3
+
+
+class Found:
+    """What was found; generators with the words for where they are."""
+
+    __slots__ = ("credentials", "generators", "pools")
+
+    def __init__(self) -> None:
+        self.pools: Collection[Any] = ()
+        self.credentials: Collection[Any] = ()
+        self.generators: list[tuple[Any, str]] = []
+
+    def __repr__(self) -> str:
+        return f"<Found {len(self.pools)} pools, {len(self.generators)} generators>"
+
+
+def search(kinds: "Collection[str]") -> Found:
+    """Find what is asked for: `pools`, `credentials`, `generators`."""
+    found = Found()
+    pools = _family(_pool_classes()) if "pools" in kinds else {}
+    credentials = _family(_named((_CREDENTIALS, "RefreshableCredentials")))
+    if "credentials" not in kinds:
+        credentials = {}
+    generators = _generator_classes() if "generators" in kinds else {}
+    wanted = pools | credentials | generators
+    if not wanted:
+        return found
+    frozen = gc.get_freeze_count()
+    if frozen:
+        gc.unfreeze()
+    try:
+        things = gc.get_objects()
+        # By id: a metaclass may have a `__hash__` of its own.
+        kinds_of_all = map(id, map(type, things))
+        matches = [one for one, kind in zip(things, kinds_of_all, strict=True) if kind in wanted]
+        del things
+        found.pools = [one for one in matches if id(type(one)) in pools]
+        found.credentials = [
+            one
+            for one in matches
+            if id(type(one)) in credentials and getattr(one, "method", None) == _CONTAINER
+        ]
+        others = _known_generators()
+        own = [one for one in matches if id(type(one)) in generators and id(one) not in others]
+        del matches
+        found.generators = [(one, _described(one)) for one in own]
+    finally:
+        if frozen:
+            gc.freeze()
+    return found
+
+
+def _named(*names: "tuple[str, str]") -> "Iterable[type]":
+    """Return the classes of these modules and names that are loaded."""
+    found = [getattr(sys.modules.get(module), name, None) for module, name in names]
+    return [one for one in found if isinstance(one, type)]
+
+
+def _pool_classes() -> "Iterable[type]":
+    names = [name for name in list(sys.modules) if name.endswith(_POOLS)]
+    return _named(*((name, "HTTPConnectionPool") for name in names))
+
+
+def _generator_classes() -> "dict[int, type]":
+    """Return the classes of generators with a state; SystemRandom has none."""
+    stateless = _family(_named(("random", "SystemRandom")))
+    with_state = _named(
+        ("random", "Random"),
+        ("numpy.random._generator", "Generator"),
+        ("numpy.random.mtrand", "RandomState"),
+    )
+    return {key: kind for key, kind in _family(with_state).items() if key not in stateless}
+
+
+def _known_generators() -> "set[int]":
+    """Return the ids of the generators that are renewed by themselves."""
+    modules = sys.modules.get
+    names = getattr(modules("tempfile"), "_name_sequence", None)
+    return {
+        id(getattr(modules("random"), "_inst", None)),
+        id(getattr(modules("numpy.random.mtrand"), "_rand", None)),
+        id(getattr(names, "_rng", None)),
+    }
+
+
+def _family(classes: "Iterable[type]") -> "dict[int, type]":
+    """Return classes and all their subclasses by their ids."""
+    family: dict[int, type] = {}
+    waiting = list(classes)
+    while waiting:
+        kind = waiting.pop()
+        if id(kind) not in family:
+            family[id(kind)] = kind
+            waiting += type.__subclasses__(kind)
+    return family
+
+
+def _described(one: object) -> str:
+    """Return what a generator is and, as far as that can be found, who has it and which line."""
+    kind = f"{type(one).__module__}.{type(one).__qualname__}"
+    words = [word for word in (_made_at(one), _place(one)) if word]
+    return f"{kind} ({', '.join(words)})" if words else kind
+
+
+def _made_at(one: object) -> str:
+    """Return the line that has made an object, which is known where tracemalloc is at work."""
+    tracing = sys.modules.get("tracemalloc")
+    trace = tracing.get_object_traceback(one) if tracing else None
+    return f"made at {trace[-1]}" if trace else ""
+
+
+def _place(one: object, depth: int = 0) -> str:
+    """Return the variable or attribute that has an object."""
+    name = _variable_of(one)
+    if name or depth == MAX_DEPTH:
+        return name
+    holders = gc.get_referrers(one)
+    for holder in holders:
+        if isinstance(holder, type):
+            return f"class {holder.__module__}.{holder.__qualname__}"
+        if type(holder) in _CONTAINERS:
+            place = _place(holder, depth + 1)
+            if place:
+                return place
+        scope = _scope(holder)
+        names = [key for key, value in list(scope.items()) if value is one or scope is one]
+        if names:
+            what = "" if scope is one else f"attribute {names[0]!r} of "
+            return f"{what}an object of {type(holder).__module__}.{type(holder).__qualname__}"
+    return ""
+
+
+def _variable_of(one: object) -> str:
+    """Return the module's variable that has an object, with file and line."""
+    for module_name, module in list(sys.modules.items()):
+        if module_name.startswith(f"{__package__}."):
+            continue
+        scope = _scope(module)
+        for key, value in list(scope.items()):
+            if value is one:
+                return f"{module_name}.{key}{_line_of(scope.get('__file__'), key)}"
+            if value is not module and _scope(value) is one:
+                return f"an attribute of {module_name}.{key}"
+    return ""
+
+
+def _scope(thing: object) -> "dict[str, Any]":
+    """Return an object's attributes without running code of its own; empty where there are none."""
+    try:
+        scope = object.__getattribute__(thing, "__dict__")
+    except AttributeError:
+        return {}
+    return scope if type(scope) is dict else {}
+
+
+def _line_of(path: object, name: str) -> str:
+    """Return where a module's source gives a variable its value, as far as it can be read."""
+    try:
+        with open(str(path), encoding="utf-8") as source:
+            for number, line in enumerate(source, 1):
+                head, equals, _ = line.partition("=")
+                if equals and head.partition(":")[0].strip() == name:
+                    return f", {path}:{number}"
+    except (OSError, ValueError):
+        pass
+    return ""
