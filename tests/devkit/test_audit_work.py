@@ -271,7 +271,7 @@ def test_reads_of_elf_files_are_counted_for_the_whole_package(tmp_path):
     elf.needs_of(io.BytesIO(content), "one", steps)
     once = steps.taken
     assert once > 100
-    folder = compile_all(filled(tmp_path, APP | {f"{n}.so": content for n in range(5)}))
+    folder = compile_all(filled(tmp_path, APP | {f"{n}.so": content + bytes(n) for n in range(5)}))
     package = opened(FolderStore(folder))
     package.steps = Steps(3 * once)
     from snapboot_devkit.package.checks import binaries

@@ -8,12 +8,13 @@ import pytest
 from snapboot_devkit.package.checks import sizes
 from snapboot_devkit.package.checks.distributions import OWN_CODE
 from snapboot_devkit.package.contents import dependencies, projects, runtime
+from snapboot_devkit.package.contents import installed as installation
 from snapboot_devkit.package.contents.dependencies import Requirements
 from snapboot_devkit.package.contents.installed import normalise
 from snapboot_devkit.package.contents.resolver import reason
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.target import Architecture, Libc, Target
-from tests.devkit.packages import HELLO, filled, wheel
+from tests.devkit.packages import HELLO, filled, snapboot, wheel
 from tests.fakes.contenders import ROOT
 
 TARGET = Target((3, 13), Architecture.ARM64)
@@ -181,6 +182,54 @@ def test_a_project_that_is_no_table_is_told(source, tmp_path, content):
     filled(source, {"pyproject.toml": content})
     with pytest.raises(PackageError, match=r"cannot read .*pyproject\.toml.*; correct it"):
         projects.find(source, None, tmp_path)
+
+
+def test_a_record_of_many_megabytes_is_not_read_and_stays(tmp_path):
+    record = filled(tmp_path, {"a-1.dist-info/RECORD": "a.py,,\n"}) / "a-1.dist-info/RECORD"
+    with record.open("ab") as file:
+        file.truncate(installation.MAX_RECORD_BYTES + 1)
+    assert installation.recorded(record) is None
+    normalise(tmp_path)
+    assert record.stat().st_size == installation.MAX_RECORD_BYTES + 1
+    record.unlink()
+    record.mkdir()
+    assert installation.recorded(record) is None
+
+
+def test_nothing_is_written_into_what_the_installer_keeps(tmp_path, wheels):
+    """What is unpacked is one file with that of uv's cache, where both are on one disk."""
+    files = {
+        "lib/__init__.py": "",
+        "lib/tests/test_a.py": "x = 1\n",
+        "lib/a.pyi": "",
+        "lib/b.py": "",
+    }
+    wheel(wheels, "lib", files=files, scripts="lib = lib:main")
+    source = {"app.py": HELLO, "requirements.txt": "lib\n", "lib/b.py": "mine = True\n"}
+    filled(tmp_path / "function", source)
+    arguments = (
+        "--handler",
+        "app.handler",
+        "--as",
+        "zip",
+        "--no-interpreter",
+        "--strip",
+        "--no-archive",
+    )
+    made = []
+    for name in ("one", "two"):
+        done = snapboot("package", tmp_path / "function", *arguments, "--output", tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        made.append((tmp_path / name / "function.zip").read_bytes())
+        kept = {
+            path.relative_to(tmp_path / "cache").parts[-1]: path.read_text()
+            for path in (tmp_path / "cache").rglob("lib/*.py")
+        }
+        assert kept == {"__init__.py": "", "b.py": ""}
+        records = [*(tmp_path / "cache").rglob("*.dist-info/RECORD")]
+        assert records
+        assert all("test_a.py" in record.read_text() for record in records)
+    assert made[0] == made[1]
 
 
 @pytest.mark.parametrize(

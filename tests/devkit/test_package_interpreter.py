@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -181,6 +182,30 @@ def test_an_absolute_library_folder_becomes_a_relative_one(own, tmp_path):
     assert file.read_bytes() == again
 
 
+def test_what_is_relocated_is_another_file_than_the_one_it_was_linked_to(own, tmp_path):
+    origin, file = tmp_path / "origin", tmp_path / "program"
+    shutil.copyfile(own.program, origin)
+    if all("$ORIGIN" in text for text in _runpaths(origin)):
+        pytest.skip("this interpreter names no folder for its libraries")
+    file.hardlink_to(origin)
+    runpath.relocate(file, "../lib")
+    assert origin.read_bytes() == own.program.read_bytes() != file.read_bytes()
+
+
+def test_a_copy_has_the_mode_of_a_package_whatever_that_of_the_interpreter_is(tmp_path):
+    files = {name: filled(tmp_path, {name: "x"}) / name for name in ("plain", "odd", "run")}
+    files["odd"].chmod(0o640)
+    files["plain"].chmod(0o644)
+    files["run"].chmod(0o755)
+    (tmp_path / "link").symlink_to("odd")
+    for name, mode in {"plain": 0o644, "odd": 0o644, "run": 0o755, "link": 0o644}.items():
+        copied = tmp_path / "copies" / name
+        portable.copy_file(tmp_path / name, copied)
+        assert stat.S_IMODE(copied.lstat().st_mode) == mode
+        assert copied.read_text() == "x"
+    assert stat.S_IMODE(files["odd"].stat().st_mode) == 0o640
+
+
 def test_a_folder_that_does_not_fit_is_refused(own, tmp_path):
     file = tmp_path / "program"
     shutil.copyfile(own.program, file)
@@ -191,7 +216,8 @@ def test_a_folder_that_does_not_fit_is_refused(own, tmp_path):
 
 
 def _runpaths(file):
-    return [text.content.decode() for text in runpath.texts(file)]
+    with file.open("rb") as content:
+        return [text.content.decode() for text in elf.folders_of(content, file.name)]
 
 
 def test_a_system_interpreter_leaves_the_systems_libraries_alone():

@@ -12,6 +12,10 @@ import pytest
 
 from snapboot_devkit.package import repeated
 from snapboot_devkit.package import store as stores
+from snapboot_devkit.package.elf_facts import ElfFacts
+from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.formats import elf
+from snapboot_devkit.package.formats.limits import Steps
 from snapboot_devkit.package.forms import zipping
 from snapboot_devkit.package.forms.sealing import Worker
 from snapboot_devkit.package.interpreters import managed
@@ -133,6 +137,59 @@ def run(tmp_path):
 
     filled(tmp_path / "source", {"app.py": HELLO, "data.txt": "1"})
     return packaged
+
+
+def test_what_an_elf_file_says_is_read_once_and_the_same_from_what_was_kept(tmp_path):
+    content = Path(sys.executable).resolve().read_bytes()
+    if content[:4] != elf.MAGIC:
+        pytest.skip("this Python is no ELF file")
+
+    def told(facts, steps):
+        return (
+            facts.needs(content, "python", steps),
+            facts.hexversion(content, "python", steps),
+            facts.debug_bytes(content, "python", steps),
+            facts.folders(content, "python"),
+        )
+
+    with Store(tmp_path) as store:
+        first, steps = ElfFacts(store), Steps()
+        read = told(first, steps)
+        assert steps.taken
+        assert read[0] == elf.needs(Path(sys.executable))
+        assert told(first, Steps(0)) == read
+        assert told(ElfFacts(), Steps()) == read
+        first.keep()
+        assert told(ElfFacts(store), Steps(0)) == read
+        with pytest.raises(elf.ElfError, match="'other'"):
+            ElfFacts(store).needs(content[:100], "other")
+
+
+def test_without_anything_new_no_interpreter_is_started_to_compile(tmp_path):
+    source = {
+        "a.py": "x = 1\n",
+        "broken.py": "def\n",
+        "pkg/__init__.py": "",
+        "pkg/same.py": "x = 1\n",
+    }
+    worker = Worker(Path(sys.executable), sys.hexversion)
+    results, trees = [], []
+    with Store(tmp_path / "cache") as store:
+        for name, program in (("one", sys.executable), ("two", "/nothing/python")):
+            folder = filled(tmp_path / name, source)
+            results.append(
+                replace(worker, program=Path(program)).compile(folder, "/var/task", store)
+            )
+            trees.append(
+                {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.pyc")}
+            )
+        assert results[0] == results[1] == {"broken.py": "invalid syntax (line 1)"}
+        assert trees[0] == trees[1]
+        assert len(trees[0]) == 3
+        with pytest.raises(PackageError, match="/nothing/python"):
+            replace(worker, program=Path("/nothing/python")).compile(
+                filled(tmp_path / "three", {"new.py": ""}), "/var/task", store
+            )
 
 
 def test_an_unchanged_project_is_not_made_again_and_reads_the_same(run):

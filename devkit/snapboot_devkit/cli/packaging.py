@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.cli.parser import Parser
     from snapboot_devkit.package.audit import Finding
+    from snapboot_devkit.package.elf_facts import ElfFacts
     from snapboot_devkit.package.request import Packaged
 
 PROVIDED: Final = "provided.al2023"
@@ -278,11 +279,16 @@ def _made(request: Request, tell: Callable[[str], object]) -> tuple[Packaged, li
 
 
 def _made_again(request: Request, tell: Callable[[str], object]) -> tuple[Packaged, list[Finding]]:
-    from snapboot_devkit.package.packaging import package  # noqa: PLC0415 - not for what is there
+    from snapboot_devkit.package.elf_facts import ElfFacts  # noqa: PLC0415 - not for what is there
+    from snapboot_devkit.package.packaging import package  # noqa: PLC0415
 
     made = package(request, tell)
     tell("auditing")
-    return made, _findings(made, request)
+    with Store(request.cache) as opened:
+        facts = ElfFacts(opened)
+        findings = _findings(made, request, facts)
+        facts.keep()
+    return made, findings
 
 
 def _managed(runtime: str) -> str | None:
@@ -295,7 +301,7 @@ def _managed(runtime: str) -> str | None:
     return found[1] if found else None
 
 
-def _findings(made: Packaged, request: Request) -> list[Finding]:
+def _findings(made: Packaged, request: Request, facts: ElfFacts) -> list[Finding]:
     """Return what an audit of everything that was made finds, and what was not told before."""
     from snapboot_devkit.package.audit import Severity, audit  # noqa: PLC0415
     from snapboot_devkit.package.checks import binaries  # noqa: PLC0415
@@ -305,7 +311,13 @@ def _findings(made: Packaged, request: Request) -> list[Finding]:
     place = Place.MANAGED if request.managed else Place.PROVIDED
     for each in made.made if request.form is not Form.IMAGE else ():
         handler = None if each.path.name == LAYER_ZIP else request.handler
-        report = audit(each.path, handler=handler, architecture=request.architecture, target=place)
+        report = audit(
+            each.path,
+            handler=handler,
+            architecture=request.architecture,
+            target=place,
+            facts=facts,
+        )
         found += [one for one in report.findings if one.severity is not Severity.NOTE]
     return [
         one for one in found if one.code not in binaries.CODES

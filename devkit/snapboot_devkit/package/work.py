@@ -16,6 +16,7 @@ from snapboot_devkit.package.checks.folders import FolderStore
 from snapboot_devkit.package.checks.layout import Place, layout
 from snapboot_devkit.package.contents import dependencies, managed_packages, projects, tree
 from snapboot_devkit.package.contents.dependencies import Requirements
+from snapboot_devkit.package.elf_facts import ElfFacts
 from snapboot_devkit.package.errors import MissingHandlerError, PackageError
 from snapboot_devkit.package.layout import Form
 from snapboot_devkit.package.store import NOTHING, Store
@@ -46,6 +47,10 @@ class Work:
     requirements: Requirements | None = None
     warnings: list[str] = field(default_factory=list)
     savings: Savings = field(default_factory=Savings)
+    facts: ElfFacts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.facts = ElfFacts(self.store)
 
     @property
     def task(self) -> Path:
@@ -133,6 +138,7 @@ class Work:
         self.tell("looking at compiled files")
         place = Place.IMAGE if self.request.form is Form.IMAGE else Place.PROVIDED
         found = list(self._binaries(roots, place))
+        self.facts.keep()
         if errors := [f"{one}" for one in found if one.severity is Severity.ERROR]:
             raise PackageError("\n".join(errors))
         self.warnings += [str(one) for one in found if one.severity is Severity.WARNING]
@@ -147,7 +153,7 @@ class Work:
     def _binaries(self, roots: Iterable[Path], place: Place) -> Iterator[Finding]:
         read = []
         for root in roots:
-            package = opened(FolderStore(root))
+            package = opened(FolderStore(root), self.facts)
             places = layout(package, image=False)
             read.append(binaries.read(package, distributions(package, places)))
         beside = frozenset().union(*(each.names for each in read))

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.package.audit.subject import Subject
     from snapboot_devkit.package.checks.finding import Finding
+    from snapboot_devkit.package.elf_facts import ElfFacts
 
 CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     compiled_modules.check,
@@ -61,29 +62,31 @@ def audit(
     target: str | None = None,
     handler: str | None = None,
     architecture: str | None = None,
+    facts: ElfFacts | None = None,
 ) -> Report:
     """Return what would make a package start slowly, or not at all.
 
     `path` is a folder, a zip, the build context of an image or its root file system. `python` is
     the interpreter it is for (a program, a folder or a version; found out by default), `target`
     the runtime (`provided.al2023`, `image`, or one such as `python3.13`), `handler` what the start
-    imports (by default all of the function's own modules), `architecture` `x86_64` or `arm64`.
+    imports (by default all of the function's own modules), `architecture` `x86_64` or `arm64`,
+    `facts` what is known of ELF files already.
     Raises AuditError.
     """
     terms = Terms(python, target, handler, architecture)
-    with package_at(Path(path)) as (package, image):
+    with package_at(Path(path), facts) as (package, image):
         return _report(gather(package, terms, image=image))
 
 
 @contextmanager
-def package_at(path: Path) -> Iterator[tuple[Package, bool]]:
+def package_at(path: Path, facts: ElfFacts | None = None) -> Iterator[tuple[Package, bool]]:
     """Open a package, and tell whether it is an image's root file system. Raises AuditError."""
     if path.is_dir():
         parts = image_parts(path)
-        yield opened(FolderStore(path, parts or ("",))), parts is not None
+        yield opened(FolderStore(path, parts or ("",)), facts), parts is not None
     elif path.is_file():
         with ZipStore(path) as store:
-            yield opened(store), False
+            yield opened(store, facts), False
     else:
         raise AuditError(f"cannot audit {str(path)!r}: give a folder or a zip file")
 

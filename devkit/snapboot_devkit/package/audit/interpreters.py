@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -30,9 +29,7 @@ def release(package: Package, layout: Layout) -> int | None:
             continue
         content = package.content(entry.path) or b""
         try:
-            version = elf.constant_of(
-                io.BytesIO(content), entry.path, elf.PYTHON_VERSION, package.steps
-            )
+            version = package.facts.hexversion(content, entry.path, package.steps)
         except elf.ElfError:
             continue  # it is told of where binaries are looked at
         if version is not None:
@@ -60,7 +57,8 @@ def _debugged(subject: Subject) -> Iterator[tuple[str, int]]:
             continue
         content = subject.package.content(entry.path) or b""
         try:
-            size = elf.debug_bytes_of(io.BytesIO(content), entry.path, subject.package.steps)
+            package = subject.package
+            size = package.facts.debug_bytes(content, entry.path, package.steps)
         except elf.ElfError:
             continue
         if size:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -99,7 +98,7 @@ def read(package: Package, distributions: Iterable[Distribution]) -> Binaries:
         if content is None:
             continue
         try:
-            needs = elf.needs_of(io.BytesIO(content), entry.path, package.steps)
+            needs = package.facts.needs(content, entry.path, package.steps)
             found.append(Binary(entry.path, needs, entry.path in portable))
         except elf.ElfError as exc:
             damaged.append(error("elf-damaged", entry.path, str(exc), REMEDY))

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from snapboot_devkit.host.protocol import KIB, MIB
+from snapboot_devkit.package.elf_facts import ElfFacts
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.formats.limits import Steps, TooMuchWorkError
 
@@ -30,7 +31,7 @@ MAX_TEXT_BYTES: Final = 256 * KIB
 _CHARACTERS_A_STEP: Final = 16
 # What has been read is kept, up to a file of this size and so much of all: the rest is read again
 # when it is asked for again.
-_KEPT_BYTES: Final = 4 * MIB
+_KEPT_BYTES: Final = 32 * MIB
 _ALL_KEPT_BYTES: Final = 128 * MIB
 
 
@@ -96,11 +97,13 @@ class Store(Protocol):
 class Package:
     """The entries by path, and their content. `unread` says why a file could not be read.
 
-    `steps` and `bytes_read` count the work of all who read in it, and end what would be too much.
+    `facts` knows its ELF files, `steps` and `bytes_read` count the work of all who read in it, and
+    end what would be too much.
     """
 
     store: Store
     entries: Mapping[str, Entry]
+    facts: ElfFacts = field(default_factory=ElfFacts)
     unread: dict[str, str] = field(default_factory=dict)
     steps: Steps = field(default_factory=Steps)
     bytes_read: Steps = field(default_factory=lambda: Steps(MAX_READ_BYTES))
@@ -180,9 +183,10 @@ class Package:
         return None
 
 
-def opened(store: Store) -> Package:
+def opened(store: Store, facts: ElfFacts | None = None) -> Package:
     """Return the package in a store. Raises AuditError."""
-    return Package(store, {entry.path: entry for entry in store.entries()})
+    entries = {entry.path: entry for entry in store.entries()}
+    return Package(store, entries, facts or ElfFacts())
 
 
 def kind_of(mode: int) -> Kind:

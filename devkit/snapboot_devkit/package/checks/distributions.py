@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
 
-from snapboot_devkit.host.protocol import KIB, MIB
+from snapboot_devkit.host.protocol import KIB
+from snapboot_devkit.package.contents.installed import MAX_RECORD_BYTES
 from snapboot_devkit.package.formats.limits import TooMuchWorkError
 from snapboot_devkit.package.formats.modules import NAME
 
@@ -33,8 +34,6 @@ _RUNTIME: Final = "the runtime"
 _ARCHIVE: Final = "the module archive"
 _INTERPRETERS: Final = (".snapboot/python/", "opt/.snapboot/python/")
 _FOLDERS: Final = ("__pycache__", ".snapboot")
-# The longest RECORD of the package index has some 3 MB.
-_MAX_RECORD_BYTES: Final = 16 * MIB
 _MAX_WHEEL_BYTES: Final = 16 * KIB
 # Of one distribution, each "Tag" multiplied out: `py2.py3-none-any` are two.
 _MAX_TAGS: Final = 1_024
@@ -125,7 +124,7 @@ def _recorded(package: Package, info: str, root: str) -> set[str]:
         return set()
     found = set()
     try:
-        for row in csv.reader(io.StringIO(package.text(record, _MAX_RECORD_BYTES), newline="")):
+        for row in csv.reader(io.StringIO(package.text(record, MAX_RECORD_BYTES), newline="")):
             package.steps.take()
             if row and (path := posixpath.normpath(root + row[0])) in package.entries:
                 found.add(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import calendar
 import contextlib
 import io
+import re
 import stat
 import struct
 import zipfile
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 DAMAGES: Final = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
 )  # fmt: skip
+# What makes a path another one than its text; all usual names are without.
+_ODD: Final = re.compile(r"//|/\.{1,2}(?:/|$)")
 _UNIX: Final = 3
 _ENCRYPTED: Final = 0x1
 _COMPRESSIONS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -189,11 +192,15 @@ def _refusal(info: zipfile.ZipInfo) -> str | None:
 def _leaves(info: zipfile.ZipInfo) -> bool:
     if len(info.filename) > _MAX_PATH:
         return True
+    if not _ODD.search(f"/{info.filename}"):
+        return info.filename.removesuffix("/").count("/") >= _MAX_DEPTH
     name = PurePosixPath(info.filename)
     return name.is_absolute() or ".." in name.parts or len(name.parts) > _MAX_DEPTH
 
 
 def _path(info: zipfile.ZipInfo) -> str:
+    if not _ODD.search(f"/{info.filename}"):
+        return info.filename.removesuffix("/")
     return str(PurePosixPath(info.filename))
 
 

@@ -7,12 +7,16 @@ import io
 import shutil
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.host.protocol import MIB
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 # In a package's `.dist-info`: the installer's name, and paths of this machine.
 _NOTES: Final = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 _PROGRAMS: Final = "bin"
+# The longest RECORD of the package index has some 3 MB.
+MAX_RECORD_BYTES: Final = 16 * MIB
 
 
 def normalise(folder: Path) -> None:
@@ -27,12 +31,19 @@ def normalise(folder: Path) -> None:
         for note in _NOTES:
             (record.parent / note).unlink(missing_ok=True)
         if (rows := recorded(record)) is not None:
-            record.write_text(_kept(rows, folder), "utf-8")
+            text = _kept(rows, folder)
+            record.unlink()  # and not written into: the file may be the installer's own
+            record.write_text(text, "utf-8")
 
 
 def recorded(record: Path) -> list[list[str]] | None:
-    """Return the rows of a RECORD, each a file's name and more; None if it cannot be read."""
+    """Return the rows of a RECORD, each a file's name and more; None if it cannot be read.
+
+    It is not read if it has more than MAX_RECORD_BYTES: then it is something else.
+    """
     try:
+        if not record.is_file() or record.stat().st_size > MAX_RECORD_BYTES:
+            return None
         with record.open(encoding="utf-8", newline="") as file:
             return [row for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError, csv.Error):

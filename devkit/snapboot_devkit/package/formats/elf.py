@@ -59,8 +59,19 @@ _HEADER_BYTES: Final = 64
 _SECTION_FIELDS: Final = ((40, 48), (60, 64))
 
 
+_FOLDER_TAGS: Final = ("DT_RUNPATH", "DT_RPATH")
+
+
 class ElfError(Exception):
     """The file is no ELF file, or a damaged one: replace it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A folder, or several, as an ELF file names them, and where in the file they stand."""
+
+    offset: int
+    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +165,15 @@ def debug_bytes_of(file: BinaryIO, name: str, steps: Steps | None = None) -> int
         return sum(one["sh_size"] for one in sections if one.name.startswith(_DEBUG_SECTIONS))
 
 
+def folders_of(file: BinaryIO, name: str, steps: Steps | None = None) -> list[Text]:
+    """Return the folders in which the ELF file in a seekable stream looks for its libraries.
+
+    Raises ElfError, which names the file.
+    """
+    with _reading(file, name, steps) as elf:
+        return _folders(elf)
+
+
 def loads_the_same(before: bytes, after: bytes) -> bool:
     """Tell whether two ELF files are one and the same once they are in memory.
 
@@ -222,6 +242,24 @@ def _read(elf: ELFFile) -> Needs:
         elif isinstance(segment, InterpSegment):
             interpreter = str(segment.get_interp_name())
     return Needs(_machine(elf), tuple(libraries), max(_glibc(elf), default=None), interpreter)
+
+
+def _folders(elf: ELFFile) -> list[Text]:
+    tags = [
+        tag
+        for segment in islice(elf.iter_segments(), _MAX_TABLES)
+        if isinstance(segment, DynamicSegment)
+        for tag in islice(segment.iter_tags(), _MAX_ENTRIES)
+    ]
+    table = next((tag.entry.d_ptr for tag in tags if tag.entry.d_tag == "DT_STRTAB"), None)
+    if table is None:
+        return []
+    start = next(iter(elf.address_offsets(table)))
+    named = [tag for tag in tags if tag.entry.d_tag in _FOLDER_TAGS]
+    return [
+        Text(start + tag.entry.d_val, _text(tag, tag.entry.d_tag[3:].lower()).encode())
+        for tag in named
+    ]
 
 
 def _text(tag: Any, name: str) -> str:

@@ -68,20 +68,31 @@ class Worker:
         """
         keys = self._keys(folder, place)
         kept = store.find(keys.values())
+        failed = {}
         for path, key in keys.items():
             if key in kept:
                 name, _, content = kept[key].partition(b"\0")
+                if not name:
+                    failed[path.relative_to(folder).as_posix()] = content.decode()
+                    continue
                 (path.parent / "__pycache__").mkdir(exist_ok=True)
                 (path.parent / "__pycache__" / name.decode()).write_bytes(content)
+        if self.hexversion is not None and len(kept) == len(set(keys.values())):
+            return failed
         arguments = ["compile", str(folder), "--as", place, "--keep"]
         answer = self._inside(arguments, {}, _COMPILING_S)
+        failed = dict(answer["failed"])
         made = {}
         for path, key in keys.items():
             compiled = path.parent / "__pycache__" / f"{path.stem}.{answer['tag']}.pyc"
-            if key not in kept and compiled.is_file():
+            if key in kept:
+                continue
+            if compiled.is_file():
                 made[key] = compiled.name.encode() + b"\0" + compiled.read_bytes()
+            elif why := failed.get(path.relative_to(folder).as_posix()):
+                made[key] = b"\0" + why.encode()
         store.keep(made, kept)
-        return dict(answer["failed"])
+        return failed
 
     def _keys(self, folder: Path, place: str) -> dict[Path, bytes]:
         """Return what stands for the bytecode of each source; nothing for an unknown release."""
@@ -89,7 +100,10 @@ class Worker:
             return {}
         release = self.hexversion.to_bytes(4, "big")
         sources = [
-            path for path in folder.rglob("*.py") if path.is_file() and not path.is_symlink()
+            Path(parent, name)
+            for parent, inner, names in os.walk(folder)
+            for name in names
+            if name.endswith(".py") and not Path(parent, name).is_symlink()
         ]
         return {
             path: digest(

@@ -8,13 +8,13 @@ import struct
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.store import NOTHING, Store, digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 # The oldest that a zip can tell.
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
@@ -36,52 +36,54 @@ def write(folder: Path, target: Path, store: Store = NOTHING) -> None:
 
     Raises OSError.
     """
-    entries = list(_entries(folder))
-    files = [path for _, path in entries if not path.is_symlink() and not path.is_dir()]
+    entries = sorted(_entries(os.fspath(folder), ""))
+    keys = {path: _key(path) for _, path, mode in entries if stat.S_ISREG(mode)}
+    kept = store.find(keys.values())
+    fresh = {key: path for path, key in keys.items() if key not in kept}
     with ThreadPoolExecutor(_THREADS) as pool:
-        keys = dict(zip(files, pool.map(_key, files), strict=True))
-        kept = store.find(keys.values())
-        fresh = {key: path for path, key in keys.items() if key not in kept}
         made = dict(zip(fresh, pool.map(_packed, fresh.values()), strict=True))
     store.keep({key: body for key, body in made.items() if len(body) <= _MAX_KEPT_BYTES}, kept)
     kept |= made
     with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
-        for name, path in entries:
+        for name, path, mode in entries:
             if path in keys:
-                _add_file(archive, name, path, kept[keys[path]])
-            elif path.is_symlink():
+                _add_file(archive, name, mode, kept[keys[path]])
+            elif stat.S_ISLNK(mode):
                 archive.writestr(_head(name, _LINK), os.readlink(path))  # noqa: PTH115 - as it is
             else:
                 archive.writestr(_head(f"{name}/", _FOLDER), b"")
 
 
-def _key(path: Path) -> bytes:
-    return digest(
-        b"deflate", bytes([_LEVEL]), zlib.ZLIB_RUNTIME_VERSION.encode(), path.read_bytes()
-    )
+def _key(path: str) -> bytes:
+    return digest(b"deflate", bytes([_LEVEL]), zlib.ZLIB_RUNTIME_VERSION.encode(), _content(path))
 
 
-def _packed(path: Path) -> bytes:
+def _content(path: str) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123 - of thousands, a Path each would be slow
+        return file.read()
+
+
+def _packed(path: str) -> bytes:
     """Return a file's check sum, its size and its content as `zipfile` would have compressed it."""
-    content = path.read_bytes()
+    content = _content(path)
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
     head = _PACKED.pack(zlib.crc32(content), len(content))
     return head + packer.compress(content) + packer.flush()
 
 
-def _entries(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield names and paths in the order of the names, whatever the file system's is."""
-    found = []
-    for parent, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            path = Path(parent, name)
-            found.append((path.relative_to(folder).as_posix(), path))
-    yield from sorted(found)
+def _entries(folder: str, prefix: str) -> Iterator[tuple[str, str, int]]:
+    """Yield the names, paths and modes of all that is below a folder."""
+    with os.scandir(folder) as found:
+        for entry in found:
+            name = f"{prefix}{entry.name}"
+            yield name, entry.path, entry.stat(follow_symlinks=False).st_mode
+            if entry.is_dir(follow_symlinks=False):
+                yield from _entries(entry.path, f"{name}/")
 
 
-def _add_file(archive: zipfile.ZipFile, name: str, path: Path, packed: bytes) -> None:
+def _add_file(archive: zipfile.ZipFile, name: str, mode: int, packed: bytes) -> None:
     """Add an entry whose content is compressed, as `ZipFile.open` does in the end."""
-    head = _head(name, _PROGRAM if path.stat().st_mode & stat.S_IXUSR else _FILE)
+    head = _head(name, _PROGRAM if mode & stat.S_IXUSR else _FILE)
     head.CRC, head.file_size = _PACKED.unpack_from(packed)
     head.compress_size = len(packed) - _PACKED.size
     file = archive.fp

@@ -155,7 +155,7 @@ class _Zips:
     def _lay_out_interpreter(self) -> None:
         self.work.tell(f"copying {self.given}")
         here = self.placement.interpreter
-        done = portable.copy(self.given, here, runs_here=self.runs_here)
+        done = portable.copy(self.given, here, runs_here=self.runs_here, facts=self.work.facts)
         self.work.warnings += [
             f"the interpreter has no {name!r} that works: {why}"
             for name, why in done.missing.items()

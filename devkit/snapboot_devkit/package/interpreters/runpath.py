@@ -5,36 +5,28 @@ What `chrpath` does: the text is replaced in its place, which a shorter one alwa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.dynamic import DynamicSegment
-from elftools.elf.elffile import ELFFile
-
+from snapboot_devkit.package.elf_facts import ElfFacts
 from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.formats.elf import ElfError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_TAGS: Final = ("DT_RUNPATH", "DT_RPATH")
+    from snapboot_devkit.package.formats.elf import Text
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A folder, or several, as an ELF file names them, and where in the file they stand."""
-
-    offset: int
-    content: bytes
-
-
-def relocate(path: Path, folder: str) -> None:
+def relocate(path: Path, folder: str, facts: ElfFacts | None = None) -> None:
     """Have an ELF file look for its libraries in `folder`, relative to its own, if anywhere.
 
-    A file that names no folder, or one relative already, stays as it is. Raises PackageError when
-    there is not enough room.
+    A file that names no folder, or one relative already, stays as it is; another is replaced, as it
+    may be one file with that of the interpreter that it is of. Raises PackageError when there is
+    not enough room.
     """
-    for text in texts(path):
+    content = path.read_bytes()
+    changed = bytearray(content)
+    for text in texts(path, content, facts or ElfFacts()):
         if b"$ORIGIN" in text.content:
             continue
         wanted = f"$ORIGIN/{folder}".encode()
@@ -44,34 +36,18 @@ def relocate(path: Path, folder: str) -> None:
                 f"no room for {wanted.decode()!r}; give an interpreter that can be moved, such as "
                 "one of `uv python install`"
             )
-        with path.open("r+b") as file:
-            file.seek(text.offset)
-            file.write(wanted.ljust(len(text.content), b"\0"))
+        end = text.offset + len(text.content)
+        changed[text.offset : end] = wanted.ljust(len(text.content), b"\0")
+    if changed != content:
+        mode = path.stat().st_mode
+        path.unlink()
+        path.write_bytes(changed)
+        path.chmod(mode)
 
 
-def texts(path: Path) -> list[Text]:
+def texts(path: Path, content: bytes, facts: ElfFacts) -> list[Text]:
     """Return the folders in which an ELF file looks for libraries. Raises PackageError."""
     try:
-        with path.open("rb") as file:
-            return _texts(ELFFile(file))
-    except ELFError as exc:
-        raise PackageError(f"cannot read {str(path)!r} as an ELF file: {exc}") from exc
-
-
-def _texts(elf: ELFFile) -> list[Text]:
-    tags = [
-        tag
-        for segment in elf.iter_segments()
-        if isinstance(segment, DynamicSegment)
-        for tag in segment.iter_tags()
-    ]
-    table = next((tag.entry.d_ptr for tag in tags if tag.entry.d_tag == "DT_STRTAB"), None)
-    if table is None:
-        return []
-    start = next(iter(elf.address_offsets(table)))
-    named = [tag for tag in tags if tag.entry.d_tag in _TAGS]
-    return [Text(start + tag.entry.d_val, _content(tag).encode()) for tag in named]
-
-
-def _content(tag: object) -> str:
-    return str(getattr(tag, "runpath", None) or getattr(tag, "rpath", ""))
+        return facts.folders(content, str(path))
+    except ElfError as exc:
+        raise PackageError(str(exc)) from exc
