@@ -1,7 +1,9 @@
 """Frozen dataclasses with slots, whose methods are written when they are first called.
 
 `dataclasses` writes and compiles six methods of each class, which takes half a millisecond. Of the
-host's many messages and records one run needs few.
+host's many messages and records one run needs few, and of these it makes many: a fifth of an
+invocation's time would go into the `object.__setattr__` of each field. Here a new object takes its
+fields as one of a class that is not frozen, and becomes one of its own class with the last of them.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 _LATER: Final = ("__repr__", "__eq__", "__hash__")
+_become: Final = object.__dict__["__class__"].__set__
 
 if TYPE_CHECKING:
     from dataclasses import dataclass as dataclass  # noqa: PLC0414 - the same, for type checkers
@@ -36,17 +39,13 @@ def _made(cls: type[Any]) -> type[Any]:
     kept = {name: value for name, value in own.items() if name not in names}
     made = type(cls.__name__, (), {**kept, "__slots__": names, "__match_args__": names})
 
-    def plain(**settings: bool) -> type[Any]:
-        written = type(cls.__name__, (), dict(own))
-        return dataclasses.dataclass(frozen=True, **settings)(written)
-
     def init(self: Any, *values: Any, **named: Any) -> None:
-        made.__init__ = plain(repr=False, eq=False).__init__  # type: ignore[misc]
+        made.__init__ = _init(made, names, own)  # type: ignore[misc]
         made.__init__(self, *values, **named)  # type: ignore[misc]
 
     def later(name: str) -> Any:
         def method(self: Any, *others: Any) -> Any:
-            done = plain()
+            done = _written(cls.__name__, own)
             for each in _LATER:
                 if each not in own:
                     setattr(made, each, getattr(done, each))
@@ -59,8 +58,40 @@ def _made(cls: type[Any]) -> type[Any]:
         if name not in own:
             setattr(made, name, later(name))
     made.__setattr__ = made.__delattr__ = _refuse_change  # type: ignore[assignment,method-assign]
-    made.__dataclass_fields__ = _Fields(made, plain)  # type: ignore[attr-defined]
+    made.__dataclass_fields__ = _Fields(made, own)  # type: ignore[attr-defined]
     return made
+
+
+def _init(made: type[Any], names: tuple[str, ...], own: dict[str, Any]) -> Any:
+    """Write the method that sets the fields of a new object."""
+    known = {"_become": _become, "_made": made, "_open": type("_Open", (), {"__slots__": names})}
+    parameters, keywords, lines = [], [], []
+    for name in names:
+        default, value, is_keyword = own.get(name, dataclasses.MISSING), name, False
+        if isinstance(default, dataclasses.Field):
+            is_keyword = default.kw_only is True
+            if default.default_factory is not dataclasses.MISSING:
+                known[f"_make_{name}"] = default.default_factory
+                value, default = f"_make_{name}() if {name} is None else {name}", None
+            else:
+                default = default.default
+        known[f"_default_{name}"] = default
+        ending = "" if default is dataclasses.MISSING else f"=_default_{name}"
+        (keywords if is_keyword else parameters).append(f"{name}{ending}")
+        lines.append(f"self.{name} = {value}")
+    signature = ", ".join(["self", *parameters, *(["*", *keywords] if keywords else [])])
+    last = ["self.__post_init__()"] if "__post_init__" in own else []
+    body = ["_become(self, _open)", *lines, "self.__class__ = _made", *last]
+    source = f"def __init__({signature}):\n" + "".join(f"    {line}\n" for line in body)
+    exec(source, known)  # noqa: S102 - of the class's own names, as `dataclasses` does it
+    known["__init__"].__qualname__ = f"{made.__name__}.__init__"
+    return known["__init__"]
+
+
+def _written(name: str, own: dict[str, Any], **settings: bool) -> type[Any]:
+    """Return the class as `dataclasses` makes it."""
+    written = type(name, (), dict(own))
+    return dataclasses.dataclass(frozen=True, **settings)(written)
 
 
 def _refuse_change(self: object, name: str, value: object = None) -> NoReturn:
@@ -71,11 +102,12 @@ def _refuse_change(self: object, name: str, value: object = None) -> NoReturn:
 class _Fields:
     """What `fields` and `replace` read of a class, found out when they do."""
 
-    def __init__(self, made: type[Any], plain: Any) -> None:
+    def __init__(self, made: type[Any], own: dict[str, Any]) -> None:
         self._made = made
-        self._plain = plain
+        self._own = own
 
     def __get__(self, instance: object, owner: type[Any]) -> Any:
-        found = self._plain(repr=False, eq=False).__dataclass_fields__
+        written = _written(self._made.__name__, self._own, repr=False, eq=False)
+        found = written.__dataclass_fields__
         self._made.__dataclass_fields__ = found
         return found
