@@ -65,7 +65,9 @@ def _made(cls: type[Any]) -> type[Any]:
 def _init(made: type[Any], names: tuple[str, ...], own: dict[str, Any]) -> Any:
     """Write the method that sets the fields of a new object."""
     known = {"_become": _become, "_made": made, "_open": type("_Open", (), {"__slots__": names})}
-    parameters, keywords, lines = [], [], []
+    parameters: list[str] = []
+    keywords: list[str] = []
+    lines: list[str] = []
     for name in names:
         default, value, is_keyword = own.get(name, dataclasses.MISSING), name, False
         if isinstance(default, dataclasses.Field):

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,9 @@ if all(os.fork() for _ in range(4)):
 
     async def scenario(stage):
         pid = await stage.child(program)
-        while memory.peak_kib(pid) < 4 * shared * 1024:
-            pass
+        with closing(memory.Peak(pid)) as peak:
+            while peak.kib() < 4 * shared * 1024:
+                pass
         return memory.exceeds([pid], 100 * 1024), memory.exceeds([pid], shared * 1024)
 
     assert played(scenario) == (False, True)

@@ -90,6 +90,9 @@ class FunctionConfig:
     log_level: str | None = None
     system_log_level: str | None = None
 
+    # How callers know the function; asked for with every invocation.
+    identity: Identity = field(init=False, repr=False, compare=False)
+
     def __post_init__(self) -> None:
         """Settle what follows from other settings, and check all that the platform would check."""
         set_once = partial(object.__setattr__, self)
@@ -106,6 +109,8 @@ class FunctionConfig:
             set_once("log_format", "JSON")
         if self.initialization in quotas.PROVISIONED:
             set_once("provisioned", self.provisioned or 1)
+        region = self.variables.get("AWS_REGION") or self.image_env.get("AWS_REGION")
+        set_once("identity", Identity(self.name, region=region or "us-east-1"))
         quotas.check_name(self.name)
         quotas.check_code(self.task_root, self.layers)
         quotas.check_limits(self.timeout_s, self.memory_mb)
@@ -114,12 +119,6 @@ class FunctionConfig:
         quotas.check_managed(self)
         quotas.check_logging(self.log_format, self.log_level, self.system_log_level)
         _ = self.command
-
-    @property
-    def identity(self) -> Identity:
-        """How callers know the function."""
-        region = self.variables.get("AWS_REGION") or self.image_env.get("AWS_REGION")
-        return Identity(self.name, region=region or "us-east-1")
 
     @property
     def variables(self) -> dict[str, str]:

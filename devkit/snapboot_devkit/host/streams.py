@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import stat
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
@@ -82,9 +83,11 @@ def _settle(written: asyncio.Future[None], failure: OSError | None) -> None:
 
 
 class LogWriter:
-    """Writes a log in a thread of its own, so that the host never waits for the log's reader.
+    """Writes a log without letting the host wait for its reader.
 
-    What a slow reader misses is told in its place; once the reader has gone the rest is dropped.
+    What one turn of the event loop brings is written at its end, by one call. What a pipe does not
+    take at once is left to a thread, and so is everything when no loop runs, or at a terminal. What
+    a slow reader misses is told in its place; once the reader has gone the rest is dropped.
     """
 
     def __init__(self, fd: int) -> None:
@@ -92,13 +95,18 @@ class LogWriter:
         self.broken = False
         self._fd = fd
         self._act: Callable[[], object] = bool
-        self._changed = threading.Condition()
+        self._poll = _poll(fd)
+        # Guards what follows, which the thread uses, too.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._waiting: list[bytes] = []
         self._size = 0
         self._dropped = 0
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
-        self._thread.start()
+        self._planned = False
+        self._thread: threading.Thread | None = None
+        # While the thread has something to write nobody else writes.
+        self._thread_writes = False
 
     def __repr__(self) -> str:
         return f"<LogWriter {'broken' if self.broken else f'{self._size} bytes waiting'}>"
@@ -107,43 +115,115 @@ class LogWriter:
         """Take text to write, and return at once."""
         content = text.encode("utf-8", "replace")
         size = len(content) + _LINE_OVERHEAD_BYTES
-        with self._changed:
+        with self._lock:
             if self._dropped or self._size + size > _MAX_WAITING_BYTES:
                 self._dropped += 1
             elif not self.broken:
                 self._waiting.append(content)
                 self._size += size
-                self._changed.notify()
+                if not (self._planned or self._thread_writes):
+                    self._plan()
 
     def on_broken(self, act: Callable[[], object]) -> None:
-        """Call `act`, in the writing thread, when the descriptor turns out to be broken."""
+        """Call `act`, in any thread, when the descriptor turns out to be broken."""
         self._act = act
 
     def close(self, wait_s: float | None = None) -> None:
         """Wait until all is written, but no longer than `wait_s` seconds."""
-        with self._changed:
+        with self._lock:
             self._closed = True
+            if self._waiting:
+                self._hand_over()
             self._changed.notify()
-        self._thread.join(wait_s)
+        if self._thread is not None:
+            self._thread.join(wait_s)
+
+    def _plan(self) -> None:
+        """See to it that what waits is written soon."""
+        import asyncio  # noqa: PLC0415 - not for a command that has no loop
+
+        try:
+            loop = asyncio.get_running_loop() if self._poll else None
+        except RuntimeError:
+            loop = None
+        if loop is None:
+            self._hand_over()
+        else:
+            self._planned = True
+            loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Write what can be written now; the rest is the thread's."""
+        with self._lock:
+            self._planned = False
+            if self._thread_writes or not self._waiting:
+                return
+            rest = memoryview(self._take())
+        try:
+            while rest and self._poll and self._poll():
+                rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._break()
+            return
+        if rest:
+            with self._lock:
+                self._waiting.insert(0, bytes(rest))
+                self._size += len(rest)
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Have the thread write what waits."""
+        self._thread_writes = True
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
+            self._thread.start()
+        self._changed.notify()
 
     def _run(self) -> None:
         try:
             while content := self._next():
                 write_all(self._fd, content)
         except OSError:
-            with self._changed:
-                self.broken = True
-                self._waiting.clear()
-            with contextlib.suppress(RuntimeError):  # a loop that has ended meanwhile
-                self._act()
+            self._break()
 
     def _next(self) -> bytes:
-        """Return what waits, or nothing at the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed)
-            content = b"".join(self._waiting)
-            if self._dropped:
-                content += b"snapboot: %d lines dropped, as nobody read the log\n" % self._dropped
+        """Return what waits for the thread, or nothing at the end."""
+        with self._lock:
+            self._thread_writes = bool(self._waiting)
+            self._changed.wait_for(lambda: self._thread_writes or self._closed)
+            return self._take()
+
+    def _take(self) -> bytes:
+        content = b"".join(self._waiting)
+        if self._dropped:
+            content += b"snapboot: %d lines dropped, as nobody read the log\n" % self._dropped
+        self._waiting.clear()
+        self._size = self._dropped = 0
+        return content
+
+    def _break(self) -> None:
+        with self._lock:
+            self.broken = True
             self._waiting.clear()
-            self._size = self._dropped = 0
-            return content
+        with contextlib.suppress(RuntimeError):  # a loop that has ended meanwhile
+            self._act()
+
+
+def _poll(fd: int) -> Callable[[], object] | None:
+    """Return what tells whether some bytes can be written without a wait; None if nothing can.
+
+    A pipe that is ready takes as much as it writes at one go (pipe(7)), a file takes everything.
+    """
+    try:
+        kind = os.fstat(fd).st_mode
+    except OSError:
+        return None
+    if stat.S_ISREG(kind):
+        return lambda: True
+    if not stat.S_ISFIFO(kind):
+        return None
+    poll = select.poll()
+    poll.register(fd, select.POLLOUT)
+    return lambda: poll.poll(0)

@@ -1,13 +1,11 @@
 """The HTTP side of one environment: the APIs that its runtime and its extensions call.
 
-Requests become messages for the lifecycle; its replies find their way back by the number that
-every call gets here. What the requests mean is the business of `routes`.
+Requests become messages for the lifecycle, each with the `Call` that its reply comes back to. What
+the requests mean is the business of `routes`.
 """
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from weakref import WeakSet
 
@@ -38,12 +36,20 @@ class Owner(Protocol):
         """Take a call; the answer is given by `EnvironmentApi.reply`."""
 
 
-@dataclass(slots=True)
-class _Call:
-    number: int
-    route: _Route
-    exchange: Exchange
-    relay: Relay | None = None
+class Call:
+    """One request to the APIs; `relay` takes the body of one that is a stream."""
+
+    __slots__ = ("exchange", "relay", "route")
+
+    def __init__(self, route: _Route, exchange: Exchange) -> None:
+        """Stand for a request, which is open as long as its exchange knows the call."""
+        self.route = route
+        self.exchange = exchange
+        self.relay: Relay | None = None
+        exchange.note = self
+
+    def __repr__(self) -> str:
+        return f"<Call {self.route.value} {self.exchange!r}>"
 
 
 class EnvironmentApi:
@@ -63,14 +69,11 @@ class EnvironmentApi:
         self._facts = _facts(config)
         self._snapstart = config.initialization is InitializationType.SNAP_START
         self._managed = config.initialization is InitializationType.MANAGED_INSTANCES
-        self._numbers = itertools.count(1)
-        self._by_number: dict[int, _Call] = {}
-        self._by_exchange: dict[Exchange, _Call] = {}
         self._of_runtime: WeakSet[Connection] = WeakSet()
         self._server: Server
 
     def __repr__(self) -> str:
-        return f"<EnvironmentApi {self.address}, {len(self._by_number)} calls open>"
+        return f"<EnvironmentApi {self.address}>"
 
     @property
     def address(self) -> str:
@@ -90,75 +93,67 @@ class EnvironmentApi:
         for connection in tuple(self._of_runtime):
             connection.close()
 
-    def exchange(self, number: int) -> Exchange:
-        """Return the exchange of an open call."""
-        return self._by_number[number].exchange
-
-    def relay(self, number: int, relay: Relay) -> None:
-        """Let a relay take the body of a call."""
-        self._by_number[number].relay = relay
-
-    def reply(self, number: int, content: effects.Content) -> None:
+    def reply(self, call: Call, content: effects.Content) -> None:
         """Answer a call, if its caller still waits."""
-        call = self._forget(number)
-        if call is not None:
+        if call.exchange.note is call:
+            call.exchange.note = None
             call.exchange.answer(self._render(call.route, content))
 
     # ---- the server's service ----------------------------------------------------------------
 
     def opened(self, exchange: Exchange) -> None:
         """Take a call whose head has arrived."""
-        route = (
-            _foreign(exchange.head)
-            or services.page(exchange.head, self.services)
-            or self._route(exchange.head)
-        )
+        route = _foreign(exchange.head) or self._route(exchange.head)
         if isinstance(route, Response):
             exchange.answer(route)
             return
-        call = _Call(next(self._numbers), route, exchange)
-        self._by_number[call.number] = self._by_exchange[exchange] = call
+        call = Call(route, exchange)
         if isinstance(route, runtime.Route):
             self._of_runtime.add(exchange.connection)
-            self._tell(runtime.opening(route, call.number, exchange.head))
+            begun = runtime.opening(route, call, exchange.head)
+            if begun is not None:
+                self._owner.called(begun)
 
     def closed(self, exchange: Exchange, body: Body) -> None:
         """Take a call that is whole."""
-        call = self._by_exchange[exchange]
+        call: Call = exchange.note
         if call.relay is not None:
-            body = replace(body, content=call.relay.collected, size=call.relay.size)
+            body = Body(call.relay.collected, call.relay.size, body.trailers)
         outcome = self._closing(call, exchange.head, body)
         if isinstance(outcome, Response):
-            self._forget(call.number)
+            exchange.note = None
             exchange.answer(outcome)
         else:
-            self._tell(outcome)
+            self._owner.called(outcome)
 
     def dropped(self, exchange: Exchange) -> None:
         """Take note of a call that broke off."""
-        call = self._by_exchange.get(exchange)
+        call: Call | None = exchange.note
         if call is not None:
             # Before the call is forgotten: one that broke off half-way can still be answered.
-            self._tell(msg.CallDropped(call.number))
-            self._forget(call.number)
+            self._owner.called(msg.CallDropped(call))
+            exchange.note = None
 
     # ---- the routes --------------------------------------------------------------------------
 
     def _route(self, head: Head) -> _Route | Response:
+        if head.path.startswith(protocol.RUNTIME_INVOCATION):
+            return runtime.route(head, snapstart=self._snapstart)
         if head.path.startswith(protocol.EXTENSIONS):
             return extensions.route(head)
         if head.path.startswith((protocol.TELEMETRY_PATH, protocol.LOGS_PATH)):
             return telemetry.route(head)
-        return runtime.route(head, snapstart=self._snapstart)
+        page = services.page(head, self.services)
+        return page or runtime.route(head, snapstart=self._snapstart)
 
-    def _closing(self, call: _Call, head: Head, body: Body) -> msg.Message | Response:
+    def _closing(self, call: Call, head: Head, body: Body) -> msg.Message | Response:
         match call.route:
             case extensions.Route():
-                return extensions.closing(call.route, call.number, head, body)
+                return extensions.closing(call.route, call, head, body)
             case telemetry.Route():
-                return telemetry.closing(call.route, call.number, head, body, managed=self._managed)
+                return telemetry.closing(call.route, call, head, body, managed=self._managed)
             case runtime.Route():
-                return runtime.closing(call.route, call.number, head, body)
+                return runtime.closing(call.route, call, head, body)
 
     def _render(self, route: _Route, content: effects.Content) -> Response:
         match route:
@@ -168,16 +163,6 @@ class EnvironmentApi:
                 return telemetry.render(content)
             case runtime.Route():
                 return runtime.render(content)
-
-    def _tell(self, message: msg.Message | None) -> None:
-        if message is not None:
-            self._owner.called(message)
-
-    def _forget(self, number: int) -> _Call | None:
-        call = self._by_number.pop(number, None)
-        if call is not None:
-            del self._by_exchange[call.exchange]
-        return call
 
 
 def _facts(config: FunctionConfig) -> extensions.Facts:

@@ -25,7 +25,7 @@ class Clock:
 
     def now(self) -> Instant:
         """Return this moment."""
-        real = self._stopped_at if self._stopped_at is not None else time.monotonic()
+        real = time.monotonic() if self._stopped_at is None else self._stopped_at
         return Instant(real - self._lag_s, time.time())
 
     def real(self, deadline: float) -> float:

@@ -6,22 +6,23 @@ Its processes, the APIs that they call, its log and the timer of its deadline be
 from __future__ import annotations
 
 import asyncio
-import itertools
+import math
 import shutil
 import time
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, cast
+from typing import TYPE_CHECKING, ClassVar, Final, get_args
 from uuid import uuid4
 
 from snapboot_devkit.host.errors import HostError
 from snapboot_devkit.host.execution import packaged
-from snapboot_devkit.host.execution.api import EnvironmentApi
+from snapboot_devkit.host.execution.api import Call, EnvironmentApi
 from snapboot_devkit.host.execution.clock import Clock
 from snapboot_devkit.host.execution.frost import Frost
 from snapboot_devkit.host.execution.relay import Relay
 from snapboot_devkit.host.http.refusal_line import refusal_line
+from snapboot_devkit.host.identity import new_id
 from snapboot_devkit.host.lifecycle import effects, records, terms
 from snapboot_devkit.host.lifecycle import messages as msg
 from snapboot_devkit.host.lifecycle.core import Environment
@@ -71,6 +72,21 @@ _FREE: Final = frozenset(
 _ENDING: Final = frozenset({EnvironmentState.STOPPING, EnvironmentState.DEAD})
 
 
+@dataclass(slots=True, eq=False)
+class _Work:
+    """An invocation that is not over: who waits for it, and what passes a stream on."""
+
+    caller: Caller
+    answered: bool = False
+    relay: Relay | None = None
+
+    def end_stream(self) -> None:
+        """Pass nothing on any more."""
+        if self.relay is not None:
+            self.relay.cut()
+            self.relay = None
+
+
 class LocalEnvironment:
     """An execution environment on this machine."""
 
@@ -96,7 +112,7 @@ class LocalEnvironment:
         self._extensions = {one.name: one for one in self._code.extensions}
         kind = ManagedEnvironment if self._managed else Environment
         rules = replace(config.rules, extensions=tuple(self._extensions))
-        self._core = kind(rules, lambda: str(uuid4()))
+        self._core = kind(rules, new_id)
         self._clock = Clock()
         facts = _facts(config, self.log_stream)
         self._telemetry = Telemetry(facts)
@@ -106,12 +122,9 @@ class LocalEnvironment:
         self._sandbox: Sandbox
         self._worker_logs: LogSocket | None = None
         self._frost: Frost | None = None
-        self._numbers = itertools.count(1)
-        self._callers: dict[int, Caller] = {}
-        self._answered: set[int] = set()
-        self._relays: dict[int, Relay] = {}
+        self._works: set[_Work] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at: float | None = None
+        self._timer_at = math.inf
         self._last_telemetry: asyncio.Task[bool] | None = None
         self._dead = asyncio.Event()
 
@@ -126,15 +139,15 @@ class LocalEnvironment:
     @property
     def idle(self) -> bool:
         """Whether no invocation is at work, or waits."""
-        return not self._callers
+        return not self._works
 
     @property
     def settling(self) -> bool:
         """Whether the environment will be free in a moment, its callers having their answers."""
         if isinstance(self._core, ManagedEnvironment):
             return self._core.settling
-        ending = bool(self._callers) or self.state is EnvironmentState.RESETTING
-        return ending and self._callers.keys() == self._answered
+        ending = bool(self._works) or self.state is EnvironmentState.RESETTING
+        return ending and all(work.answered for work in self._works)
 
     @property
     def capacity_left(self) -> int:
@@ -205,9 +218,9 @@ class LocalEnvironment:
 
     def invoke(self, invocation: Invocation, caller: Caller) -> None:
         """Handle an event when its turn has come."""
-        number = next(self._numbers)
-        self._callers[number] = caller
-        self._feed(msg.InvokeRequested(number, invocation))
+        work = _Work(caller)
+        self._works.add(work)
+        self._feed(msg.InvokeRequested(work, invocation))
 
     def pause_clock(self) -> None:
         """Let no deadline come nearer: somebody is debugging."""
@@ -227,6 +240,8 @@ class LocalEnvironment:
             # What is still owed can only be taken while the extensions live.
             self._last_telemetry = asyncio.create_task(self._telemetry.flush(_LAST_TELEMETRY_S))
         await self._dead.wait()
+        if self._timer is not None:
+            self._timer.cancel()
         if self._last_telemetry:
             self._last_telemetry.cancel()
             await asyncio.wait([self._last_telemetry])
@@ -280,11 +295,14 @@ class LocalEnvironment:
         self._changed()
 
     def _perform(self, effect: effects.Effect) -> None:
-        act = self._ACTS.get(type(effect))
-        if act is None:
-            self._journal.record(cast("records.Record", effect))
-        else:
-            act(self, effect)
+        try:
+            act = self._ACTS[type(effect)]
+        except KeyError:
+            raise TypeError(f"{effect!r} is an effect that no one performs; add it here") from None
+        act(self, effect)
+
+    def _record(self, record: records.Record) -> None:
+        self._journal.record(record)
 
     def _reply(self, reply: effects.Reply) -> None:
         self._api.reply(reply.call, reply.content)
@@ -293,36 +311,34 @@ class LocalEnvironment:
         self._telemetry.subscribe(wanted.extension, wanted.subscription)
 
     def _begin_stream(self, begun: effects.BeginStream) -> None:
-        sink = self._callers[begun.caller].sink
+        work: _Work = begun.caller
+        call: Call = begun.call
+        sink = work.caller.sink
         if sink is not None:
             sink.begin(begun.content_type)
 
         def overrun(limit: int) -> None:
-            self._feed(msg.StreamOverrun(begun.call, limit))
+            self._feed(msg.StreamOverrun(call, limit))
 
-        exchange = self._api.exchange(begun.call)
-        relay = Relay(exchange, sink, overrun, self._config.bandwidth)
-        self._relays[begun.caller] = relay
-        self._api.relay(begun.call, relay)
+        relay = Relay(call.exchange, sink, overrun, self._config.bandwidth)
+        work.relay = call.relay = relay
 
     def _refuse(self, refusal: effects.Refuse) -> None:
-        self._end_stream(refusal.caller)
-        self._answered.discard(refusal.caller)
-        self._callers.pop(refusal.caller).refused(refusal.failure)
+        work: _Work = refusal.caller
+        work.end_stream()
+        self._works.remove(work)
+        work.caller.refused(refusal.failure)
 
     def _answer(self, answer: effects.Answer) -> None:
-        self._end_stream(answer.caller)
-        self._answered.add(answer.caller)
-        self._callers[answer.caller].answered(answer.result)
+        work: _Work = answer.caller
+        work.end_stream()
+        work.answered = True
+        work.caller.answered(answer.result)
 
     def _memory_used_mb(self) -> int | None:
         """Return the peak; on Lambda nothing gets beyond the memory size."""
         peak_mb = self._sandbox.peak_mb()
         return None if peak_mb is None else min(peak_mb, self._config.memory_mb)
-
-    def _end_stream(self, caller: int) -> None:
-        if relay := self._relays.pop(caller, None):
-            relay.cut()
 
     def _begin_init(self, begun: records.InitStart) -> None:
         self._sandbox.unthrottle()
@@ -341,8 +357,9 @@ class LocalEnvironment:
             max_memory_used_mb=self._memory_used_mb(),
         )
         self._journal.record(whole)
-        self._answered.discard(report.caller)
-        self._callers.pop(report.caller).finished(whole, self._journal.take())
+        work: _Work = report.caller
+        self._works.remove(work)
+        work.caller.finished(whole, self._journal.take())
 
     # ---- processes ---------------------------------------------------------------------------
 
@@ -412,25 +429,30 @@ class LocalEnvironment:
     # ---- time --------------------------------------------------------------------------------
 
     def _set_timer(self) -> None:
-        """Let the timer ring at the lifecycle's deadline; one that rings too early is no harm."""
+        """See to it that the timer rings at the lifecycle's deadline.
+
+        One for a later time is made sooner; one for an earlier time runs on, and sets the next.
+        """
         deadline = None if self._clock.stopped else self._core.deadline
-        if deadline == self._timer_at:
-            return
-        self._timer_at = deadline
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if deadline is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(self._clock.real(deadline), self._ring)
+        if deadline is not None and (at := self._clock.real(deadline)) < self._timer_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = asyncio.get_running_loop().call_at(at, self._ring)
+            self._timer_at = at
 
     def _ring(self) -> None:
-        self._timer_at = self._timer = None
-        self._flush()
-        self._feed(msg.TimePassed())
+        self._timer = None
+        self._timer_at = math.inf
+        deadline = None if self._clock.stopped else self._core.deadline
+        if deadline is not None and self._clock.real(deadline) <= time.monotonic():
+            self._flush()
+            self._feed(msg.TimePassed())
+        else:
+            self._set_timer()
 
-    # What is missing here is a record, which is written down and no more.
     _ACTS: ClassVar[Mapping[type, Callable[..., None]]] = {
+        # Most records are written down and no more.
+        **dict.fromkeys(get_args(records.Record), _record),
         effects.Reply: _reply,
         effects.BeginStream: _begin_stream,
         effects.Answer: _answer,

@@ -7,6 +7,7 @@ and waking the processes each time, and on Lambda, too, the freeze takes a while
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class Frost:
         """Stop `processes`, and with them the delivery of `telemetry`, whose takers they are."""
         self._processes = processes
         self._telemetry = telemetry
-        self._coming: asyncio.TimerHandle | None = None
+        # The timer runs on while invocations follow on each other; only its ring looks at `due`.
+        self._due: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._frozen = False
 
     def __repr__(self) -> str:
@@ -40,22 +43,30 @@ class Frost:
 
     def set_in(self) -> None:
         """Freeze soon, unless somebody comes."""
-        if self._coming is None and not self._frozen:
-            loop = asyncio.get_running_loop()
-            self._coming = loop.call_later(FREEZE_AFTER_S, self._freeze)
+        if self._due is None and not self._frozen:
+            self._due = time.monotonic() + FREEZE_AFTER_S
+            if self._timer is None:
+                self._set_timer(self._due)
 
     def lift(self) -> None:
         """Thaw at once."""
-        if self._coming is not None:
-            self._coming.cancel()
-            self._coming = None
+        self._due = None
         if self._frozen:
             self._frozen = False
             self._processes.thaw()
             self._telemetry.resume()
 
-    def _freeze(self) -> None:
-        self._coming = None
+    def _set_timer(self, due: float) -> None:
+        self._timer = asyncio.get_running_loop().call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._due is None:
+            return
+        if self._due > time.monotonic():
+            self._set_timer(self._due)
+            return
+        self._due = None
         self._frozen = True
         self._telemetry.pause()
         self._processes.freeze()

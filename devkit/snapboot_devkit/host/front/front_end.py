@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from snapboot_devkit.host.front.clients import Client, StreamClient, UrlClient
 from snapboot_devkit.host.routes import function_url
 from snapboot_devkit.host.routes import invoke as invoke_routes
-from snapboot_devkit.host.routes.invoke import InvocationType, InvokeCall
+from snapboot_devkit.host.routes.invoke import InvocationType, InvokeCall, InvokeTarget
 from snapboot_devkit.host.routes.refusals import RefusedError, render_failure
 from snapboot_devkit.host.scaling.events import QUEUE_IS_FULL
 
@@ -58,20 +58,23 @@ class FrontEnd:
         """Answer at once what is for no function."""
         head = exchange.head
         answer = self._gate.refusal(head)
-        if answer is None and function_url.target(head):
-            answer = function_url.page(head)
-        elif answer is None:
-            answer = invoke_routes.page(head, self._host.health)
+        if answer is None:
+            exchange.note = asked = function_url.target(head) or invoke_routes.target(head)
+            if isinstance(asked, function_url.UrlTarget):
+                answer = function_url.page(head)
+            else:
+                answer = invoke_routes.page(head, asked, self._host.health)
         if answer is not None:
             exchange.answer(answer)
 
     def closed(self, exchange: Exchange, body: Body) -> None:
         """Take an invocation that is whole."""
         try:
-            if asked := function_url.target(exchange.head):
-                self._visit(exchange, body, asked)
-            else:
-                self._call(exchange, body)
+            match exchange.note:
+                case function_url.UrlTarget() as asked:
+                    self._visit(exchange, body, asked)
+                case invoke_routes.InvokeTarget() as asked:
+                    self._call(exchange, body, asked)
         except RefusedError as exc:
             exchange.answer(render_failure(exc.failure))
 
@@ -85,19 +88,19 @@ class FrontEnd:
         caller = UrlClient(exchange, invocation, streamed=function.stream_url)
         self._host.dispatch(function.name, invocation, caller)
 
-    def _call(self, exchange: Exchange, body: Body) -> None:
-        call = invoke_routes.parse(exchange.head, body, self._host.functions, self._tracing)
+    def _call(self, exchange: Exchange, body: Body, asked: InvokeTarget) -> None:
+        call = invoke_routes.parse(asked, exchange.head, body, self._host.functions, self._tracing)
         match call.kind:
             case InvocationType.REQUEST_RESPONSE:
                 self._invoke(exchange, call)
             case InvocationType.EVENT:
-                taken = self._host.post(call.function, call.invocation)
+                taken = self._host.post(call.identity.name, call.invocation)
                 refusal = None if taken else render_failure(QUEUE_IS_FULL)
                 exchange.answer(refusal or invoke_routes.render_taken(call))
             case InvocationType.DRY_RUN:
                 exchange.answer(invoke_routes.render_taken(call))
 
     def _invoke(self, exchange: Exchange, call: InvokeCall) -> None:
-        version = self._host.functions[call.function].identity.version
         kind = StreamClient if call.streamed else Client
-        self._host.dispatch(call.function, call.invocation, kind(exchange, call, version))
+        caller = kind(exchange, call, call.identity.version)
+        self._host.dispatch(call.identity.name, call.invocation, caller)

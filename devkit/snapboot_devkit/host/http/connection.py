@@ -11,7 +11,7 @@ import math
 import socket
 import struct
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from snapboot_devkit.host.http import heads, site
 from snapboot_devkit.host.http.exchange import Body, Head, Response, error_response
@@ -71,12 +71,14 @@ class Service(Protocol):
 class Exchange:
     """One request, which carries its answer: a whole response, or a stream of it."""
 
-    __slots__ = ("_connection", "head", "response", "stream", "taker")
+    __slots__ = ("_connection", "head", "note", "response", "stream", "taker")
 
     def __init__(self, connection: Connection, head: Head) -> None:
         """Stand for the request that `head` begins."""
         self._connection = connection
         self.head = head
+        # What the service keeps with it.
+        self.note: Any = None
         self.response: Response | None = None
         self.stream: ResponseStream | None = None
         self.taker: Callable[[bytes], None] | None = None

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.host.lifecycle.attempt import Attempt
     from snapboot_devkit.host.lifecycle.runtime import Runtime
+    from snapboot_devkit.host.lifecycle.terms import CallToken
 
 
 class Answers:
@@ -82,7 +83,7 @@ class Answers:
             self._fail(attempt, failures.stream_too_large(message.limit))
             self._reply(message.call, failures.PAYLOAD_TOO_LARGE)
 
-    def break_off(self, call: int, attempt: Attempt | None, now: terms.Instant) -> None:
+    def break_off(self, call: CallToken, attempt: Attempt | None, now: terms.Instant) -> None:
         """Take note of a connection that ended, perhaps within an answer."""
         self._runtime.drop(call)
         if self._runtime.end_answer(call) and attempt is not None:
@@ -111,7 +112,7 @@ class Answers:
     def _fail(self, attempt: Attempt, failure: failures.Failure) -> None:
         self._ask(attempt.answer_failure(failure))
 
-    def _reply(self, call: int, content: effects.Content) -> None:
+    def _reply(self, call: CallToken, content: effects.Content) -> None:
         self._ask(effects.Reply(call, content))
 
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.lifecycle import effects, records
-from snapboot_devkit.host.lifecycle.terms import Status
+from snapboot_devkit.host.lifecycle.terms import (
+    CallerToken,
+    Status,
+)
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.lifecycle.failures import Failure
@@ -20,7 +23,7 @@ _MS: Final = 1000.0
 class Attempt:
     """An invocation under work. `first` and `last` are the moments of its response's bytes."""
 
-    caller: int
+    caller: CallerToken
     delivery: Delivery
     began: Instant
     answered: bool = False

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from snapboot_devkit.host.lifecycle.rules import Rules
+    from snapboot_devkit.host.lifecycle.terms import CallToken
 
 # A runtime that has posted its last error is expected to leave by itself; it is given this long.
 LEAVE_S: Final = 0.5
@@ -453,7 +454,7 @@ class Environment:
     def _ask(self, effect: effects.Effect) -> None:
         self._effects.append(effect)
 
-    def _reply(self, call: int, content: effects.Content) -> None:
+    def _reply(self, call: CallToken, content: effects.Content) -> None:
         self._ask(effects.Reply(call, content))
 
     _REACTIONS: ClassVar[Mapping[type, Callable[..., None]]] = {

@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 from snapboot_devkit.host.lifecycle.records import Record
 from snapboot_devkit.host.lifecycle.terms import (
+    CallerToken,
+    CallToken,
     Delivery,
     FunctionResult,
     ServiceFailure,
@@ -101,7 +103,7 @@ Content: TypeAlias = (
 class Reply:
     """Answer a call."""
 
-    call: int
+    call: CallToken
     content: Content
 
 
@@ -109,8 +111,8 @@ class Reply:
 class BeginStream:
     """Tell the caller that a response begins, whose pieces come by `call`."""
 
-    caller: int
-    call: int
+    caller: CallerToken
+    call: CallToken
     content_type: str
 
 
@@ -118,7 +120,7 @@ class BeginStream:
 class Answer:
     """Hand the caller the function's result, or the end of a stream."""
 
-    caller: int
+    caller: CallerToken
     result: FunctionResult
 
 
@@ -126,7 +128,7 @@ class Answer:
 class Refuse:
     """Tell the caller that there will be no result."""
 
-    caller: int
+    caller: CallerToken
     failure: ServiceFailure
 
 

@@ -19,7 +19,11 @@ from snapboot_devkit.host.lifecycle.states import (
     ExtensionMove,
     ExtensionState,
 )
-from snapboot_devkit.host.lifecycle.terms import INVOKE, SHUTDOWN
+from snapboot_devkit.host.lifecycle.terms import (
+    INVOKE,
+    SHUTDOWN,
+    CallToken,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +45,7 @@ class Extension:
     identifier: str = ""
     events: tuple[str, ...] = ()
     telemetry: TelemetryApi | None = None
-    call: int | None = None
+    call: CallToken | None = None
     untold: deque[effects.InvokeEvent | effects.ShutdownEvent] = field(default_factory=deque)
 
     @property
@@ -196,7 +200,7 @@ class Extensions:
         self._reply(message.call, effects.SubscriptionAccepted())
         self._ask(records.Subscribed(member.name, subscription.types, subscription.api))
 
-    def drop(self, call: int) -> bool:
+    def drop(self, call: CallToken) -> bool:
         """Take note that a call broke off, and return whether it was an extension's `next`."""
         for member in self:
             if member.call == call:
@@ -298,5 +302,5 @@ class Extensions:
             records.ExtensionReport(member.name, member.state.value, member.events, error_type)
         )
 
-    def _reply(self, call: int, content: effects.Content) -> None:
+    def _reply(self, call: CallToken, content: effects.Content) -> None:
         self._ask(effects.Reply(call, content))

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from snapboot_devkit.host.lifecycle.rules import Rules
+    from snapboot_devkit.host.lifecycle.terms import CallerToken, CallToken
 
 # What the runtime is given after SIGTERM, whatever kind of extension there is; none, no SIGTERM.
 RUNTIME_GRACE_S: Final = 0.6
@@ -147,12 +148,12 @@ class ManagedEnvironment:
         self._runtime_ready = False
         self._init_error: failures.Failure | None = None
         self._init_began: terms.Instant | None = None
-        self._slots: deque[int] = deque()
+        self._slots: deque[CallToken] = deque()
         # Workers whose answer was taken, or came too late: they will ask for an event next.
         self._returning = 0
         self._waiting: deque[msg.InvokeRequested] = deque()
         self._working: dict[str, _Work] = {}
-        self._posts: dict[int, _Post] = {}
+        self._posts: dict[CallToken, _Post] = {}
         self._timed_out = _TimedOut()
         self._teardown: Teardown | None = None
         self._refusal = GONE
@@ -612,10 +613,10 @@ class ManagedEnvironment:
     def _ask(self, effect: effects.Effect) -> None:
         self._effects.append(effect)
 
-    def _reply(self, call: int, content: effects.Content) -> None:
+    def _reply(self, call: CallToken, content: effects.Content) -> None:
         self._ask(effects.Reply(call, content))
 
-    def _refuse(self, caller: int, failure: terms.ServiceFailure) -> None:
+    def _refuse(self, caller: CallerToken, failure: terms.ServiceFailure) -> None:
         self._ask(effects.Refuse(caller, failure))
 
     _REACTIONS: ClassVar[Mapping[type, Callable[..., None]]] = {

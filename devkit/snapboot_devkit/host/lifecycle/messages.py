@@ -1,8 +1,8 @@
 """What the lifecycle core is told.
 
-A *call* is the number of one request to the environment's APIs, a *caller* that of one invoke
-request; the shell hands the numbers out and finds its sockets and futures by them. A process is
-named by its extension; the one without a name is the runtime.
+A *call* stands for one request to the environment's APIs, a *caller* for one invoke request; both
+are the owner's objects, which the core hands back. A process is named by its extension; the one
+without a name is the runtime.
 """
 
 from __future__ import annotations
@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
-    from snapboot_devkit.host.lifecycle.terms import Invocation, Subscription
+    from snapboot_devkit.host.lifecycle.terms import (
+        CallerToken,
+        CallToken,
+        Invocation,
+        Subscription,
+    )
 
 
 # ---- by the platform -------------------------------------------------------------------------
@@ -27,7 +32,7 @@ class InitRequested:
 class InvokeRequested:
     """A caller wants this event handled."""
 
-    caller: int
+    caller: CallerToken
     invocation: Invocation
 
 
@@ -64,14 +69,14 @@ class SpawnFailed:
 class NextCalled:
     """The runtime asks for an event."""
 
-    call: int
+    call: CallToken
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseBegun:
     """The head of a response has arrived; its body follows."""
 
-    call: int
+    call: CallToken
     request_id: str
     invocation_id: str | None = None
     mode: str | None = None
@@ -82,7 +87,7 @@ class ResponseBegun:
 class ErrorBegun:
     """The head of an invocation error has arrived; its body follows."""
 
-    call: int
+    call: CallToken
     request_id: str
     invocation_id: str | None = None
     error_type: str = ""
@@ -96,7 +101,7 @@ class AnswerEnded:
     is told by its trailers.
     """
 
-    call: int
+    call: CallToken
     body: bytes | bytearray
     size: int
     content_type: str = "application/json"
@@ -108,7 +113,7 @@ class AnswerEnded:
 class StreamOverrun:
     """A streamed response has grown beyond what its caller may get; `limit` in bytes."""
 
-    call: int
+    call: CallToken
     limit: int
 
 
@@ -116,7 +121,7 @@ class StreamOverrun:
 class InitErrorPosted:
     """The runtime could not initialise."""
 
-    call: int
+    call: CallToken
     error_type: str
     body: bytes | bytearray
 
@@ -125,14 +130,14 @@ class InitErrorPosted:
 class RestoreNextCalled:
     """The runtime is ready for its snapshot."""
 
-    call: int
+    call: CallToken
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreErrorPosted:
     """A hook failed after the restore."""
 
-    call: int
+    call: CallToken
     error_type: str
     body: bytes | bytearray
 
@@ -144,7 +149,7 @@ class RestoreErrorPosted:
 class RegisterCalled:
     """An extension registers for `events`; a name that no process has is an internal one's."""
 
-    call: int
+    call: CallToken
     name: str
     events: tuple[str, ...] = ()
     wants_account: bool = False
@@ -154,7 +159,7 @@ class RegisterCalled:
 class ExtensionNextCalled:
     """An extension asks for an event."""
 
-    call: int
+    call: CallToken
     identifier: str
 
 
@@ -162,7 +167,7 @@ class ExtensionNextCalled:
 class ExtensionErrorPosted:
     """An extension failed, in its init or (`exiting`) later, and is about to leave."""
 
-    call: int
+    call: CallToken
     identifier: str
     error_type: str
     exiting: bool = False
@@ -172,7 +177,7 @@ class ExtensionErrorPosted:
 class SubscribeCalled:
     """An extension wants telemetry."""
 
-    call: int
+    call: CallToken
     identifier: str
     subscription: Subscription
 
@@ -181,7 +186,7 @@ class SubscribeCalled:
 class CallDropped:
     """The connection of a call that had no reply yet was closed."""
 
-    call: int
+    call: CallToken
 
 
 RuntimeCall: TypeAlias = (

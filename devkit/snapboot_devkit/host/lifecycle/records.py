@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from snapboot_devkit.host.lifecycle.terms import (
+    CallerToken,
     InitializationType,
     Phase,
     Status,
@@ -108,7 +109,7 @@ class Report:
     the owner takes a look at the processes.
     """
 
-    caller: int
+    caller: CallerToken
     request_id: str
     duration_ms: float
     billed_ms: int

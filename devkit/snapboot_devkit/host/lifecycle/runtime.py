@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.host.lifecycle import messages as msg
     from snapboot_devkit.host.lifecycle import terms
+    from snapboot_devkit.host.lifecycle.terms import CallToken
 
 
 class Runtime:
@@ -28,7 +29,7 @@ class Runtime:
         self._dismissed = False
         self.answering: msg.ResponseBegun | msg.ErrorBegun | None = None
         self._ask = ask
-        self._blocked: list[int] = []
+        self._blocked: list[CallToken] = []
 
     def __repr__(self) -> str:
         return f"<Runtime {self.state.value}, {'alive' if self.alive else 'gone'}>"
@@ -56,7 +57,7 @@ class Runtime:
         self.answering = None
         self._blocked.clear()
 
-    def step(self, move: RuntimeMove, call: int) -> bool:
+    def step(self, move: RuntimeMove, call: CallToken) -> bool:
         """Follow a call, or refuse it and stay."""
         if self.alive and not self._dismissed and (self.state, move) in RUNTIME:
             self.move(move)
@@ -68,7 +69,7 @@ class Runtime:
         """Make a legal move."""
         self.state = RUNTIME[self.state, move]
 
-    def block(self, call: int) -> None:
+    def block(self, call: CallToken) -> None:
         """Let a call wait."""
         self._blocked.append(call)
 
@@ -78,7 +79,7 @@ class Runtime:
         if self._blocked:
             self._reply(self._blocked.pop(0), content)
 
-    def end_answer(self, call: int) -> msg.ResponseBegun | msg.ErrorBegun | None:
+    def end_answer(self, call: CallToken) -> msg.ResponseBegun | msg.ErrorBegun | None:
         """Return the answer that was under way by a call, and that has come to its end."""
         begun = self.answering
         if begun is None or begun.call != call:
@@ -87,10 +88,10 @@ class Runtime:
         self.move(RuntimeMove.ANSWERED)
         return begun
 
-    def drop(self, call: int) -> None:
+    def drop(self, call: CallToken) -> None:
         """Take note that a call broke off; one that waited waits no longer."""
         if call in self._blocked:
             self._blocked.remove(call)
 
-    def _reply(self, call: int, content: effects.Content) -> None:
+    def _reply(self, call: CallToken, content: effects.Content) -> None:
         self._ask(effects.Reply(call, content))

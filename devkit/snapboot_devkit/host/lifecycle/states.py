@@ -13,6 +13,9 @@ from typing import Final
 class RuntimeState(Enum):
     """Where the runtime stands; the values are the names that a 403 message shows."""
 
+    # As of any object: the one of Enum is written in Python, and each move looks up two.
+    __hash__ = object.__hash__
+
     STARTED = "Started"
     INIT_ERROR = "InitError"
     RESTORE_READY = "RestoreReady"
@@ -27,6 +30,8 @@ class RuntimeState(Enum):
 
 class RuntimeMove(Enum):
     """What changes the runtime's state: its own calls, and three moments of the platform."""
+
+    __hash__ = object.__hash__
 
     NEXT = auto()
     RESPONSE = auto()
@@ -78,6 +83,8 @@ ASKED_FOR: Final = {
 class ExtensionState(Enum):
     """Where an extension stands; the values are the names that messages and records show."""
 
+    __hash__ = object.__hash__
+
     STARTED = "Started"
     REGISTERED = "Registered"
     READY = "Ready"
@@ -90,6 +97,8 @@ class ExtensionState(Enum):
 
 class ExtensionMove(Enum):
     """What changes an extension's state: its own calls, and what happens to it."""
+
+    __hash__ = object.__hash__
 
     REGISTER = auto()
     NEXT = auto()
@@ -138,6 +147,8 @@ EXTENSION_ASKED_FOR: Final = {
 class EnvironmentState(Enum):
     """Where the execution environment stands."""
 
+    __hash__ = object.__hash__
+
     COLD = "cold"
     INITIALISING = "initialising"
     READY = "ready"
@@ -155,6 +166,8 @@ class EnvironmentState(Enum):
 
 class EnvironmentMove(Enum):
     """What changes the environment's state."""
+
+    __hash__ = object.__hash__
 
     INIT = auto()
     READY = auto()

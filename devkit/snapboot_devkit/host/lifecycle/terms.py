@@ -6,9 +6,14 @@ Durations are in milliseconds, instants in seconds.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 from snapboot_devkit.lazy_dataclass import dataclass
+
+# One request to the environment's APIs, and one invoke request. The core compares such a token for
+# equality and hands it back, and its owner finds in it what belongs to the request.
+CallToken: TypeAlias = Any
+CallerToken: TypeAlias = Any
 
 # Who is told of a shutdown, and that it is one.
 SHUTDOWN: Final = "SHUTDOWN"

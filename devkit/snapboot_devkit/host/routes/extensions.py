@@ -86,12 +86,12 @@ def route(head: Head) -> Route | Response:
     return found if head.method == method else wrong_method(head, method)
 
 
-def opening(found: Route, call: int, head: Head) -> None:
+def opening(found: Route, call: terms.CallToken, head: Head) -> None:
     """Tell nothing when a call's head has arrived: these calls count when they are whole."""
     del found, call, head
 
 
-def closing(found: Route, call: int, head: Head, body: Body) -> Call | Response:
+def closing(found: Route, call: terms.CallToken, head: Head, body: Body) -> Call | Response:
     """Return what the lifecycle is told when a call is whole, or the response that refuses it."""
     try:
         match found:
@@ -128,7 +128,7 @@ ACCEPTED: Final = json_response(202, {"status": "OK"})
 # ---- requests --------------------------------------------------------------------------------
 
 
-def _registration(call: int, head: Head, body: Body) -> msg.RegisterCalled:
+def _registration(call: terms.CallToken, head: Head, body: Body) -> msg.RegisterCalled:
     name = head.header(protocol.EXTENSION_NAME)
     if not name:
         raise _RefusedError(_EMPTY_NAME)

@@ -24,6 +24,7 @@ from snapboot_devkit.host.http.exchange import (
     text_response,
     wrong_method,
 )
+from snapboot_devkit.host.identity import Identity
 from snapboot_devkit.host.lifecycle.terms import FunctionResult, Invocation
 from snapboot_devkit.host.routes.naming import Invokable, resolve
 from snapboot_devkit.host.routes.refusals import (
@@ -76,6 +77,7 @@ class Operation(Enum):
     ASYNC = (protocol.ASYNC_FUNCTIONS, protocol.ASYNC_INVOCATIONS)
 
 
+_PATHS: Final = tuple((operation, *operation.value) for operation in Operation)
 _TYPES: Final = {
     Operation.INVOKE: tuple(InvocationType),
     Operation.STREAM: (InvocationType.REQUEST_RESPONSE, InvocationType.DRY_RUN),
@@ -83,8 +85,16 @@ _TYPES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
+class InvokeTarget:
+    """What a path asks for, and of which function."""
+
+    operation: Operation
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
 class InvokeCall:
-    """An invoke request that has passed every check; `function` is the name of its function.
+    """An invoke request that has passed every check, and whom it is for.
 
     With `streamed` the response is to be sent as it comes.
     """
@@ -92,7 +102,7 @@ class InvokeCall:
     invocation: Invocation
     kind: InvocationType = InvocationType.REQUEST_RESPONSE
     with_log_tail: bool = False
-    function: str = ""
+    identity: Identity = Identity("")
     streamed: bool = False
 
 
@@ -106,43 +116,58 @@ class Wishes:
     tenant_id: str | None = None
 
 
-def page(head: Head, health: Callable[[], Mapping[str, Any]]) -> Response | None:
+def target(head: Head) -> InvokeTarget | None:
+    """Return what a path asks for, or None if it is nothing of this API."""
+    # The older path is written with a slash behind it.
+    path = head.path.removesuffix("/")
+    for operation, before, after in _PATHS:
+        if path.startswith(before) and path.endswith(after):
+            return InvokeTarget(operation, unquote(path[len(before) : -len(after)]))
+    return None
+
+
+def page(
+    head: Head, asked: InvokeTarget | None, health: Callable[[], Mapping[str, Any]]
+) -> Response | None:
     """Return the response to anything but an invoke, or None when this is one.
 
     `health` returns the document that tells how the host is.
     """
+    if asked is not None:
+        return None if head.method == "POST" else wrong_method(head, "POST")
     if head.path == protocol.HEALTH:
         return json_response(200, health())
     if head.path == protocol.PING:
         return text_response(200, "pong")
-    if _operation(head.path) is None:
-        return text_response(
-            404,
-            f"404 page not found: {head.path}; to invoke, POST "
-            f"{protocol.FUNCTIONS}NAME/invocations, or ask for {protocol.URL_PATH}NAME/\n",
-        )
-    return None if head.method == "POST" else wrong_method(head, "POST")
+    return text_response(
+        404,
+        f"404 page not found: {head.path}; to invoke, POST "
+        f"{protocol.FUNCTIONS}NAME/invocations, or ask for {protocol.URL_PATH}NAME/\n",
+    )
 
 
 def parse(
-    head: Head, body: Body, functions: Mapping[str, Invokable], tracing: Tracing
+    asked: InvokeTarget,
+    head: Head,
+    body: Body,
+    functions: Mapping[str, Invokable],
+    tracing: Tracing,
 ) -> InvokeCall:
     """Return the invoke that a request asks for. Raises RefusedError.
 
     `functions` are those served here, by name; the emulator's path leads to the first.
     """
-    operation, asked = _operation(head.path) or (Operation.INVOKE, head.path)
-    qualifier = parse_qs(head.query).get("Qualifier", [""])[0]
-    function = resolve(asked, qualifier, functions)
-    kind = _kind(head, operation)
+    qualifier = parse_qs(head.query).get("Qualifier", [""])[0] if head.query else ""
+    function = resolve(asked.function, qualifier, functions)
+    kind = _kind(head, asked.operation)
     payload = checked_payload(body, asynchronous=kind is InvocationType.EVENT)
     invocation = checked_invocation(payload, _wishes(head, kind), function, tracing)
     return InvokeCall(
         invocation,
         kind,
         with_log_tail=_wants_log_tail(head) and kind is InvocationType.REQUEST_RESPONSE,
-        function=function.identity.name,
-        streamed=operation is Operation.STREAM,
+        identity=function.identity,
+        streamed=asked.operation is Operation.STREAM,
     )
 
 
@@ -215,21 +240,12 @@ def log_tail(log: bytes) -> bytes:
     return base64.b64encode(log[-protocol.LOG_TAIL_BYTES :])
 
 
-def _operation(path: str) -> tuple[Operation, str] | None:
-    """Return what a path asks for, and of which function."""
-    # The older path is written with a slash behind it.
-    path = path.removesuffix("/")
-    for operation in Operation:
-        before, after = operation.value
-        if path.startswith(before) and path.endswith(after):
-            return operation, unquote(path[len(before) : -len(after)])
-    return None
-
-
 def _kind(head: Head, operation: Operation) -> InvocationType:
     if operation is Operation.ASYNC:
         return InvocationType.EVENT
-    asked = head.header(protocol.INVOCATION_TYPE) or InvocationType.REQUEST_RESPONSE.value
+    asked = head.header(protocol.INVOCATION_TYPE)
+    if not asked:
+        return InvocationType.REQUEST_RESPONSE
     for kind in _TYPES[operation]:
         if kind.value == asked:
             return kind

@@ -28,6 +28,8 @@ from snapboot_devkit.host.lifecycle import messages as msg
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from snapboot_devkit.host.lifecycle.terms import CallToken
+
 
 class Route(Enum):
     """The calls of the Runtime API."""
@@ -62,7 +64,7 @@ def route(head: Head, *, snapstart: bool) -> Route | Response:
     return found if head.method == method else wrong_method(head, method)
 
 
-def opening(found: Route, call: int, head: Head) -> msg.RuntimeCall | None:
+def opening(found: Route, call: CallToken, head: Head) -> msg.RuntimeCall | None:
     """Return what the lifecycle is told when a call's head has arrived, if anything."""
     attempt = _request_id(head.path), head.header(protocol.INVOCATION_ID)
     match found:
@@ -74,7 +76,7 @@ def opening(found: Route, call: int, head: Head) -> msg.RuntimeCall | None:
     return None
 
 
-def closing(found: Route, call: int, head: Head, body: Body) -> msg.RuntimeCall | Response:
+def closing(found: Route, call: CallToken, head: Head, body: Body) -> msg.RuntimeCall | Response:
     """Return what the lifecycle is told when a call is whole; `ping` is answered at once."""
     match found:
         case Route.NEXT:
@@ -120,7 +122,8 @@ def _invocation_route(path: str) -> Route | None:
 
 
 def _request_id(path: str) -> str:
-    return unquote(path[len(protocol.RUNTIME_INVOCATION) :].partition("/")[0])
+    request_id = path[len(protocol.RUNTIME_INVOCATION) :].partition("/")[0]
+    return unquote(request_id) if "%" in request_id else request_id
 
 
 def _content_type(head: Head) -> str:
@@ -129,6 +132,8 @@ def _content_type(head: Head) -> str:
 
 def _trailing_error(trailers: Mapping[bytes, bytes]) -> tuple[str, bytes]:
     """Return type and document of an error behind a streamed body, both empty without one."""
+    if not trailers:
+        return "", b""
     error_type = trailers.get(protocol.ERROR_TYPE, b"").decode("utf-8", "replace")
     encoded = trailers.get(protocol.ERROR_BODY, b"")
     try:

@@ -24,7 +24,11 @@ from snapboot_devkit.host.http.exchange import (
 )
 from snapboot_devkit.host.lifecycle import effects
 from snapboot_devkit.host.lifecycle import messages as msg
-from snapboot_devkit.host.lifecycle.terms import Subscription, TelemetryApi
+from snapboot_devkit.host.lifecycle.terms import (
+    CallToken,
+    Subscription,
+    TelemetryApi,
+)
 from snapboot_devkit.host.routes import extensions
 
 
@@ -62,7 +66,7 @@ def route(head: Head) -> Route | Response:
 
 
 def closing(
-    found: Route, call: int, head: Head, body: Body, *, managed: bool = False
+    found: Route, call: CallToken, head: Head, body: Body, *, managed: bool = False
 ) -> msg.SubscribeCalled | Response:
     """Return what the lifecycle is told when a call is whole, or the response that refuses it.
 

@@ -61,6 +61,7 @@ class Child:
         self._lock = threading.Lock()
         self._reaped = False
         self._peak_kib = 0
+        self._memory = memory.Peak(self.pid)
         self._inherited_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _MAXRSS_PER_KIB
         self._readers = [LineReader(pipe, self._printed) for pipe in (popen.stdout, popen.stderr)]
         loop = asyncio.get_running_loop()
@@ -85,7 +86,7 @@ class Child:
         """Return the most memory that the process and its descendants have taken, 0 if unknown."""
         with self._lock:
             if not self._reaped:
-                self._note_peak(memory.peak_kib(self.pid))
+                self._note_peak(self._memory.kib())
         return self._peak_kib
 
     def _printed(self, line: str) -> None:
@@ -102,6 +103,7 @@ class Child:
         with self._lock:
             _, status, usage = os.wait4(self.pid, 0)
             self._reaped = True
+            self._memory.close()
         self._popen.returncode = os.waitstatus_to_exitcode(status)
         # The loop may be gone when the host's program is torn down without closing the host.
         with contextlib.suppress(RuntimeError):

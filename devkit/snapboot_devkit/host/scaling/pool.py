@@ -7,6 +7,7 @@ answers for it. Where it goes is decided by `placing`.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -287,7 +288,7 @@ class Pool:
 
     @staticmethod
     def _now() -> float:
-        return asyncio.get_running_loop().time()
+        return time.monotonic()
 
 
 _HOST_IS_FULL: Final = ServiceFailure(
