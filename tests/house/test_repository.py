@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 from pathlib import Path
 
@@ -153,3 +154,22 @@ def test_the_image_installs_every_library_that_the_devkit_in_it_imports():
     installed = {name.lower() for name in re.findall(r'"([a-zA-Z0-9]+)>=', dockerfile)}
     tops = {name.partition(".")[0] for file in files_of_the_image() for name in imported(file)}
     assert (tops & extras.HOST | tops & extras.DEVKIT) - installed == NOT_OF_THE_IMAGE
+
+
+# --- the source distribution -------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_source_distribution_has_all_that_is_tracked(tmp_path):
+    pytest.importorskip("hatchling", reason="hatchling is in the extra 'dev'")
+    if not (ROOT / ".git").exists():
+        pytest.skip("what is tracked is known in a checkout alone")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    listed = ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z"]
+    done = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True)
+    tracked = set(done.stdout.split("\0")[:-1])
+    assert "tests/conftest.py" in tracked
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    assert packed - {"PKG-INFO"} >= tracked
