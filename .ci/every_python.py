@@ -31,7 +31,8 @@ SYSTEM = Path("/usr/bin/python3")
 # repository, and the packager.
 PARTS = (
     "runtime",
-    "house",
+    "repository",
+    "benchmarks",
     "devkit/test_*package*",
     "devkit/test_*audit*",
     "devkit/test_*archive*",

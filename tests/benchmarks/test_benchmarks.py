@@ -52,7 +52,7 @@ from benchmarks.samples import (
 from benchmarks.scenarios import SCENARIOS, asynchronous, image_files, stream
 from benchmarks.scenarios.footprint import calls_until_ready
 from oracles import awslambdaric
-from tests.house.recordings import recording, starts
+from tests.benchmarks.recordings import recording, starts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,7 +12,7 @@ from benchmarks.__main__ import main
 from benchmarks.recording import RecordingError
 from benchmarks.samples import FootprintSample, HostSample, InitSample, MemorySample
 from snapboot_devkit.profile.statistics import Verdict
-from tests.house.recordings import recording, starts
+from tests.benchmarks.recordings import recording, starts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the tests of the house start from."""
+"""What the tests of the repository start from."""
 
 from tests.fakes.fixtures import bare_python, bytecode, function
 
