@@ -9,7 +9,9 @@ fields as one of a class that is not frozen, and becomes one of its own class wi
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+T = TypeVar("T")
 
 _LATER: Final = ("__repr__", "__eq__", "__hash__")
 _become: Final = object.__dict__["__class__"].__set__
@@ -24,6 +26,12 @@ else:
         assert frozen
         assert slots
         return _made
+
+
+def changed(one: T, **changes: Any) -> T:
+    """Return a copy of a message with other values, as `dataclasses.replace` does, but quickly."""
+    names = type(one).__match_args__  # type: ignore[attr-defined]
+    return type(one)(**({name: getattr(one, name) for name in names} | changes))
 
 
 def _made(cls: type[Any]) -> type[Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from snapboot_devkit.cli import commands
 from snapboot_devkit.host.lifecycle import effects, messages, records, terms
+from snapboot_devkit.lazy_dataclass import changed
 from tests.devkit.hosted import DEADLINE_S
 from tests.devkit.packages import filled
 
@@ -122,3 +123,13 @@ def test_a_lazy_dataclass_is_as_the_standard_librarys(lazy):
         lazy(**values, unknown=1)
     with pytest.raises(AttributeError):
         one.unknown = 1
+
+
+@pytest.mark.parametrize("lazy", LAZY, ids=lambda lazy: lazy.__name__)
+def test_a_changed_message_is_as_the_standard_library_replaces(lazy):
+    names = lazy.__match_args__
+    one = lazy(**{name: f"value of {name}" for name in names})
+    for name in names:
+        assert changed(one, **{name: "other"}) == dataclasses.replace(one, **{name: "other"})
+    with pytest.raises(TypeError):
+        changed(one, unknown=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from snapboot_devkit.cli import arguments, exits, options, printing
@@ -93,11 +94,12 @@ def _run(
 async def _invoke(
     config: FunctionConfig, payload: bytes, log: LogWriter, *, silent: bool, debug: int | None
 ) -> tuple[InvokeResult, PrintedResponse]:
+    coloured = sys.stderr.isatty()
     progress = InitProgress(log.write, shown=printing.is_terminal() and not silent)
 
     def show(line: LogLine) -> None:
         if not silent:
-            progress.write(printing.rendered(line))
+            progress.write(printing.rendered(line, coloured=coloured))
 
     printed = PrintedResponse(progress.write)
     loop = asyncio.get_running_loop()

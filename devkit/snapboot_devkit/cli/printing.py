@@ -91,8 +91,8 @@ def is_terminal() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def rendered(line: LogLine, label: str = "") -> str:
-    """Return a line of the log for standard error, the platform's own ones dimmed.
+def rendered(line: LogLine, label: str = "", *, coloured: bool) -> str:
+    """Return a line of the log for standard error, on a terminal with the platform's own dimmed.
 
     The label of its function and environment goes before each line, in a colour of its own.
     """
@@ -101,8 +101,8 @@ def rendered(line: LogLine, label: str = "") -> str:
     if lines[-1] == _HEADING:  # AWS's client writes it too where there is no traceback
         lines.pop()
     before = f"{label} | " if label else ""
-    if not sys.stderr.isatty():
-        return "".join(f"{before}{text}\n" for text in lines)
+    if not coloured:
+        return "".join([f"{before}{text}\n" for text in lines])
     from snapboot_devkit.host import Source  # noqa: PLC0415
 
     style = _PLATFORM_STYLE if line.source is Source.PLATFORM else ""

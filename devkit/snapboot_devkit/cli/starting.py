@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -128,13 +129,14 @@ def _run(service: _Service) -> None:
 async def _serve(service: _Service, log: LogWriter) -> None:
     ended = asyncio.Event()
     on_end(lambda: _leave() if ended.is_set() else ended.set())
+    coloured = sys.stderr.isatty()
     progress = InitProgress(log.write, shown=printing.is_terminal())
     labels = Labels(functions=len(service.configs))
     init_hints = InitHints({config.name: config for config in service.configs})
 
     def show(line: LogLine) -> None:
         label = labels.label(line)
-        progress.write(printing.rendered(line, label))
+        progress.write(printing.rendered(line, label, coloured=coloured))
         if hint := init_hints.hint(line):
             progress.write(printing.rendered_hint(hint, label))
 

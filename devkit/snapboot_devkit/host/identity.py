@@ -39,5 +39,6 @@ class Tracing:
 
     def new_trace_id(self) -> str:
         """Return a fresh X-Ray header of a trace that is not sampled."""
-        root = f"{int(time.time()):08x}-{os.urandom(12).hex()}"
-        return f"Root=1-{root};Parent={os.urandom(8).hex()};Sampled=0"
+        digits = os.urandom(20).hex()
+        root = f"{int(time.time()):08x}-{digits[:24]}"
+        return f"Root=1-{root};Parent={digits[24:]};Sampled=0"

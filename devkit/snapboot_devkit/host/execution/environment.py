@@ -43,6 +43,7 @@ from snapboot_devkit.host.telemetry.documents import Facts
 from snapboot_devkit.host.telemetry.journal import Journal
 from snapboot_devkit.host.telemetry.logform import LogForm
 from snapboot_devkit.host.telemetry.logs import LogStream, Source
+from snapboot_devkit.lazy_dataclass import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -95,17 +96,17 @@ class LocalEnvironment:
         config: FunctionConfig,
         code: Code,
         shared: Shared,
-        changed: Callable[[], None],
+        on_change: Callable[[], None],
         note: Callable[[str], None],
     ) -> None:
         """Prepare an environment of a function; nothing runs before `open`.
 
-        `changed` is called after every step, `note` with what is not as on Lambda.
+        `on_change` is called after every step, `note` with what is not as on Lambda.
         """
         self._config = config
         self._code = code
         self._shared = shared
-        self._changed = changed
+        self._on_change = on_change
         self._note = note
         self.log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{uuid4().hex}"
         self._managed = config.initialization is terms.InitializationType.MANAGED_INSTANCES
@@ -292,7 +293,7 @@ class LocalEnvironment:
         self._set_timer()
         if self.state is EnvironmentState.DEAD:
             self._dead.set()
-        self._changed()
+        self._on_change()
 
     def _perform(self, effect: effects.Effect) -> None:
         try:
@@ -351,7 +352,7 @@ class LocalEnvironment:
         self._journal.record(report)
 
     def _finish(self, report: records.Report) -> None:
-        whole = replace(
+        whole = changed(
             report,
             memory_size_mb=self._config.memory_mb,
             max_memory_used_mb=self._memory_used_mb(),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.http.response_stream import nothing
 from snapboot_devkit.host.routes import http_result, invoke_stream
 from snapboot_devkit.host.routes import invoke as invoke_routes
+from snapboot_devkit.lazy_dataclass import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -251,7 +251,7 @@ class UrlClient:
 
     def _answer(self, response: Response) -> None:
         headers = (*response.headers, *invoke_routes.ids(self._invocation))
-        self._exchange.answer(replace(response, headers=headers))
+        self._exchange.answer(changed(response, headers=headers))
 
 
 def _log(lines: tuple[str, ...]) -> bytes:

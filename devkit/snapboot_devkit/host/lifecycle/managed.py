@@ -19,7 +19,7 @@ for a slot, at most until the init's limit: on Lambda no request reaches an envi
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from snapboot_devkit.host import protocol
@@ -31,6 +31,7 @@ from snapboot_devkit.host.lifecycle.endings import failure_of
 from snapboot_devkit.host.lifecycle.extensions import Extensions
 from snapboot_devkit.host.lifecycle.states import EnvironmentMove, EnvironmentState, RuntimeState
 from snapboot_devkit.host.lifecycle.teardown import Teardown
+from snapboot_devkit.lazy_dataclass import changed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -462,7 +463,7 @@ class ManagedEnvironment:
         del self._working[work.attempt.request_id]
         self._ask(effects.Answer(work.attempt.caller, result))
         self._cut_response(work, to_response)
-        self._ask(replace(work.attempt.report(now), spans=_spans(work.attempt)))
+        self._ask(changed(work.attempt.report(now), spans=_spans(work.attempt)))
         self._serve_waiting(now)
 
     def _cut_response(self, work: _Work, denial: effects.Denied) -> None:
