@@ -1,9 +1,12 @@
 """The rules of an environment's life, one scenario each."""
 
 import json
+from typing import get_args
 
 import pytest
 
+from snapboot_devkit.host.execution.environment import LocalEnvironment
+from snapboot_devkit.host.lifecycle import effects, records
 from snapboot_devkit.host.lifecycle.effects import (
     Accepted,
     Answer,
@@ -503,3 +506,8 @@ def test_an_invocation_after_the_stop_is_refused():
     play = ready()
     play.tell(StopRequested())
     assert only(Refuse, play.tell(invoked())).failure.exception == "ServiceException"
+
+
+def test_every_effect_and_every_record_is_performed_by_someone():
+    performed = set(LocalEnvironment._ACTS)
+    assert set(get_args(effects.Effect)) | set(get_args(records.Record)) == performed

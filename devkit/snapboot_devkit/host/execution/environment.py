@@ -289,18 +289,14 @@ class LocalEnvironment:
         wanted = self._core.feed(message, self._clock.now())
         self._set_frost()
         for effect in wanted:
-            self._perform(effect)
+            act = self._ACTS.get(type(effect))
+            if act is None:
+                raise TypeError(f"{effect!r} is an effect that no one performs; add it here")
+            act(self, effect)
         self._set_timer()
-        if self.state is EnvironmentState.DEAD:
+        if self._core.state is EnvironmentState.DEAD:
             self._dead.set()
         self._on_change()
-
-    def _perform(self, effect: effects.Effect) -> None:
-        try:
-            act = self._ACTS[type(effect)]
-        except KeyError:
-            raise TypeError(f"{effect!r} is an effect that no one performs; add it here") from None
-        act(self, effect)
 
     def _record(self, record: records.Record) -> None:
         self._journal.record(record)
@@ -422,7 +418,7 @@ class LocalEnvironment:
         """Freeze soon where nothing is to be done, and thaw where there is."""
         if self._frost is None:
             return
-        if self.state is EnvironmentState.READY:
+        if self._core.state is EnvironmentState.READY:
             self._frost.set_in()
         else:
             self._frost.lift()

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 class Route(Enum):
     """The calls of the Runtime API."""
 
+    __hash__ = object.__hash__
+
     NEXT = "next"
     RESPONSE = "response"
     ERROR = "error"

@@ -216,11 +216,12 @@ class Pool:
     def _changed(self, one: Resident) -> None:
         if self._closed:
             return
-        one.used_at = self._now()
         if self._waiting or self._leaving or one.dead:
             self._look_soon()
-        if not self._spin_down and one.idle:
-            self._plan_spin_down(self._function.scale.idle_s)
+        if one.idle:
+            one.used_at = self._now()
+            if not self._spin_down:
+                self._plan_spin_down(self._function.scale.idle_s)
 
     def _look_soon(self) -> None:
         """Look after the present step, which may be an environment's own."""
