@@ -55,7 +55,7 @@ CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
 )
 
 
-def audit(
+def audit(  # noqa: PLR0913 - each is something that a caller may know
     path: Path | str,
     *,
     python: str | None = None,
