@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -16,6 +18,22 @@ from snapboot_devkit.package.interpreters import interpreter, managed
 from snapboot_devkit.package.target import Target
 
 DEADLINE_S = 300
+# Builds a project of one module, by the standard library alone.
+_BACKEND = """
+import os, zipfile
+def get_requires_for_build_wheel(settings=None): return []
+def build_wheel(folder, settings=None, metadata=None):
+    if os.path.exists("needs_gcc"):
+        raise SystemExit("error: command 'gcc' failed: No such file or directory")
+    name = "NAME-1.0-py3-none-any.whl"
+    info = "NAME-1.0.dist-info"
+    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
+        wheel.writestr("NAME.py", "VERSION = '1.0'")
+        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: NAME\\nVersion: 1.0\\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(f"{info}/RECORD", f"NAME.py,,\\n{info}/METADATA,,\\n")
+    return name
+"""
 HELLO = "def handler(event, context):\n    return {'hello': event}\n"
 
 
@@ -43,6 +61,26 @@ def wheel(folder, name, version="1.0", *, tag="py3-none-any", files=None, script
         for path, text in content.items():
             archive.writestr(path, text)
     return folder
+
+
+def buildable(name):
+    """Return the files of a project whose wheel is built without anything from elsewhere."""
+    return {
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        f'[project]\nname = "{name}"\nversion = "1.0"\n',
+        "backend.py": _BACKEND.replace("NAME", name),
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+    }
+
+
+def sdist(folder, name, *more):
+    """Make a source distribution of a module, as an index would have it."""
+    folder.mkdir(exist_ok=True)
+    with tarfile.open(folder / f"{name}-1.0.tar.gz", "w:gz") as archive:
+        for path, text in {**buildable(name), **dict.fromkeys(more, "")}.items():
+            entry = tarfile.TarInfo(f"{name}-1.0/{path}")
+            entry.size = len(text)
+            archive.addfile(entry, io.BytesIO(text.encode()))
 
 
 def _digest(text):

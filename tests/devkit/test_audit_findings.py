@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from snapboot_devkit.package.audit import AuditError, audit
+from snapboot_devkit.package.audit import AuditError, Severity, audit
+from snapboot_devkit.package.checks import sizes
+from snapboot_devkit.package.contents import managed_packages
 from snapboot_devkit.package.formats.elf import needs
 from snapboot_devkit.package.inside.archive import Module, archive
 from snapboot_devkit.package.target import MAX_GLIBC
@@ -22,6 +24,7 @@ from tests.devkit.audited import (
     distribution,
     filled,
     found,
+    zipped,
 )
 from tests.fakes import boto
 from tests.fakes.sealed import seal
@@ -72,6 +75,58 @@ def sdk(tmp_path):
     for name in ("boto3", "orjson", "awslambdaric"):
         files |= distribution(name, "1.0", f"{name}/__init__.py")
     return compile_all(filled(tmp_path / "code", {"app.py": APP} | files))
+
+
+@pytest.mark.parametrize(
+    ("files", "target", "named"),
+    [
+        ({}, "provided.al2023", ["boto3", "dateutil"]),
+        ({}, "image", ["boto3", "dateutil"]),
+        ({}, "python3.13", []),
+        ({}, None, []),
+        ({"snapboot.modules": b""}, None, ["boto3", "dateutil"]),
+        ({"boto3/__init__.py": ""}, "provided.al2023", ["dateutil"]),
+        ({"boto3.py": "", "dateutil/__init__.py": ""}, "provided.al2023", []),
+    ],
+)  # fmt: skip
+def test_what_only_aws_runtimes_have_is_named_where_the_target_has_it_not(
+    tmp_path, files, target, named
+):
+    code = "import boto3, json\ndef handler(event, context):\n    from dateutil import tz\n"
+    folder = compile_all(filled(tmp_path / "package", {"app.py": code} | files))
+    found = [one for one in audit(folder, target=target).findings if one.code == "managed-import"]
+    assert len(found) == bool(named)
+    for one in found:
+        assert (one.severity, one.path) == (Severity.WARNING, "app.py")
+        assert [name for name in managed_packages.PACKAGES if f"{name} (" in one.message] == named
+        assert "--managed-packages" in one.remedy
+
+
+def test_an_import_of_a_dependency_or_of_what_the_runtime_brings_is_not_named(tmp_path):
+    files = {
+        "app.py": "import urllib3\n",
+        "lib/__init__.py": "import boto3\n",
+        "lib-1.dist-info/RECORD": "lib/__init__.py,,\n",
+        "broken.py": "import boto3 (\n",
+    }
+    folder = compile_all(filled(tmp_path, {name: files[name] for name in list(files)[:3]}))
+    (folder / "broken.py").write_text(files["broken.py"])
+    assert "managed-import" not in codes(audit(folder, target="provided.al2023"))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_layer_may_have_it_and_counts_towards_the_limit(tmp_path, packed):
+    code = compile_all(filled(tmp_path / "package", {"app.py": "import boto3\n"}))
+    layer = filled(tmp_path / "layer", {"python/boto3/__init__.py": "", "data": b"\0" * 5000})
+    given = zipped(layer, tmp_path / "layer.zip") if packed else layer
+    assert codes(audit(code, target="image", layers=[given])) == {}
+    assert sizes.of_layers([given, given]) == {f"the layer {given.name!r}": 10_000}
+    with (layer / "large").open("wb") as file:
+        file.truncate(250 * 1024 * 1024)
+    report = audit(code, target="provided.al2023", layers=[layer])
+    assert codes(report)["too-large"] == "error"
+    assert "managed-import" not in codes(report)
+    assert "the layer 'layer' 250.0 MB" in report.findings[0].message
 
 
 def test_boto3_is_in_the_managed_runtime_and_in_no_other(sdk):

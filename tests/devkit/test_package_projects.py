@@ -1,11 +1,10 @@
 """What real projects look like: where they name their packages, and what only AWS has for them."""
 
-import io
 import json
 import shutil
 import sys
-import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from snapboot_devkit.package.contents import managed_packages, projects
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.interpreters import managed
-from tests.devkit.packages import HELLO, filled, snapboot, wheel
+from tests.devkit.packages import HELLO, filled, sdist, snapboot, wheel
 
 PROJECT = '[project]\nname = "fruit"\nversion = "1"\nrequires-python = ">=3.11"\n'
 
@@ -202,12 +201,19 @@ def contents(output):
 def test_an_import_that_only_aws_would_satisfy_is_recognised(tmp_path, source, found):
     folder = filled(tmp_path / "source", {"app.py": source})
     imported = managed_packages.imports([folder / "app.py"])
-    assert managed_packages.missing(imported, [folder]) == found
+    assert managed_packages.missing(imported, partial(managed_packages.is_in, folder)) == found
 
 
-def test_it_is_no_such_import_where_the_package_has_the_module(tmp_path):
-    folder = filled(tmp_path / "source", {"app.py": "import boto3, six", "boto3/__init__.py": "", "six.py": ""})  # fmt: skip
-    assert managed_packages.missing(managed_packages.imports([folder / "app.py"]), [folder]) == []
+def test_it_is_no_such_import_where_the_package_or_snapboots_runtime_has_the_module(tmp_path):
+    files = {"app.py": "import boto3, six, urllib3", "boto3/__init__.py": "", "six.py": ""}
+    folder = filled(tmp_path / "source", files)
+    imported = managed_packages.imports([folder / "app.py"])
+    assert imported == {"boto3", "six", "urllib3"}
+    assert managed_packages.missing(imported, partial(managed_packages.is_in, folder)) == []
+    assert managed_packages.missing(imported, partial(managed_packages.is_in, tmp_path)) == [
+        "boto3",
+        "six",
+    ]
 
 
 @pytest.mark.parametrize("folder", ["python", "python/lib/python3.13/site-packages"])
@@ -216,15 +222,31 @@ def test_it_is_no_such_import_where_a_layer_has_the_module(tmp_path, folder, pac
     layer = filled(tmp_path / "layer", {f"{folder}/boto3/__init__.py": "", f"{folder}/six.py": ""})
     if packed:
         layer = Path(shutil.make_archive(str(tmp_path / "packed"), "zip", layer))
-    assert managed_packages.missing({"boto3", "six"}, [tmp_path], [layer]) == []
-    assert managed_packages.missing({"boto3", "jmespath"}, [tmp_path], [layer]) == ["jmespath"]
+    has = partial(managed_packages.is_in, tmp_path)
+    assert managed_packages.missing({"boto3", "six"}, has, [layer]) == []
+    assert managed_packages.missing({"boto3", "jmespath"}, has, [layer]) == ["jmespath"]
+
+
+def test_a_layer_counts_towards_what_lambda_takes(tmp_path):
+    source = filled(tmp_path / "source", {"app.py": HELLO})
+    layer = filled(tmp_path / "layer", {"small": "x"})
+    done = packaged(source, tmp_path / "out", "--layer", layer)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["sizes"]["the layer 'layer'"] == 1
+    with (layer / "large").open("wb") as file:
+        file.truncate(250 * 1024 * 1024)
+    done = packaged(source, tmp_path / "out2", "--layer", layer)
+    assert done.returncode == 2
+    assert "layers included; the largest: the layer 'layer' 250.0 MB" in done.stderr
 
 
 def test_a_layer_that_cannot_be_read_has_no_modules(tmp_path):
     broken = tmp_path / "broken.zip"
     broken.write_text("not a zip")
     layers = [broken, tmp_path / "absent"]
-    assert managed_packages.missing({"boto3"}, [tmp_path], layers) == ["boto3"]
+    assert managed_packages.missing(
+        {"boto3"}, partial(managed_packages.is_in, tmp_path), layers
+    ) == ["boto3"]
 
 
 def test_it_is_named_with_its_version_and_the_way_to_add_it(tmp_path, wheels):
@@ -270,36 +292,6 @@ def test_an_unknown_runtime_is_refused(tmp_path):
 
 # --- packages without wheels ----------------------------------------------------------------------
 
-BACKEND = """
-import os, zipfile
-def get_requires_for_build_wheel(settings=None): return []
-def build_wheel(folder, settings=None, metadata=None):
-    if os.path.exists("needs_gcc"):
-        raise SystemExit("error: command 'gcc' failed: No such file or directory")
-    name = "plum-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(f"{folder}/{name}", "w") as wheel:
-        wheel.writestr("plum.py", "VERSION = '1.0'")
-        wheel.writestr("plum-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: plum\\nVersion: 1.0\\n")
-        wheel.writestr("plum-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        wheel.writestr("plum-1.0.dist-info/RECORD", "plum.py,,\\nplum-1.0.dist-info/METADATA,,\\n")
-    return name
-"""
-
-
-def sdist(folder, *more):
-    files = {
-        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-        '[project]\nname = "plum"\nversion = "1.0"\n',
-        "backend.py": BACKEND,
-        "PKG-INFO": "Metadata-Version: 2.1\nName: plum\nVersion: 1.0\n",
-        **dict.fromkeys(more, ""),
-    }
-    with tarfile.open(folder / "plum-1.0.tar.gz", "w:gz") as archive:
-        for name, text in files.items():
-            entry = tarfile.TarInfo(f"plum-1.0/{name}")
-            entry.size = len(text)
-            archive.addfile(entry, io.BytesIO(text.encode()))
-
 
 @pytest.fixture
 def plum(tmp_path):
@@ -307,7 +299,7 @@ def plum(tmp_path):
 
 
 def test_a_package_without_a_wheel_is_refused_with_the_way_to_build_it(tmp_path, wheels, plum):
-    sdist(wheels)
+    sdist(wheels, "plum")
     done = packaged(plum, tmp_path / "out")
     assert done.returncode == 2
     assert "--build-sdists, which runs its code" in done.stderr
@@ -315,7 +307,7 @@ def test_a_package_without_a_wheel_is_refused_with_the_way_to_build_it(tmp_path,
 
 
 def test_it_is_built_when_that_is_wanted_and_that_is_said(tmp_path, wheels, plum):
-    sdist(wheels)
+    sdist(wheels, "plum")
     done = packaged(plum, tmp_path / "out", "--build-sdists")
     assert done.returncode == 0, done.stderr
     assert "plum.py" in contents(tmp_path / "out")
@@ -325,7 +317,7 @@ def test_it_is_built_when_that_is_wanted_and_that_is_said(tmp_path, wheels, plum
 
 
 def test_one_that_needs_a_compiler_says_so(tmp_path, wheels, plum):
-    sdist(wheels, "needs_gcc")
+    sdist(wheels, "plum", "needs_gcc")
     done = packaged(plum, tmp_path / "out", "--build-sdists")
     assert done.returncode == 2
     assert "needs a compiler" in done.stderr

@@ -53,6 +53,12 @@ def declare(parser: Parser) -> None:
     )
     parser.option("--handler", "What the start imports, as module.function.", metavar="NAME")
     parser.choice("--arch", "The architecture it is for.", Architecture)
+    parser.several(
+        "--layer",
+        "A layer of the function's, a folder or a zip; it counts towards the limit, and may have "
+        "what the code imports. May be repeated.",
+        type=Path,
+    )
     parser.choice(
         "--fail-on",
         "The least severity that makes the command fail.",
@@ -70,6 +76,7 @@ def run(  # noqa: PLR0913 - each is something that is typed
     runtime: str | None,
     handler: str | None,
     arch: Architecture | None,
+    layer: list[Path],
     fail_on: FailOn,
     put_right: bool,
     as_json: bool,
@@ -81,7 +88,9 @@ def run(  # noqa: PLR0913 - each is something that is typed
     """
     with _waiting(f"auditing {path}"):
         changes = fix(path, python=python, target=runtime, architecture=arch) if put_right else ()
-        report = audit(path, python=python, target=runtime, handler=handler, architecture=arch)
+        report = audit(
+            path, python=python, target=runtime, handler=handler, architecture=arch, layers=layer
+        )
     _print(report, changes, as_json=as_json)
     return FINDINGS if report.fails(Severity(fail_on.value)) else 0
 

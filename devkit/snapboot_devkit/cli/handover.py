@@ -130,7 +130,7 @@ def _file(made: Made, request: Request) -> str:
 
 
 def _rows(packaged: Packaged) -> Iterator[str]:
-    share = f"{packaged.unpacked / packaged.limit:.0%}"
+    share = f"{packaged.on_lambda / packaged.limit:.0%}"
     yield f"unpacked     {share} of the {sizes.megabytes(packaged.limit)} that Lambda takes"
     yield f"target       {packaged.target}"
     if packaged.interpreter:

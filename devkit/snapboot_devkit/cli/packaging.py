@@ -303,7 +303,7 @@ def _managed(runtime: str) -> str | None:
 
 def _findings(made: Packaged, request: Request, facts: ElfFacts) -> list[Finding]:
     """Return what an audit of everything that was made finds, and what was not told before."""
-    from snapboot_devkit.package.audit import Severity, audit  # noqa: PLC0415
+    from snapboot_devkit.package.audit import Severity, audit, managed_imports  # noqa: PLC0415
     from snapboot_devkit.package.checks import binaries  # noqa: PLC0415
     from snapboot_devkit.package.checks.layout import Place  # noqa: PLC0415
 
@@ -316,11 +316,12 @@ def _findings(made: Packaged, request: Request, facts: ElfFacts) -> list[Finding
             handler=handler,
             architecture=request.architecture,
             target=place,
+            layers=request.layers,
             facts=facts,
         )
         found += [one for one in report.findings if one.severity is not Severity.NOTE]
     return [
-        one for one in found if one.code not in binaries.CODES
+        one for one in found if one.code not in {*binaries.CODES, managed_imports.CODE}
     ]  # which packaging itself reports
 
 

@@ -107,8 +107,8 @@ class Packaged:
     """What was made.
 
     `interpreter` is the one that is inside, None without one; `modules` is the number of those in
-    the archive, None without an archive. `parts` are the sizes of packages, the largest one first;
-    all together may take `limit` bytes unpacked. `warnings` are for people to judge,
+    the archive, None without an archive. `parts` are the sizes of packages and layers, the largest
+    one first; all together may take `limit` bytes unpacked. `warnings` are for people to judge,
     `savings` say what `--strip` took out.
     """
 
@@ -125,3 +125,8 @@ class Packaged:
     def unpacked(self) -> int:
         """The bytes of everything, unpacked."""
         return sum(each.unpacked for each in self.made)
+
+    @property
+    def on_lambda(self) -> int:
+        """The bytes of everything with its layers, which count towards the limit."""
+        return sum(self.parts.values())

@@ -104,18 +104,19 @@ class Work:
         """Add what only a managed runtime would have had, if that is wanted; else say so."""
         request = self.request
         imported = managed_packages.imports(tree.sources(request.source, spare=request.output))
-        missing = managed_packages.missing(imported, (request.source, self.task), request.layers)
+        folders = (request.source, self.task)
+
+        def has(module: str) -> bool:
+            return any(managed_packages.is_in(folder, module) for folder in folders)
+
+        missing = managed_packages.missing(imported, has, request.layers)
         if not missing or request.managed:
             return
-        words = managed_packages.told(missing)
         if not request.managed_packages:
-            self.warnings.append(
-                f"not in the package: {words}, which the code imports. AWS's runtime "
-                f"python{self.target.version} has them, "
-                f"{'an image' if request.form is Form.IMAGE else 'provided.al2023'} has not: add "
-                "them by --managed-packages, name them among the requirements, or package for "
-                f"AWS's runtime by --runtime python{self.target.version}"
+            words = managed_packages.described(
+                missing, self.target.version, image=request.form is Form.IMAGE
             )
+            self.warnings.append("; ".join(words))
             return
         asked = tuple(managed_packages.PACKAGES[module] for module in missing)
         before = self.requirements

@@ -12,6 +12,7 @@ from snapboot_devkit.package.audit import (
     compiled_modules,
     enclosing_folder,
     interpreters,
+    managed_imports,
     permissions,
     platforms,
     provided,
@@ -30,7 +31,7 @@ from snapboot_devkit.package.checks.layout import image_parts
 from snapboot_devkit.package.checks.zips import ZipStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from snapboot_devkit.package.audit.subject import Subject
     from snapboot_devkit.package.checks.finding import Finding
@@ -49,6 +50,7 @@ CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     permissions.check,
     clashes.check,
     provided.check,
+    managed_imports.check,
     site_files.check,
     sizes.check,
     unread.check,  # the last: it tells what the others could not read
@@ -62,6 +64,7 @@ def audit(  # noqa: PLR0913 - each is something that a caller may know
     target: str | None = None,
     handler: str | None = None,
     architecture: str | None = None,
+    layers: Sequence[Path] = (),
     facts: ElfFacts | None = None,
 ) -> Report:
     """Return what would make a package start slowly, or not at all.
@@ -70,10 +73,10 @@ def audit(  # noqa: PLR0913 - each is something that a caller may know
     the interpreter it is for (a program, a folder or a version; found out by default), `target`
     the runtime (`provided.al2023`, `image`, or one such as `python3.13`), `handler` what the start
     imports (by default all of the function's own modules), `architecture` `x86_64` or `arm64`,
-    `facts` what is known of ELF files already.
+    `layers` are the folders and zips of the function's layers, `facts` what is known of ELF files.
     Raises AuditError.
     """
-    terms = Terms(python, target, handler, architecture)
+    terms = Terms(python, target, handler, architecture, tuple(layers))
     with package_at(Path(path), facts) as (package, image):
         return _report(gather(package, terms, image=image))
 

@@ -19,6 +19,7 @@ from snapboot_devkit.package.formats.modules import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from pathlib import Path
 
     from snapboot_devkit.package.checks.contents import Package
 
@@ -34,6 +35,7 @@ class Terms:
     target: str | None = None
     handler: str | None = None
     architecture: str | None = None
+    layers: tuple[Path, ...] = ()
 
     @property
     def runtime(self) -> Runtime | None:
@@ -74,6 +76,7 @@ def gather(package: Package, terms: Terms, *, image: bool) -> Subject:
         by_source,
         archive,
         compiled(package, places, python.measured_by, Work(by_source, due, start)),
+        terms.layers,
     )
 
 

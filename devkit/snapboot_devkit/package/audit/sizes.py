@@ -22,7 +22,7 @@ def by_owner(subject: Subject) -> dict[str, int]:
 def check(subject: Subject) -> Iterator[Finding]:
     """Find a package that is larger than Lambda takes, or than can be uploaded at once."""
     image = subject.place is Place.IMAGE or subject.layout.form is Form.CONTEXT
-    parts = by_owner(subject)
+    parts = {**by_owner(subject), **sizes.of_layers(subject.layers)}
     if found := sizes.excess(parts, image=image):
         yield found
     packed = subject.package.store.packed_bytes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from snapboot_devkit.package.audit.compiling import Compiled
     from snapboot_devkit.package.audit.modules import State
@@ -24,7 +25,7 @@ class Subject:
 
     `place_is_known` says that the place was given, and not found out. `states` are those of the
     bytecode by the source's path; `architecture` is the one asked for, or else that of the
-    interpreter or of most compiled files.
+    interpreter or of most compiled files, `layers` are the ones that go with the package.
     """
 
     package: Package
@@ -39,6 +40,7 @@ class Subject:
     states: Mapping[str, State]
     sealed: Sealed | None
     compiled: Compiled
+    layers: tuple[Path, ...] = ()
 
     @property
     def owned(self) -> Mapping[str, str]:

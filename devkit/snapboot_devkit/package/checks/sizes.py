@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -12,10 +13,11 @@ from snapboot_devkit.package.checks.distributions import Owners, distributions
 from snapboot_devkit.package.checks.finding import Finding, error
 from snapboot_devkit.package.checks.folders import FolderStore
 from snapboot_devkit.package.checks.layout import layout
+from snapboot_devkit.package.checks.zips import ZipStore
 from snapboot_devkit.package.errors import PackageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 LARGEST: Final = 5
@@ -39,6 +41,18 @@ def by_part(*roots: Path) -> dict[str, int]:
         places = layout(package, image=False)
         sizes.update(by_owner(package, Owners(distributions(package, places), places)))
     return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
+
+
+def of_layers(layers: Iterable[Path]) -> dict[str, int]:
+    """Return the unpacked bytes of each layer, a folder or a zip. Raises AuditError."""
+    found: dict[str, int] = {}
+    for layer in layers:
+        with contextlib.ExitStack() as stack:
+            zipped = layer.is_file()
+            store = stack.enter_context(ZipStore(layer)) if zipped else FolderStore(layer)
+            name = f"the layer {layer.name!r}"
+            found[name] = found.get(name, 0) + opened(store).size
+    return found
 
 
 def excess(parts: Mapping[str, int], *, image: bool) -> Finding | None:

@@ -15,7 +15,7 @@ import zipfile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
 
 AS_OF: Final = "November 2025"
@@ -31,12 +31,15 @@ PACKAGES: Final[dict[str, str]] = {
     "six": "six>=1.5",
     "urllib3": "urllib3>=1.25.4,<3",
 }
+# Of these snapboot's own runtime has one, too, in `provided.al2023` and in an image.
+_OF_SNAPBOOT: Final = frozenset({"urllib3"})
 # By the names of their distributions.
 DISTRIBUTIONS: Final = frozenset(
     re.split("[=<>]", requirement, maxsplit=1)[0] for requirement in PACKAGES.values()
 )
 # A larger source was not written by people.
-_MAX_SOURCE_BYTES: Final = 1024 * 1024
+MAX_SOURCE_BYTES: Final = 1024 * 1024
+_NAMED: Final = re.compile("|".join(PACKAGES).encode())
 
 
 def imports(sources: Iterable[Path]) -> set[str]:
@@ -45,13 +48,16 @@ def imports(sources: Iterable[Path]) -> set[str]:
 
 
 def missing(
-    imported: Collection[str], folders: Collection[Path], layers: Iterable[Path] = ()
+    imported: Collection[str], has: Callable[[str], bool], layers: Iterable[Path] = ()
 ) -> list[str]:
-    """Return those of the imported packages that only a managed runtime would have."""
+    """Return those of the imported packages that only a managed runtime would have.
+
+    `has` tells whether the package itself has a module, and `layers` are those that go with it.
+    """
     wanted = [
         module
         for module in PACKAGES
-        if module in imported and not any(_has(folder, module) for folder in folders)
+        if module in imported and module not in _OF_SNAPBOOT and not has(module)
     ]
     for layer in layers if wanted else ():
         present = _in_layer(layer, wanted)
@@ -59,10 +65,19 @@ def missing(
     return wanted
 
 
-def told(modules: Iterable[str]) -> str:
-    """Return them with their versions, for people."""
+def described(modules: Iterable[str], version: str, *, image: bool) -> tuple[str, str]:
+    """Return in words for people what is missing, and what to do; `version` is Python's."""
     names = ", ".join(f"{module} ({PACKAGES[module]})" for module in modules)
-    return f"{names}, about what the user guide named in {AS_OF}"
+    place = "an image" if image else "provided.al2023"
+    message = (
+        f"not in the package: {names}, about what the user guide named in {AS_OF}, which the code "
+        f"imports. AWS's runtime python{version} has them, {place} does not"
+    )
+    remedy = (
+        "add them by snapboot package --managed-packages, name them among the requirements, give "
+        f"the layer that has them by --layer, or choose AWS's runtime by --runtime python{version}"
+    )
+    return message, remedy
 
 
 def _in_layer(layer: Path, modules: Sequence[str]) -> set[str]:
@@ -75,19 +90,30 @@ def _in_layer(layer: Path, modules: Sequence[str]) -> set[str]:
         library = python / "lib"
         versions = library.iterdir() if library.is_dir() else ()
         folders = [python, *(version / "site-packages" for version in versions)]
-        return {name for name in modules if any(_has(folder, name) for folder in folders)}
+        return {name for name in modules if any(is_in(folder, name) for folder in folders)}
     return set()
 
 
-def _has(folder: Path | zipfile.Path, module: str) -> bool:
+def is_in(folder: Path | zipfile.Path, module: str) -> bool:
+    """Tell whether a folder has a module or package."""
     return (folder / module).is_dir() or (folder / f"{module}.py").is_file()
 
 
 def _imports(path: Path) -> set[str]:
     try:
         with path.open("rb") as source:
-            tree = ast.parse(source.read(_MAX_SOURCE_BYTES))
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+            return imports_of(source.read(MAX_SOURCE_BYTES))
+    except OSError:
+        return set()
+
+
+def imports_of(source: bytes) -> set[str]:
+    """Return the packages that a source imports, if it may be one of those here."""
+    if not _NAMED.search(source):
+        return set()
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     found = set()
     for node in ast.walk(tree):

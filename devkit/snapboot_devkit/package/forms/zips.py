@@ -165,6 +165,8 @@ class _Zips:
 
     def _check_size(self) -> dict[str, int]:
         parts = sizes.by_part(*self.shipped.values())
+        parts |= sizes.of_layers(self.work.request.layers)
+        parts = dict(sorted(parts.items(), key=lambda item: (-item[1], item[0])))
         sizes.check(parts, image=False)
         return parts
 
