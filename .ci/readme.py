@@ -13,8 +13,6 @@ sys.path.insert(0, str(ROOT))
 from benchmarks import summary as summaries  # noqa: E402
 from benchmarks.recording import load_all  # noqa: E402
 from benchmarks.soak.summary import newest  # noqa: E402
-from benchmarks.summary import outside_aws_images, summary  # noqa: E402
-from benchmarks.tables import provenance  # noqa: E402
 from snapboot_devkit.cli import commands  # noqa: E402
 from tests.contract import markdown  # noqa: E402
 
@@ -23,13 +21,9 @@ RESULTS = Path("benchmarks") / "results"
 
 def figures() -> str:
     """Return the measured figures, and how they were taken."""
-    recordings = load_all(ROOT / RESULTS)
-    notes = provenance(recordings[0])
     return (
-        f"{summary(recordings)}\nContenders interleaved in one run, medians. {notes} awslambdaric "
-        "as AWS's images run it, all on an interpreter without packages. "
-        f"{outside_aws_images(recordings)}\nAll tables, the other "
-        f"interpreters and the plots are in [{RESULTS}]({RESULTS}/tables.md).\n"
+        f"{summaries.summary(load_all(ROOT / RESULTS))}\nAll tables, the other interpreters and "
+        f"the plots are in [{RESULTS}]({RESULTS}/tables.md).\n"
     )
 
 
@@ -44,17 +38,17 @@ def options() -> str:
 
 def host() -> str:
     """Return our host's figures beside the emulator's."""
-    return summaries.host(load_all(ROOT / RESULTS)) + "\n"
+    return summaries.scenario(load_all(ROOT / RESULTS), "host")
 
 
 def shipping() -> str:
     """Return what packaged functions and the image take to start."""
-    return summaries.shipping(load_all(ROOT / RESULTS)) + "\n"
+    return summaries.shipping(load_all(ROOT / RESULTS))
 
 
 def managed() -> str:
     """Return what the wrapper takes to start, beside AWS's managed runtime."""
-    return summaries.managed(load_all(ROOT / RESULTS)) + "\n"
+    return summaries.scenario(load_all(ROOT / RESULTS), "managed_init")
 
 
 def soak() -> str:
@@ -64,10 +58,11 @@ def soak() -> str:
 
 def streams() -> str:
     """Return what streams, asynchronous handlers and web applications take."""
-    text = (ROOT / RESULTS / "tables.md").read_text("utf-8")
-    sections = {part.partition(",")[0]: part for part in text.split("### ")[1:]}
-    kept = (sections[name].strip() for name in ("stream", "async", "web"))
-    return "\n\n".join(f"### {part}" for part in kept) + "\n"
+    recordings = load_all(ROOT / RESULTS)
+    return "\n".join(
+        f"### {name}\n\n{summaries.scenario(recordings, name)}"
+        for name in ("stream", "async", "web")
+    )
 
 
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {

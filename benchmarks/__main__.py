@@ -115,9 +115,8 @@ def _record(recording: Recording, bench: Bench, output: Path) -> None:
             gc.collect()
             progress.advance()
         gc.enable()
-    recording.cautions += cautions.of_samples(recording)
     path = recording.save(output)
-    for caution in recording.cautions:
+    for caution in cautions.of(recording):
         sys.stderr.write(f"warning: {recording.scenario}: {caution}\n")
     sys.stderr.write(f"{len(recording.samples)} samples in {path}\n")
 

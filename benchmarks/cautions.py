@@ -6,18 +6,22 @@ import os
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from benchmarks.contenders import title
 from benchmarks.estimates import median, outliers
 from benchmarks.figures import figures
 from benchmarks.samples import FootprintSample
+from benchmarks.steadiness import flaw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
-    from benchmarks.figures import Figure
     from benchmarks.machine import Interpreter
     from benchmarks.recording import Recording
 
-TIMED = {"init", "warm", "host", "image", "function_init", "web"}
+TIMED = {
+    *("init", "warm", "host", "image", "function_init", "managed_init", "libraries", "web"),
+    *("stream", "async"),
+}
 ENOUGH_RUNS = 20
 # One process in two at work besides ours is already seen in the tails.
 BUSY_LOAD_PER_CPU = 0.5
@@ -60,28 +64,74 @@ def _of_interpreter(interpreter: Interpreter) -> Iterator[str]:
         )
 
 
+def of(recording: Recording) -> list[str]:
+    """Return every warning: those written into the recording, and what its samples show."""
+    return list(
+        dict.fromkeys((*_of_commit(recording), *recording.cautions, *of_samples(recording)))
+    )
+
+
+def _of_commit(recording: Recording) -> Iterator[str]:
+    if recording.commit["modified"]:
+        yield (
+            "files differed from the commit (modified): what was measured is in no commit; record "
+            "again from a clean checkout, with `python -m benchmarks renew`"
+        )
+
+
 def of_samples(recording: Recording) -> Iterator[str]:
     """Warn of what the samples themselves show."""
     yield from _compiled(recording)
     yield from _untold(recording)
     if recording.scenario in TIMED:
-        if (runs := recording.flags["runs"]) < ENOUGH_RUNS:
-            yield f"only {runs!r} rounds, too few to rank by; give more --runs"
-            return
-        for figure in figures(recording):
-            yield from _of_figure(figure)
+        series = {
+            f"{figure.name} of {title(contender)}": values
+            for figure in figures(recording)
+            for contender, values in figure.values.items()
+            if figure.comparable
+        }
+        yield from _of_series(series)
 
 
-def _of_figure(figure: Figure) -> Iterator[str]:
-    for contender, values in figure.values.items():
-        what = f"{figure.name} of {contender}"
-        if (far := outliers(values)) > OUTLIER_SHARE * len(values):
-            yield (
-                f"{what}: {far} of {len(values)} samples are outliers; something else runs on "
-                "this machine: choose a quieter CPU with --cpu, or give more --runs"
-            )
-        if values[0] > SLOW_START * median(values):
-            yield f"{what}: the first round was slower than the rest; give more --warmup"
+def _of_series(series: dict[str, list[float]]) -> Iterator[str]:
+    """Warn once of each kind, and name the worst: a warning for each row would not be read."""
+    few = {what: len(values) for what, values in series.items() if len(values) < ENOUGH_RUNS}
+    if few:
+        what = min(few, key=few.__getitem__)
+        yield (
+            f"{_share(few, series)} fewer than {ENOUGH_RUNS} samples, {what} has {few[what]}: too "
+            "few to rank by; give more --runs"
+        )
+    flaws = {what: found for what, values in series.items() if (found := flaw(values))}
+    if flaws:
+        what, found = next(iter(flaws.items()))
+        yield (
+            f"{_share(flaws, series)} no one median, their samples drift or fall into two groups, "
+            f"{what} the first of them ({found}): only ratios of pairs are shown; measure again on "
+            "a quiet machine"
+        )
+    far = {
+        what: outside
+        for what, values in series.items()
+        if (outside := outliers(values)) > OUTLIER_SHARE * len(values)
+    }
+    if far:
+        what = max(far, key=far.__getitem__)
+        yield (
+            f"{_share(far, series)} outliers, {what} has {far[what]} of {len(series[what])}: "
+            "something else runs on this machine; choose a quieter CPU with --cpu, or give more "
+            "--runs"
+        )
+    slow = [what for what, values in series.items() if values[0] > SLOW_START * median(values)]
+    if slow:
+        yield (
+            f"{_share(slow, series)} a first round slower than the rest, {slow[0]} the first of "
+            "them; give more --warmup"
+        )
+
+
+def _share(found: Collection[str], series: Collection[str]) -> str:
+    return f"{len(found)} of {len(series)} series {'has' if len(found) == 1 else 'have'}"
 
 
 def _untold(recording: Recording) -> Iterator[str]:
@@ -96,8 +146,8 @@ def _compiled(recording: Recording) -> Iterator[str]:
     for contender, group in groupby(sorted(rows, key=_contender), key=_contender):
         if count := max(sample.compiled_at_start for sample in group):
             yield (
-                f"{contender} compiles {count} modules at each start; write their bytecode with "
-                "`python -m compileall` on the standard library of --python"
+                f"{title(contender)} compiles {count} modules at each start; write their bytecode "
+                "with `python -m compileall` on the standard library of --python"
             )
 
 

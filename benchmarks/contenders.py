@@ -35,11 +35,13 @@ OURS = "snapboot"
 THEIRS = "awslambdaric"
 THEIRS_UNPOOLED = "awslambdaric-unpooled"
 FLOOR = "interpreter"
+# How tables call them. AWS's client waits for each event in a thread pool made for it from 3.12 on,
+# but only when told that it runs in AWS's own image.
+TITLES = {THEIRS: f"{THEIRS}, AWS's image", THEIRS_UNPOOLED: f"{THEIRS}, own image"}
 
 # It answers as soon as any program could, then stays, so that its memory can be read.
 FIRST_BYTECODE = "import posix; posix.write(1, b'.'); posix.read(1, 1)"
-# From 3.12 on awslambdaric waits for each event in a thread pool made for it, but only when told
-# that it runs in AWS's own image; in anybody else's it does not.
+# What AWS's own images set, and own ones do not.
 EXECUTION_ENV = "AWS_EXECUTION_ENV"
 
 
@@ -70,6 +72,11 @@ class Contender:
         """Return `base` with what this contender changes in it; None removes a variable."""
         merged = {**base, **self.environment}
         return {name: value for name, value in merged.items() if value is not None}
+
+
+def title(name: str) -> str:
+    """Return how tables call a contender."""
+    return TITLES.get(name, name)
 
 
 def stage(interpreter: Interpreter, folder: Path, names: Iterable[str]) -> tuple[Contender, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
+from benchmarks import steadiness
 from benchmarks.estimates import Estimate, bootstrap, median, overhead_ratio, paired_ratio
 from benchmarks.page_cache import PageCache
 from benchmarks.samples import (
@@ -34,7 +35,6 @@ KILOBYTE = 1e3
 MEGABYTE = 1e6
 WHOLE_FROM = 100
 THOUSAND = 1_000
-LARGER_UNITS = {"µs": "ms", "ms": "s", "kB": "MB"}
 # What is added to a figure's name.
 PAGE_CACHES = {
     PageCache.WARM.value: "",
@@ -63,18 +63,28 @@ class Figure:
     higher_is_better: bool = False
 
     def readable(self) -> Figure:
-        """Return the same in the unit that its largest median is readable in."""
-        larger = LARGER_UNITS.get(self.unit)
+        """Return the same in ms where that is easier to read than thousands of µs."""
         middles = [median(values) for values in self.values.values() if values]
-        if larger is None or max(map(abs, middles), default=0) < THOUSAND:
+        if self.unit != "µs" or max(middles, default=0) < THOUSAND:
             return self
         values = {name: [one / THOUSAND for one in each] for name, each in self.values.items()}
-        return replace(self, unit=larger, values=values)
+        return replace(self, unit="ms", values=values)
 
     def ratio(self, first: str, second: str) -> Estimate:
         """Estimate first/second, pair by pair."""
         pairs = list(zip(self.values[first], self.values[second], strict=True))
         return bootstrap(pairs, paired_ratio)
+
+    def flaw(self, contender: str) -> str:
+        """Return what keeps the contender's median from being a figure; nothing if it is one."""
+        return "" if self.exact else steadiness.flaw(self.values[contender])
+
+    def flaw_of_ratio(self, first: str, second: str) -> str:
+        """Return what keeps the ratio of pairs from being a figure; nothing if it is one."""
+        if self.exact:
+            return ""
+        pairs = zip(self.values[first], self.values[second], strict=True)
+        return steadiness.flaw([one / other for one, other in pairs])
 
     def overhead(self, first: str, second: str, floor: str) -> Estimate:
         """Estimate how much first exceeds `floor`, as a share of how much second does."""

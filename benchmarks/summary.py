@@ -1,18 +1,22 @@
-"""The README's table: the figures that matter most, of one interpreter, in four columns."""
+"""The tables of the README and the docs: the figures that matter most, each with its sources.
+
+Each table is followed by where, when and how every recording that a row comes from was taken, and
+by every warning of these recordings.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.contenders import FLOOR, OURS, THEIRS, THEIRS_UNPOOLED
+from benchmarks.contenders import FLOOR, OURS, THEIRS, THEIRS_UNPOOLED, TITLES
 from benchmarks.estimates import median
 from benchmarks.figures import figures, shown
 from benchmarks.layouts import SLIM
 from benchmarks.packages import STALE
-from benchmarks.tables import interval, line, provenance, table
+from benchmarks.tables import NOTHING, line, overhead, overhead_ratio, ratio, rounds, sources, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from benchmarks.figures import Figure
     from benchmarks.recording import Recording
@@ -28,100 +32,142 @@ CHOSEN: Final = {
     ("memory", "resident after 100,000 invocations"): "resident after 100,000 invocations",
     ("footprint", "modules imported"): "modules imported before first `next`",
     ("footprint", "system calls"): "system calls before first `next`",
+    ("counts", "instructions to next"): "instructions before first `next`, millions",
+    ("counts", "instructions of a warm invocation"): "instructions of a warm invocation, thousands",
 }
-_CLIENT: Final = "an S3 client of boto3"
-BEYOND_NOTHING: Final = "boto3 with a client, less each one's start with nothing"
+START: Final = ("init", "spawn to next")
 OVERHEAD: Final = "of it beyond the bare interpreter"
-HEAD: Final = ("", "snapboot", "awslambdaric", "ratio (95 % interval)")
+_BOTH: Final = (THEIRS, THEIRS_UNPOOLED)
+HEAD: Final = (
+    *("", OURS, *(TITLES[one] for one in _BOTH)),
+    *(*(f"ours : {TITLES[one]}" for one in _BOTH), "rounds"),
+)
+RULE: Final = ("---", *["---:"] * (len(HEAD) - 1))
+NOTE: Final = (
+    "Medians; ratios are those of contenders that ran in turn, with their 95 % interval: one that "
+    "holds 1 proves no gain. *Drifts* and *two groups* are samples without one median: only the "
+    "ratio of pairs is shown."
+)
 
 
 def summary(recordings: Sequence[Recording]) -> str:
-    """Return the table of the newest interpreter among the recordings."""
-    newest = [one for one in recordings if one.version == recordings[0].version]
-    found = {(one.scenario, figure.name): figure for one in newest for figure in figures(one)}
-    rows: list[tuple[str, ...]] = [HEAD, ("---", "---:", "---:", "---:")]
-    for chosen, title in CHOSEN.items():
-        if chosen in found:
-            rows.append(_row(title, found[chosen]))
-        if chosen == ("init", "spawn to next") and chosen in found:
-            rows.append(_overhead(found[chosen]))
-    return "".join(map(line, rows))
-
-
-def outside_aws_images(recordings: Sequence[Recording]) -> str:
-    """Return how the smallest event fares against awslambdaric where it makes no thread pools."""
-    warm = next(one for one in recordings if one.scenario == "warm")
-    ratios = {
-        figure.name: interval(figure.ratio(OURS, THEIRS_UNPOOLED))
-        for figure in figures(warm)
-        if figure.name.endswith("200 B")
+    """Return the README's table, of the newest interpreter, and where its rows come from."""
+    newest = _newest(one for one in recordings if one.version == recordings[0].version)
+    found = {
+        (name, figure.name): figure.readable()
+        for name, recording in newest.items()
+        for figure in figures(recording)
     }
-    listed = ", ".join(f"{ratio} of its {name}" for name, ratio in ratios.items())
-    return (
-        "From Python 3.12 on, and only in AWS's own images, awslambdaric makes a thread pool for "
-        f"each event. Against it without them: {listed}.\n"
-    )
+    rows: list[Sequence[str]] = [HEAD, RULE]
+    for chosen, called in CHOSEN.items():
+        if chosen in found:
+            rows.append(_row(called, found[chosen]))
+        if chosen == START and FLOOR in (found[chosen].values if chosen in found else ()):
+            rows.append(_overhead(found[chosen]))
+    used = [newest[name] for name in dict.fromkeys(name for name, _ in CHOSEN) if name in newest]
+    return f"{''.join(map(line, rows))}\n{NOTE}\n\n{sources(used)}{_others(recordings, newest)}"
 
 
-def host(recordings: Sequence[Recording]) -> str:
-    """Return the table of our host beside AWS's emulator, and how it was taken."""
-    recording = next(one for one in recordings if one.scenario == "host")
-    return f"{table(recording)}\n{provenance(recording)}\n"
+def _others(recordings: Sequence[Recording], newest: dict[str, Recording]) -> str:
+    """Return the start's and the warm round trip's ratio on each other interpreter."""
+    listed = []
+    for recording in recordings:
+        if recording.scenario in {"init", "warm"} and recording is not newest[recording.scenario]:
+            figure = figures(recording)[0]
+            listed.append(
+                f"{figure.name} {ratio(figure, OURS, THEIRS)} and "
+                f"{ratio(figure, OURS, THEIRS_UNPOOLED)} (`{recording.file_name}`)"
+            )
+    return f"\nOn other interpreters: {'; '.join(listed)}.\n" if listed else ""
 
 
-def managed(recordings: Sequence[Recording]) -> str:
-    """Return the table of the wrapper beside AWS's managed runtime, and how it was taken."""
-    recording = next(one for one in recordings if one.scenario == "managed_init")
-    return f"{table(recording)}\n{provenance(recording)}\n"
+def _newest(recordings: Iterable[Recording]) -> dict[str, Recording]:
+    """Return the first recording of each scenario."""
+    found: dict[str, Recording] = {}
+    for recording in recordings:
+        found.setdefault(recording.scenario, recording)
+    return found
 
 
-# A scenario's figure, whom ours is compared with, and how the README calls it.
+def scenario(recordings: Sequence[Recording], name: str) -> str:
+    """Return the whole table of the newest recording of a scenario, if there is one."""
+    newest = _newest(recordings)
+    return whole(newest[name]) if name in newest else ""
+
+
+# A scenario's figure, whom ours is compared with in AWS's image and in an own one, and how the docs
+# call it. What exceeds a start with nothing is shown for every function.
+FUNCTIONS: Final = {
+    "import boto3": "`import boto3`",
+    "an S3 client of boto3": "boto3 with a client",
+    "Powertools": "Powertools",
+    "FastAPI and Mangum": "FastAPI with Mangum",
+    "pandas": "pandas",
+}
+_CLIENT: Final = "an S3 client of boto3"
 SHIPPED: Final = (
-    ("image", "spawn to next", THEIRS, "nothing, image layout"),
-    (
-        "image",
-        "spawn to next",
-        SLIM,
-        "nothing, image layout; theirs without the library's bytecode",
+    ("image", "spawn to next", THEIRS, THEIRS_UNPOOLED, "nothing, image layout"),
+    ("image", "spawn to next", None, SLIM, "the same; theirs without the library's bytecode"),
+    *(
+        ("function_init", f"{name}: spawn to next", THEIRS, THEIRS_UNPOOLED, called)
+        for name, called in FUNCTIONS.items()
     ),
-    ("function_init", "import boto3: spawn to next", THEIRS, "`import boto3`"),
-    ("function_init", f"{_CLIENT}: spawn to next", THEIRS, "boto3 with a client"),
-    ("function_init", f"{_CLIENT}: spawn to next", STALE, "the same; theirs with stale bytecode"),
-    (
-        "function_init",
-        f"{_CLIENT}, page cache cold: spawn to next",
-        THEIRS,
-        "the same; both with a cold page cache",
+    *(
+        (
+            *("function_init", f"{name}: beyond a start with nothing", THEIRS, THEIRS_UNPOOLED),
+            f"{called}, less each one's start with nothing",
+        )
+        for name, called in FUNCTIONS.items()
     ),
-    ("function_init", f"{_CLIENT}: beyond a start with nothing", THEIRS, BEYOND_NOTHING),
-    ("function_init", "Powertools: spawn to next", THEIRS, "Powertools"),
-    ("function_init", "FastAPI and Mangum: spawn to next", THEIRS, "FastAPI with Mangum"),
-    ("function_init", "pandas: spawn to next", THEIRS, "pandas"),
-    ("image_files", "files opened", SLIM, "files opened by a start with nothing, image layout"),
-    ("image_files", "read", SLIM, "bytes read from them"),
+    (
+        *("function_init", f"{_CLIENT}: spawn to next", STALE, None),
+        "boto3 with a client; theirs with stale bytecode",
+    ),
+    (
+        *("function_init", f"{_CLIENT}, page cache cold: spawn to next", THEIRS, THEIRS_UNPOOLED),
+        "boto3 with a client; all with a cold page cache",
+    ),
+    ("image_files", "files opened", None, SLIM, "files opened by a start with nothing"),
+    ("image_files", "read", None, SLIM, "bytes read from them"),
 )
 
 
 def shipping(recordings: Sequence[Recording]) -> str:
     """Return the table of packaged functions and the image, and how it was taken."""
-    newest: dict[str, Recording] = {}
-    for recording in recordings:
-        newest.setdefault(recording.scenario, recording)
-    rows: list[tuple[str, ...]] = [HEAD, ("---", "---:", "---:", "---:")]
-    for scenario, name, other, title in SHIPPED:
-        found = {figure.name: figure for figure in figures(newest[scenario])}
-        rows.append(_row(title, found[name], other))
-    return f"{''.join(map(line, rows))}\n{provenance(newest['function_init'])}\n"
+    newest = _newest(recordings)
+    rows: list[Sequence[str]] = [HEAD, RULE]
+    for name, called, aws, own, row in SHIPPED:
+        found = {one.name: one for one in figures(newest[name])} if name in newest else {}
+        if called in found:
+            rows.append(_row(row, found[called].readable(), (aws, own)))
+    used = [newest[name] for name in dict.fromkeys(row[0] for row in SHIPPED) if name in newest]
+    return f"{''.join(map(line, rows))}\n{NOTE}\n\n{sources(used)}"
 
 
-def _row(title: str, figure: Figure, other: str = THEIRS) -> tuple[str, ...]:
-    cells = (f"{shown(median(figure.values[name]))} {figure.unit}" for name in (OURS, other))
-    return (title, *(cell.strip() for cell in cells), interval(figure.ratio(OURS, other)))
+def _row(
+    called: str, figure: Figure, others: tuple[str | None, str | None] = _BOTH
+) -> tuple[str, ...]:
+    cells = (_cell(figure, name) for name in (OURS, *others))
+    return (called, *cells, *(_ratio(figure, name) for name in others), rounds(figure))
+
+
+def _cell(figure: Figure, name: str | None) -> str:
+    if name is None or name not in figure.values:
+        return NOTHING
+    return figure.flaw(name) or f"{shown(median(figure.values[name]))} {figure.unit}".strip()
+
+
+def _ratio(figure: Figure, other: str | None) -> str:
+    return NOTHING if other is None else ratio(figure, OURS, other)
 
 
 def _overhead(figure: Figure) -> tuple[str, ...]:
-    floor = median(figure.values[FLOOR])
     cells = (
-        f"{shown(median(figure.values[name]) - floor)} {figure.unit}" for name in (OURS, THEIRS)
+        f"{overhead(figure, name)} {figure.unit}" if name in figure.values else NOTHING
+        for name in (OURS, *_BOTH)
     )
-    return (OVERHEAD, *cells, interval(figure.overhead(OURS, THEIRS, FLOOR)))
+    ratios = (
+        overhead_ratio(figure, name) if {name, FLOOR} <= figure.values.keys() else NOTHING
+        for name in _BOTH
+    )
+    return (OVERHEAD, *cells, *ratios, rounds(figure))

@@ -1,13 +1,15 @@
 """Markdown tables of recordings: medians, the spread from the 10th to the 90th percentile, ratios.
 
-A ratio is ours over theirs, pair by pair, with its 95 % interval.
+A ratio is ours over theirs, pair by pair, with its 95 % interval. Samples that drift or fall into
+two groups have no median to show: their cell says so, and the ratio of pairs is what remains.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.contenders import FLOOR, OURS
+from benchmarks import cautions
+from benchmarks.contenders import FLOOR, OURS, title
 from benchmarks.estimates import median, quantile
 from benchmarks.figures import figures, shown
 from benchmarks.scenarios import SCENARIOS
@@ -29,12 +31,13 @@ def render(recordings: Iterable[Recording]) -> str:
 
 
 def _section(recording: Recording) -> str:
-    cautions = "".join(f"- Warning: {caution}.\n" for caution in recording.cautions)
-    return (
-        f"### {recording.scenario}, {recording.interpreter['implementation']} "
-        f"{recording.version}\n\n{table(recording)}\n{provenance(recording)}\n"
-        + (f"\n{cautions}" if cautions else "")
-    )
+    implementation = recording.interpreter["implementation"]
+    return f"### {recording.scenario}, {implementation} {recording.version}\n\n{whole(recording)}"
+
+
+def whole(recording: Recording) -> str:
+    """Return a recording's table, where and how it was taken, and every warning."""
+    return f"{table(recording)}\n{sources([recording])}"
 
 
 def table(recording: Recording) -> str:
@@ -42,10 +45,11 @@ def table(recording: Recording) -> str:
     names = [contender["name"] for contender in recording.contenders]
     scenario = SCENARIOS[recording.scenario]
     against = [name for name in scenario.references if {scenario.ours, name} <= set(names)]
-    titles = [f"{row['name']} {row['version']}" for row in recording.contenders]
-    head = ["", *titles, *(f"{scenario.ours} : {name}" for name in against)]
+    titles = [f"{title(row['name'])} {row['version']}" for row in recording.contenders]
+    head = ["", *titles, *(f"{scenario.ours} : {title(name)}" for name in against), "rounds"]
     rows = []
-    for figure in figures(recording):
+    for each in figures(recording):
+        figure = each.readable()
         rows.append(_row(figure, names, scenario.ours, against))
         if recording.scenario == "init" and FLOOR in figure.values:
             rows.append(_overhead(figure, names, against))
@@ -53,37 +57,76 @@ def table(recording: Recording) -> str:
 
 
 def _row(figure: Figure, names: Sequence[str], ours: str, against: Sequence[str]) -> list[str]:
-    title = f"{figure.name}, {figure.unit}" if figure.unit else figure.name
-    cells = [_spread(figure.values[name]) if name in figure.values else NOTHING for name in names]
-    ratios = [
-        interval(figure.ratio(ours, name))
-        if figure.comparable and {ours, name} <= figure.values.keys()
-        else NOTHING
-        for name in against
-    ]
-    return [title, *cells, *ratios]
+    named = f"{figure.name}, {figure.unit}" if figure.unit else figure.name
+    cells = [_cell(figure, name) for name in names]
+    return [named, *cells, *(ratio(figure, ours, name) for name in against), rounds(figure)]
+
+
+def _cell(figure: Figure, name: str) -> str:
+    if name not in figure.values:
+        return NOTHING
+    return figure.flaw(name) or _spread(figure.values[name])
+
+
+def ratio(figure: Figure, ours: str, other: str) -> str:
+    """Return the ratio of pairs with its interval, or why there is none."""
+    if not figure.comparable or not {ours, other} <= figure.values.keys():
+        return NOTHING
+    return figure.flaw_of_ratio(ours, other) or interval(figure.ratio(ours, other))
 
 
 def _overhead(figure: Figure, names: Sequence[str], against: Sequence[str]) -> list[str]:
-    floor = median(figure.values[FLOOR])
-    cells = [
-        NOTHING if name == FLOOR else shown(median(figure.values[name]) - floor) for name in names
-    ]
-    ratios = [interval(figure.overhead(OURS, name, FLOOR)) for name in against]
-    return [f"the same, less the {FLOOR}'s, {figure.unit}", *cells, *ratios]
+    cells = [NOTHING if name == FLOOR else overhead(figure, name) for name in names]
+    ratios = [overhead_ratio(figure, name) for name in against]
+    named = f"the same, less the {FLOOR}'s, {figure.unit}"
+    return [named, *cells, *ratios, rounds(figure)]
+
+
+def overhead(figure: Figure, name: str) -> str:
+    """Return what a contender's median exceeds the bare interpreter's by, or why it is unknown."""
+    flaw = figure.flaw(name) or figure.flaw(FLOOR)
+    return flaw or shown(median(figure.values[name]) - median(figure.values[FLOOR]))
+
+
+def overhead_ratio(figure: Figure, other: str) -> str:
+    """Return how ours exceeds the bare interpreter as a share of how the other does."""
+    flaws = (figure.flaw(name) for name in (OURS, other, FLOOR))
+    return next(filter(None, flaws), "") or interval(figure.overhead(OURS, other, FLOOR))
+
+
+def rounds(*found: Figure) -> str:
+    """Return how many samples each contender has in the figures, as they were counted."""
+    counted = [len(values) for figure in found for values in figure.values.values()]
+    low, high = min(counted, default=0), max(counted, default=0)
+    return f"{low}" if low == high else f"{low}{DASH}{high}"
+
+
+def sources(recordings: Iterable[Recording]) -> str:
+    """Return where and how each recording was taken, and every warning, with whose it is."""
+    taken = list(recordings)
+    warned: dict[str, list[str]] = {}
+    for recording in taken:
+        for caution in cautions.of(recording):
+            warned.setdefault(caution, []).append(f"`{recording.file_name}`")
+    lines = [provenance(recording) for recording in taken]
+    for caution, files in warned.items():
+        whose = "" if len(files) == len(taken) else f" of {', '.join(files)}"
+        lines.append(f"Warning{whose}: {caution}.")
+    return "".join(f"- {each}\n" for each in lines)
 
 
 def provenance(recording: Recording) -> str:
-    """Return where and how a recording was taken."""
+    """Return where and how a recording was taken; the rounds are counted in the samples."""
     machine, interpreter, commit = recording.machine, recording.interpreter, recording.commit
     commit_id = (commit["id"] or "none")[:12]
     cpu = recording.flags["pinned"]
+    built = f"{interpreter['builder']}'s build, " if "builder" in interpreter else ""
     return (
-        f"{machine['processor']}, {machine['cpus']} CPUs, {machine['system']} "
-        f"{machine['architecture']}; {interpreter['implementation']} {interpreter['version']}, "
-        f"{interpreter['compiler']}; commit {commit_id}{' (modified)' * commit['modified']}; "
-        f"{'not pinned' if cpu is None else 'pinned to one CPU'}; {recording.flags['runs']} "
-        f"interleaved rounds, {recording.started[:10]}. Every sample: `{recording.file_name}`."
+        f"`{recording.file_name}`: {machine['processor']}, {machine['cpus']} CPUs, "
+        f"{machine['system']} {machine['architecture']}; {interpreter['implementation']} "
+        f"{interpreter['version']}, {built}{interpreter['compiler']}; commit {commit_id}; "
+        f"{'not pinned' if cpu is None else 'pinned to one CPU'}; "
+        f"{rounds(*figures(recording))} interleaved rounds, {recording.started[:10]}."
     )
 
 

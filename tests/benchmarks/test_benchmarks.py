@@ -28,6 +28,8 @@ from benchmarks import (
     managed,
     packages,
     payloads,
+    plots,
+    summary,
     tables,
     web,
 )
@@ -763,13 +765,15 @@ def test_an_empty_folder_says_how_to_fill_it(tmp_path: Path) -> None:
 
 def test_a_table_shows_medians_spreads_overheads_and_ratios() -> None:
     assert tables.table(recording("init", *THREE_STARTS)) == (
-        "|  | snapboot 1 | awslambdaric 1 | interpreter 1 | snapboot : awslambdaric |\n"
-        "| --- | ---: | ---: | ---: | ---: |\n"
-        "| spawn to next, ms | 10 (9.2\N{EN DASH}10.8) | 30 (28.4\N{EN DASH}31.6) | 8 | 0.34 (0.30\N{EN DASH}0.36) |\n"
-        "| the same, less the interpreter's, ms | 2 | 22 | - | 0.09 (0.05\N{EN DASH}0.12) |\n"
+        "|  | snapboot 1 | awslambdaric, AWS's image 1 | interpreter 1 "
+        "| snapboot : awslambdaric, AWS's image | rounds |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: |\n"
+        "| spawn to next, ms | 10 (9.2\N{EN DASH}10.8) | 30 (28.4\N{EN DASH}31.6) | 8 "
+        "| 0.34 (0.30\N{EN DASH}0.36) | 3 |\n"
+        "| the same, less the interpreter's, ms | 2 | 22 | - | 0.09 (0.05\N{EN DASH}0.12) | 3 |\n"
         "| CPU time to next, ms | 5 (4.6\N{EN DASH}5.4) | 15 (14.2\N{EN DASH}15.8) | 4 "
-        "| 0.34 (0.30\N{EN DASH}0.36) |\n"
-        "| the same, less the interpreter's, ms | 1 | 11 | - | 0.09 (0.05\N{EN DASH}0.12) |\n"
+        "| 0.34 (0.30\N{EN DASH}0.36) | 3 |\n"
+        "| the same, less the interpreter's, ms | 1 | 11 | - | 0.09 (0.05\N{EN DASH}0.12) | 3 |\n"
     )
 
 
@@ -784,7 +788,7 @@ def test_starts_beside_a_path_file_are_figures_of_their_own() -> None:
 def test_a_table_without_ours_has_no_ratio() -> None:
     table = tables.table(recording("init", *starts("awslambdaric", 30)))
 
-    assert table.splitlines()[0] == "|  | awslambdaric 1 |"
+    assert table.splitlines()[0] == "|  | awslambdaric, AWS's image 1 | rounds |"
 
 
 def test_a_block_of_invocations_counts_by_its_median_round_trip() -> None:
@@ -858,31 +862,199 @@ def test_growth_is_what_goes_on_in_the_second_half() -> None:
 
 
 def test_too_few_rounds_are_warned_of_with_the_flag_that_helps() -> None:
-    few = recording("init", *THREE_STARTS)
-    few.flags["runs"] = 3
+    few = recording("init", *starts("snapboot", *[9.0] * 19))
 
-    assert list(cautions.of_samples(few)) == ["only 3 rounds, too few to rank by; give more --runs"]
+    (warning,) = cautions.of_samples(few)
+    assert warning == (
+        "2 of 2 series have fewer than 20 samples, spawn to next of snapboot has 19: too few to "
+        "rank by; give more --runs"
+    )
+
+
+def test_rounds_are_counted_in_the_samples_whatever_the_flags_were() -> None:
+    few = recording("init", *starts("snapboot", 9, 10, 9, 8))
+    few.flags["runs"] = 500
+
+    assert "has 4: too few to rank by" in next(cautions.of_samples(few))
+    assert "; 4 interleaved rounds, 2026-01-01." in tables.provenance(few)
+    assert tables.table(few).splitlines()[2].endswith(" | 4 |")
+
+
+def test_each_row_tells_its_own_count() -> None:
+    both = recording(
+        "function_init",
+        *(FunctionInitSample(n, "snapboot", "nothing", "warm", 9, 9) for n in range(20)),
+        *(FunctionInitSample(n, "snapboot", "pandas", "warm", 9, 9) for n in range(8)),
+    )
+    counts = {
+        row.split(" | ")[0][2:]: row.split(" | ")[-1] for row in tables.table(both).splitlines()
+    }
+
+    assert counts["nothing: spawn to next, ms"] == "20 |"
+    assert counts["pandas: spawn to next, ms"] == "8 |"
+    assert "8\N{EN DASH}20 interleaved rounds" in tables.provenance(both)
+
+
+STEADY = [9, 9.1, 9.2, 9.1, 9, 9.3, 8.9, 9.1, 9.2, 9] * 2
 
 
 def test_outliers_are_warned_of_with_the_flag_that_helps() -> None:
-    noisy = recording("init", *starts("snapboot", 9, 9.1, 9.2, 9.1, 9, 60))
+    noisy = recording("init", *starts("snapboot", *STEADY, 60, 70))
 
-    warning = next(cautions.of_samples(noisy))
-    assert warning.startswith("spawn to next of snapboot: 1 of 6 samples are outliers")
+    (warning,) = cautions.of_samples(noisy)
+    assert warning.startswith("2 of 2 series have outliers, spawn to next of snapboot has 2 of 22:")
     assert warning.endswith("choose a quieter CPU with --cpu, or give more --runs")
 
 
 def test_a_slow_first_round_is_warned_of_with_the_flag_that_helps() -> None:
-    cold = recording("init", *starts("snapboot", 15, 9, 8, 7, 10, 9))
+    cold = recording("init", *starts("snapboot", 15, *STEADY))
 
-    assert list(cautions.of_samples(cold)) == [
-        f"{figure} of snapboot: the first round was slower than the rest; give more --warmup"
-        for figure in ("spawn to next", "CPU time to next")
-    ]
+    (warning,) = cautions.of_samples(cold)
+    assert warning == (
+        "2 of 2 series have a first round slower than the rest, spawn to next of snapboot the "
+        "first of them; give more --warmup"
+    )
 
 
 def test_steady_samples_are_not_warned_of() -> None:
-    assert not list(cautions.of_samples(recording("init", *starts("snapboot", 9, 8, 9, 10))))
+    assert not list(cautions.of_samples(recording("init", *starts("snapboot", *STEADY))))
+
+
+# --- samples without one median -------------------------------------------------------------------
+
+TWO_GROUPS = [180, 260, 200, 290, 190, 300, 185, 255, 195, 270] * 2
+TWICE = [2 * (value + number % 3) for number, value in enumerate(TWO_GROUPS)]
+DRIFTING = [100 + 2 * number for number in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("values", "word"), [(TWO_GROUPS, "two groups"), (DRIFTING, "drifts"), (STEADY, None)]
+)
+def test_a_median_is_shown_of_steady_samples_alone(values: list[float], word: str | None) -> None:
+    row = tables.table(recording("init", *starts("snapboot", *values))).splitlines()[2]
+
+    assert row.split(" | ")[1] == (word or "9.1 (8.99\N{EN DASH}9.21)")
+
+
+def test_the_ratio_of_pairs_stays_where_both_move_together() -> None:
+    both = recording("init", *starts("snapboot", *TWO_GROUPS), *starts("awslambdaric", *TWICE))
+    row = tables.table(both).splitlines()[2].split(" | ")
+
+    assert row[1:3] == ["two groups", "two groups"]
+    assert row[3] == "0.50 (0.50\N{EN DASH}0.50)"
+
+
+def test_a_ratio_of_pairs_that_is_not_steady_is_not_shown_either() -> None:
+    both = recording(
+        "init", *starts("snapboot", *TWO_GROUPS), *starts("awslambdaric", *[400.0] * 20)
+    )
+
+    assert tables.table(both).splitlines()[2].split(" | ")[1:4] == [
+        *("two groups", "400", "two groups")
+    ]
+
+
+def test_they_are_warned_of_once() -> None:
+    both = recording("init", *starts("snapboot", *TWO_GROUPS), *starts("awslambdaric", *DRIFTING))
+
+    (warning,) = cautions.of_samples(both)
+    assert warning.startswith("4 of 4 series have no one median, their samples drift or fall into")
+
+
+def test_an_overhead_of_unsteady_samples_is_not_shown() -> None:
+    rows = recording("init", *starts("snapboot", *TWO_GROUPS), *starts("interpreter", *[8.0] * 20))
+    overhead = tables.table(rows).splitlines()[3]
+
+    assert overhead.split(" | ")[1] == "two groups"
+
+
+def test_counts_are_shown_as_they_are() -> None:
+    rows = [FootprintSample(n, "snapboot", ("a",) * (1 + n % 2), 0, 1, 1) for n in range(40)]
+    (modules, *_) = figures(recording("footprint", *rows))
+
+    assert modules.flaw("snapboot") == ""
+
+
+# --- what stands beside a table and in a plot ------------------------------------------------------
+
+
+def test_times_of_a_millisecond_and_more_are_told_in_ms() -> None:
+    slow = WarmSample(0, "snapboot", "5 MB", 5_000_000, (65_683_000,), 63_000_000)
+    fast = WarmSample(0, "snapboot", "200 B", 200, (48_400,), 33_000)
+    rows = tables.table(recording("warm", slow, fast)).splitlines()
+
+    assert rows[2] == "| round trip, 5 MB, ms | 65.7 | 1 |"
+    assert rows[4] == "| round trip, 200 B, µs | 48.4 | 1 |"
+
+
+def test_every_warning_of_a_recording_is_beside_its_table_and_in_its_plots(tmp_path: Path) -> None:
+    one = recording("init", *starts("snapboot", *TWO_GROUPS))
+    one.commit["modified"] = True
+    one.cautions = ["the interpreter is a debug build", "the machine is busy (load 3.00 per CPU)"]
+    expected = cautions.of(one)
+    assert len(expected) == 4
+
+    beside = tables.render([one])
+    (path, _) = plots.write(one, tmp_path)
+    drawn = " ".join(text for text in ET.parse(path).getroot().itertext())
+
+    for warning in expected:
+        assert f"- Warning: {warning}.\n" in beside
+        assert warning.replace("`", "") in " ".join(drawn.split())
+    assert "files differed from the commit (modified)" in beside
+
+
+def test_a_plot_has_the_interval_the_count_and_the_machine(tmp_path: Path) -> None:
+    one = recording("init", *starts("snapboot", *STEADY), *starts("awslambdaric", *TWICE))
+    (path, _) = plots.write(one, tmp_path)
+    texts = [text.strip() for text in ET.parse(path).getroot().itertext()]
+
+    assert "9.1 (9\N{EN DASH}9.2), n 20" in texts
+    assert "two groups: no one median; n 20" in texts
+    assert any("A CPU, 2 CPUs, Linux 6 x86_64; CPython 3.13.0" in text for text in texts)
+
+
+def test_the_readme_names_each_recording_that_a_row_comes_from() -> None:
+    start = recording("init", *THREE_STARTS)
+    warm = recording("warm", WarmSample(0, "snapboot", "200 B", 200, (48_400,), 33_000))
+    warm.cautions = ["the machine is busy"]
+    warm.commit = {"id": "fedcba9876543210", "modified": True}
+    text = summary.summary([start, warm])
+
+    assert "- `init-3.13.0.json`: A CPU" in text
+    assert "- `warm-3.13.0.json`: A CPU" in text
+    assert "commit 0123456789ab;" in text
+    assert "commit fedcba987654;" in text
+    assert "- Warning of `warm-3.13.0.json`: the machine is busy.\n" in text
+    assert "- Warning of `warm-3.13.0.json`: files differed from the commit (modified)" in text
+
+
+def test_the_docs_show_what_exceeds_a_start_with_nothing_of_every_function() -> None:
+    functions = ("nothing", *summary.FUNCTIONS)
+    rows = [
+        FunctionInitSample(n, contender, function, "warm", 20 + 10 * at, None)
+        for at, function in enumerate(functions)
+        for contender in ("snapboot", "awslambdaric")
+        for n in range(3)
+    ]
+    text = summary.shipping([recording("function_init", *rows)])
+
+    beyond = [row for row in text.splitlines() if "less each one's start with nothing" in row]
+    whole = [row for row in text.splitlines() if row.startswith("|") and row not in beyond][2:-1]
+    assert len(beyond) == len(whole) == len(functions) - 1
+
+
+def test_both_ways_to_run_theirs_are_columns_with_their_names() -> None:
+    both = recording(
+        "init",
+        *(start for name in ("snapboot", "awslambdaric") for start in starts(name, *STEADY)),
+        *starts("awslambdaric-unpooled", *STEADY),
+    )
+
+    for head in (tables.table(both).splitlines()[0], summary.summary([both]).splitlines()[0]):
+        assert "| awslambdaric, AWS's image" in head
+        assert "| awslambdaric, own image" in head
+        assert head.count(": awslambdaric, ") == 2
 
 
 def test_modules_compiled_at_each_start_are_warned_of() -> None:
