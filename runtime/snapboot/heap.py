@@ -20,6 +20,8 @@ _CONTAINER = "container-role"
 _CONTAINERS = (list, tuple, set, dict)
 # How many containers within containers are followed to the variable that has them.
 MAX_DEPTH = 3
+# Each search for what refers to an object goes through the whole heap.
+MAX_SEARCHES = 40
 
 
 class Found:
@@ -65,7 +67,9 @@ def search(kinds: "Collection[str]") -> Found:
         others = _known_generators()
         own = [one for one in matches if id(type(one)) in generators and id(one) not in others]
         del matches
-        found.generators = [(one, _described(one)) for one in own]
+        if own:
+            places = Places()
+            found.generators = [(one, places.describe(one)) for one in own]
     finally:
         if frozen:
             gc.freeze()
@@ -117,11 +121,60 @@ def _family(classes: "Iterable[type]") -> "dict[int, type]":
     return family
 
 
-def _described(one: object) -> str:
-    """Return what a generator is and, as far as that can be found, who has it and which line."""
-    kind = f"{type(one).__module__}.{type(one).__qualname__}"
-    words = [word for word in (_made_at(one), _place(one)) if word]
-    return f"{kind} ({', '.join(words)})" if words else kind
+class Places:
+    """Words for where objects are, as far as that can be found: who has it, and which line."""
+
+    __slots__ = ("_searches", "_variables")
+
+    def __init__(self) -> None:
+        """Note the modules' variables, those of the function before those of what it imports."""
+        self._searches = 0
+        self._variables: dict[int, tuple[str, str, object]] = {}
+        for module_name, module in list(sys.modules.items()):
+            if module_name.startswith(f"{__package__}."):
+                continue
+            scope = _scope(module)
+            path = scope.get("__file__")
+            for key, value in list(scope.items()):
+                self._variables.setdefault(id(value), (f"{module_name}.{key}", key, path))
+
+    def __repr__(self) -> str:
+        return f"<Places of {len(self._variables)} variables>"
+
+    def describe(self, one: object) -> str:
+        """Return what an object is and where."""
+        kind = f"{type(one).__module__}.{type(one).__qualname__}"
+        words = [word for word in (_made_at(one), self._place(one)) if word]
+        return f"{kind} ({', '.join(words)})" if words else kind
+
+    def _place(self, one: object, depth: int = 0) -> str:
+        """Return the variable or attribute that has an object."""
+        if id(one) in self._variables:
+            name, key, path = self._variables[id(one)]
+            return f"{name}{_line_of(path, key)}"
+        if depth == MAX_DEPTH or self._searches == MAX_SEARCHES:
+            return ""
+        self._searches += 1
+        holders = gc.get_referrers(one)
+        for holder in holders:
+            if isinstance(holder, type):
+                return f"class {holder.__module__}.{holder.__qualname__}"
+            scope = _scope(holder)
+            names = [key for key, value in list(scope.items()) if value is one or scope is one]
+            if names and type(holder) is not type(sys):
+                what = "" if scope is one else f"attribute {names[0]!r} of "
+                return f"{what}{self._object(holder)}"
+            if type(holder) in _CONTAINERS:
+                place = self._place(holder, depth + 1)
+                if place:
+                    return place
+        return ""
+
+    def _object(self, holder: object) -> str:
+        if id(holder) in self._variables:
+            name, key, path = self._variables[id(holder)]
+            return f"{name}{_line_of(path, key)}"
+        return f"an object of {type(holder).__module__}.{type(holder).__qualname__}"
 
 
 def _made_at(one: object) -> str:
@@ -129,41 +182,6 @@ def _made_at(one: object) -> str:
     tracing = sys.modules.get("tracemalloc")
     trace = tracing.get_object_traceback(one) if tracing else None
     return f"made at {trace[-1]}" if trace else ""
-
-
-def _place(one: object, depth: int = 0) -> str:
-    """Return the variable or attribute that has an object."""
-    name = _variable_of(one)
-    if name or depth == MAX_DEPTH:
-        return name
-    holders = gc.get_referrers(one)
-    for holder in holders:
-        if isinstance(holder, type):
-            return f"class {holder.__module__}.{holder.__qualname__}"
-        if type(holder) in _CONTAINERS:
-            place = _place(holder, depth + 1)
-            if place:
-                return place
-        scope = _scope(holder)
-        names = [key for key, value in list(scope.items()) if value is one or scope is one]
-        if names:
-            what = "" if scope is one else f"attribute {names[0]!r} of "
-            return f"{what}an object of {type(holder).__module__}.{type(holder).__qualname__}"
-    return ""
-
-
-def _variable_of(one: object) -> str:
-    """Return the module's variable that has an object, with file and line."""
-    for module_name, module in list(sys.modules.items()):
-        if module_name.startswith(f"{__package__}."):
-            continue
-        scope = _scope(module)
-        for key, value in list(scope.items()):
-            if value is one:
-                return f"{module_name}.{key}{_line_of(scope.get('__file__'), key)}"
-            if value is not module and _scope(value) is one:
-                return f"an attribute of {module_name}.{key}"
-    return ""
 
 
 def _scope(thing: object) -> "dict[str, Any]":

@@ -30,6 +30,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "audit": ("auditing", "Find what would make a package start slowly, or not at all."),
     "profile": ("profiling", "Show where a function's cold start goes, and what to do about it."),
+    "rehearse": (
+        "rehearsing",
+        "Rehearse SnapStart: init once, restore several times, and find what must not be shared.",
+    ),
     "package": (
         "packaging",
         "Make what is deployed: code, dependencies, bytecode, module archive, interpreter.",
