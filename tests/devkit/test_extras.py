@@ -1,5 +1,6 @@
 """A devkit whose dependencies are not installed: it says which extra brings them."""
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -8,6 +9,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from snapboot_devkit import extras
+from tests.devkit.packages import HELLO, filled
 from tests.fakes.contenders import ROOT
 
 MODULES = {"python-dotenv": "dotenv", "pyelftools": "elftools"}
@@ -64,3 +66,28 @@ def test_what_needs_no_dependency_works_without(arguments, tmp_path):
 def test_a_module_that_is_not_of_ours_is_no_matter_of_the_extras():
     assert extras.remedy(ModuleNotFoundError(name="pandas.core")) is None
     assert extras.remedy(ModuleNotFoundError(name="h11._events")) is not None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["invoke", "app.handler", '{"fruit": "äpple"}'],
+        ["audit", "."],
+        ["package", ".", "--handler", "app.handler", "--as", "zip", "--no-interpreter",
+         "--no-archive", "--output", "out"],
+    ],
+    ids=lambda words: words[0],
+)  # fmt: skip
+def test_a_devkit_works_without_orjson(words, tmp_path):
+    """It has no wheel for some releases, and none for builds without the GIL."""
+    filled(tmp_path, {"task/app.py": HELLO, "absent/orjson.py": "raise ImportError('no wheel')"})
+    loaded = "import snapboot, sys; assert 'orjson' not in sys.modules;"
+    refused = f"sys.path.insert(0, {str(tmp_path / 'absent')!r});"
+    program = f"{loaded} {refused} from snapboot_devkit.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        cwd=tmp_path / "task", capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    if words[0] == "invoke":
+        assert json.loads(done.stdout) == {"hello": {"fruit": "äpple"}}

@@ -1,7 +1,10 @@
 """What a function needs: where it is named, and the wheels of another platform laid out."""
 
 import importlib.metadata
+import subprocess
+import sys
 import tomllib
+from dataclasses import replace
 
 import pytest
 
@@ -252,6 +255,34 @@ def test_the_runtime_is_laid_out_without_orjson_where_there_is_no_wheel_of_it(tm
     assert (tmp_path / "runtime/snapboot/__init__.py").is_file()
     assert (tmp_path / "runtime/urllib3.py").is_file()
     assert not (tmp_path / "runtime/orjson.py").exists()
+
+
+def test_for_a_build_without_the_gil_its_wheels_are_taken_and_the_runtime_is_without_orjson(
+    tmp_path, wheels
+):
+    """Whether it is one, uv learns from the interpreter: this one says so of itself."""
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "sitecustomize.py").write_text(
+        "import sysconfig\nsysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1\n"
+    )
+    version = sys.version_info[:2]
+    tag = "cp{}{}".format(*version)
+    for abi in (tag, f"{tag}t"):
+        machine = "manylinux_2_17_aarch64"
+        wheel(wheels, "fig", tag=f"{tag}-{abi}-{machine}", files={"fig.py": f"ABI = {abi!r}"})
+    wheel(wheels, "orjson", "3.9", tag=f"{tag}-{tag}-manylinux_2_17_aarch64")
+    wheel(wheels, "urllib3", "2.0")
+    usual = Target(version, Architecture.ARM64)
+    other = replace(usual, free_threaded=environment / "bin/python")
+    assert str(other) == "Python {}.{}t on arm64 (glibc)".format(*version)
+    for target, abi in ((usual, tag), (other, f"{tag}t")):
+        folder = installed(tmp_path / abi, "fig", target=target)
+        assert (folder / "fig.py").read_text() == f"ABI = {abi!r}"
+    assert runtime.lay_out(tmp_path / "with", usual) == []
+    (warning,) = runtime.lay_out(tmp_path / "without", other)
+    assert f"without orjson, of which there is no wheel for {other}" in warning
 
 
 def test_with_a_wheel_of_it_there_is_nothing_to_say(tmp_path, wheels):

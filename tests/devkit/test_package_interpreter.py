@@ -13,9 +13,11 @@ import pytest
 
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.formats import elf
-from snapboot_devkit.package.interpreters import interpreter, managed, portable, runpath
+from snapboot_devkit.package.interpreters import choice, interpreter, managed, portable, runpath
 from snapboot_devkit.package.interpreters.trimming import TRIMMED, is_trimmed
-from snapboot_devkit.package.target import Architecture, Target, parse_version
+from snapboot_devkit.package.layout import Form
+from snapboot_devkit.package.request import Request
+from snapboot_devkit.package.target import Architecture, Target, is_free_threaded, parse_version
 from tests.devkit.packages import filled, own_interpreter, target
 
 EM_AARCH64 = (183).to_bytes(2, "little")
@@ -89,6 +91,26 @@ def test_a_program_that_is_none_for_linux_is_refused(tmp_path):
 def test_a_version_that_cannot_be_used_says_what_can(text):
     with pytest.raises(PackageError, match=r"neither a version from 3\.11 up, such as 3\.13"):
         parse_version(text)
+
+
+def test_a_version_without_the_gil_is_told_from_the_usual_ones(monkeypatch, tmp_path):
+    texts = ("3.14t", "3.14.2t", "3.14", "t", "3.14tt")
+    assert [is_free_threaded(text) for text in texts] == [True, True, False, False, False]
+    builds = ("cpython-3.14.2-linux-x86_64-gnu", "cpython-3.14.1+freethreaded-linux-x86_64-gnu")
+    for name in builds:
+        (tmp_path / name / "bin").mkdir(parents=True)
+    monkeypatch.setenv("UV_PYTHON_INSTALL_DIR", str(tmp_path))
+    wanted = Target((3, 14), Architecture.X86_64)
+    found = [managed.standalone(wanted, free_threaded=kind).name for kind in (False, True)]
+    assert found == list(builds)
+
+
+def test_an_image_has_the_interpreter_of_its_base_which_is_a_usual_one(tmp_path):
+    request = Request(
+        source=tmp_path, handler="a.b", form=Form.IMAGE, output=tmp_path, python="3.14t"
+    )
+    with pytest.raises(PackageError, match=r"3\.14t is not for an image"):
+        choice.version_of(request)
 
 
 def test_a_version_may_have_a_patch_level():

@@ -95,6 +95,7 @@ def save(store: Store, known: bytes, packaged: Packaged, findings: Sequence[Find
             for each in packaged.made
         ],
         "target": [list(target.python), target.architecture.value, target.libc.value],
+        "freeThreaded": target.free_threaded and str(target.free_threaded),
         "interpreter": packaged.interpreter,
         "modules": packaged.modules,
         "parts": dict(packaged.parts),
@@ -197,9 +198,10 @@ def _files(folder: Path) -> Iterator[str]:
 
 def _packaged(document: dict[str, Any], made: tuple[Made, ...]) -> Packaged:
     python, architecture, libc = document["target"]
+    free_threaded = document["freeThreaded"] and Path(document["freeThreaded"])
     return Packaged(
         made,
-        Target((python[0], python[1]), Architecture(architecture), Libc(libc)),
+        Target((python[0], python[1]), Architecture(architecture), Libc(libc), free_threaded),
         document["interpreter"],
         document["modules"],
         document["parts"],

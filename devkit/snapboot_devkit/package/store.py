@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS entry (
 """
 # What a newer snapboot makes of the same may be something else: its version is a part of every key,
 # and so is this number, which changes with the form of any entry between two versions.
-_FORMAT: Final = b"2"
+_FORMAT: Final = b"3"
 # SQLite takes no more variables in a statement (SQLITE_MAX_VARIABLE_NUMBER of old builds).
 _MANY: Final = 500
 

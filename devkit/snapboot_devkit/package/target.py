@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.errors import PackageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # The runtime's own range; see `requires-python`.
 OLDEST_PYTHON: Final = (3, 11)
@@ -15,6 +18,7 @@ OLDEST_PYTHON: Final = (3, 11)
 MAX_GLIBC: Final = (2, 34)
 
 _VERSION: Final = re.compile(r"3\.(\d{1,2})(?:\.\d+)?")
+_FREE_THREADED: Final = re.compile(r"3\.\d{1,2}(?:\.\d+)?t")
 
 
 class Architecture(StrEnum):
@@ -33,14 +37,20 @@ class Libc(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What the interpreter and the wheels of a package must fit. `python` is as (3, 13)."""
+    """What the interpreter and the wheels of a package must fit. `python` is as (3, 13).
+
+    `free_threaded` is the program of a build without the GIL, None for the usual ones: its compiled
+    modules are others, and an installer learns from the program which.
+    """
 
     python: tuple[int, int]
     architecture: Architecture
     libc: Libc = Libc.GLIBC
+    free_threaded: Path | None = None
 
     def __str__(self) -> str:
-        return f"Python {self.version} on {self.architecture} ({self.libc})"
+        kind = "t" if self.free_threaded else ""
+        return f"Python {self.version}{kind} on {self.architecture} ({self.libc})"
 
     @property
     def version(self) -> str:
@@ -81,3 +91,8 @@ def parse_version(text: str) -> tuple[int, int]:
 def is_version(text: str) -> bool:
     """Tell whether `--python` names a version and not a folder."""
     return _VERSION.fullmatch(text) is not None
+
+
+def is_free_threaded(text: str) -> bool:
+    """Tell whether `--python` names a version without the GIL: 3.14t."""
+    return _FREE_THREADED.fullmatch(text) is not None

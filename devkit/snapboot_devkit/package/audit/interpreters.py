@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.package.checks.contents import Entry, Package
     from snapboot_devkit.package.checks.layout import Layout
 
-_PROGRAM: Final = re.compile(r"bin/python3\.\d+|lib(?:64)?/libpython3\.\d+\.so[\d.]*")
+_PROGRAM: Final = re.compile(r"bin/python3\.\d+t?|lib(?:64)?/libpython3\.\d+t?\.so[\d.]*")
 _SHARED: Final = re.compile(r"lib(?:64)?/.*\.so(?:\.[\d.]+)?")
 # Less is not worth a word.
 _MIN_DEBUG_BYTES: Final = MIB

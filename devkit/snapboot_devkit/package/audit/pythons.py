@@ -32,7 +32,7 @@ _ASK: Final = (
     "print(json.dumps([sys.version_info[:3],int.from_bytes(m[:2],'little'),sys.hexversion]))"
 )
 _VERSION: Final = re.compile(r"3\.\d+")
-_TAG: Final = re.compile(r"\.cpython-3(\d{1,2})(?:-[\w-]+)?\.(?:so|pyc)$")
+_TAG: Final = re.compile(r"\.cpython-3(\d{1,2})t?(?:-[\w-]+)?\.(?:so|pyc)$")
 
 
 @dataclass(frozen=True, slots=True)

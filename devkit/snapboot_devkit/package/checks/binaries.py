@@ -28,7 +28,7 @@ LIBRARY: Final = re.compile(r"\.(?:so(?:\.[\d.]+)?|dylib|pyd|dll)$")
 REMEDY: Final = "install it for the target: snapboot package, or uv pip install --python-platform"
 # What an import loads, by its name.
 _EXTENSION: Final = re.compile(r"\.(?:cpython-\d+[\w-]*|abi3)\.so$")
-_INTERPRETER: Final = re.compile(r"(?:^|/)(?:bin/python3\.\d+|lib/libpython3\.\d+\.so[\d.]*)$")
+_INTERPRETER: Final = re.compile(r"(?:^|/)(?:bin/python3\.\d+t?|lib/libpython3\.\d+t?\.so[\d.]*)$")
 _RUNS: Final = 0o111
 HEAD_BYTES: Final = 4
 

@@ -24,7 +24,7 @@ _IMAGE_PARTS: Final = ("var/task/", "var/runtime/", "opt/")
 # The one that is put there on purpose comes before the distribution's.
 _PYTHONS: Final = ("var/lang/lib", "usr/local/lib", "usr/lib", "usr/lib64")
 _MANAGED: Final = re.compile(r"python3\.(\d{1,2})")
-_STDLIB: Final = re.compile(r"(?:.*/)?lib(?:64)?/python3\.(\d{1,2})/os\.py")
+_STDLIB: Final = re.compile(r"(?:.*/)?lib(?:64)?/python3\.(\d{1,2})t?/os\.py")
 _PACKAGES: Final = re.compile(r"(?:.*/)?(?:site|dist)-packages/")
 # Of the folders named site-packages or dist-packages those nearest to the top are taken: more than
 # two are not on the path of an interpreter, and each module is looked for in each of them.

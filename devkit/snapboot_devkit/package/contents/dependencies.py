@@ -52,7 +52,8 @@ def install(requirements: Requirements, target: Target, folder: Path) -> list[st
     done = uv_run([
         "pip", "install",
         # uv looks at some interpreter; what it installs for is told by the two options after it.
-        "--python", sys.executable,
+        # But whether that is one without the GIL, which it learns from the interpreter.
+        "--python", str(target.free_threaded or sys.executable),
         "--python-platform", target.platform,
         "--python-version", target.version,
         "--target", str(folder),

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.interpreters import interpreter, managed
 from snapboot_devkit.package.interpreters.interpreter import Interpreter
-from snapboot_devkit.package.target import Architecture, Target, is_version, parse_version
+from snapboot_devkit.package.target import (
+    Architecture,
+    Target,
+    is_free_threaded,
+    is_version,
+    parse_version,
+)
 
 if TYPE_CHECKING:
     from snapboot_devkit.package.request import Request
@@ -20,6 +26,10 @@ def shipped(request: Request) -> Interpreter:
     if is_version(request.python):
         wanted = Target(parse_version(request.python), request.architecture)
         return interpreter.at(managed.standalone(wanted), native=managed.native())
+    if is_free_threaded(request.python):
+        wanted = Target(parse_version(request.python.removesuffix("t")), request.architecture)
+        folder = managed.standalone(wanted, free_threaded=True)
+        return interpreter.at(folder, native=managed.native())
     found = interpreter.at(Path(request.python), native=managed.native())
     if found.target.architecture is not request.architecture:
         raise PackageError(
@@ -41,6 +51,8 @@ def beside(request: Request) -> Interpreter:
     """
     if is_version(request.python):
         found = _of_version(parse_version(request.python), request.python)
+    elif is_free_threaded(request.python):
+        found = _of_version(parse_version(request.python.removesuffix("t")), request.python)
     else:
         found = interpreter.at(Path(request.python), native=managed.native())
     return replace(found, target=replace(found.target, architecture=request.architecture))
@@ -50,6 +62,11 @@ def version_of(request: Request) -> tuple[int, int]:
     """Return the version of Python that is meant, (3, 13). Raises PackageError."""
     if is_version(request.python):
         return parse_version(request.python)
+    if is_free_threaded(request.python):
+        raise PackageError(
+            f"--python {request.python} is not for an image, whose base has the interpreter and is "
+            "not asked which wheels fit; make a zip or a layer"
+        )
     return interpreter.at(Path(request.python), native=managed.native()).target.python
 
 
@@ -71,7 +88,8 @@ def _of_version(version: tuple[int, int], text: str) -> Interpreter:
             f"there is no Python {text} on this machine to compile with; install one (uv python "
             f"install {text}), or name an interpreter's folder by --python"
         )
-    target = Target(version, managed.native() or Architecture.X86_64)
+    free_threaded = program if text.endswith("t") else None
+    target = Target(version, managed.native() or Architecture.X86_64, free_threaded=free_threaded)
     return _asked(program, target)
 
 

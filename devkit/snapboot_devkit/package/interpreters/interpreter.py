@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -64,6 +64,13 @@ def at(place: Path, *, native: Architecture | None) -> Interpreter:
     version = _version_of(program)
     architecture = _architecture(program, needed.machine)
     target = Target(version, architecture, Libc.MUSL if needed.musl else Libc.GLIBC)
+    if program.name.endswith("t"):
+        if architecture is not native:
+            raise PackageError(
+                f"{str(program)!r} is free-threaded and does not run on this machine, where it "
+                "would be asked which wheels fit: package on a machine of its architecture"
+            )
+        target = replace(target, free_threaded=program)
     if architecture is native:
         hexversion, stdlib = asked(program)
         return Interpreter(prefix, program, stdlib, target, hexversion)

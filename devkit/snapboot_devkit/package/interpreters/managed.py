@@ -17,16 +17,18 @@ from snapboot_devkit.package.interpreters.interpreter import asked
 from snapboot_devkit.package.target import MACHINES, Architecture, Libc, Target
 
 _LIBCS: Final = {Libc.GLIBC: "gnu", Libc.MUSL: "musl"}
+_FREE_THREADED: Final = "+freethreaded"
 _CAUSE: Final = re.compile(r"^\s*cause: (.+)", re.MULTILINE)
 _URL: Final = re.compile(r"https?://[^\s`)]+")
 
 
-def standalone(target: Target) -> Path:
+def standalone(target: Target, *, free_threaded: bool = False) -> Path:
     """Return the folder of uv's own build for a target, downloaded if need be.
 
-    Raises PackageError when it cannot be had.
+    With `free_threaded` it is one without the GIL. Raises PackageError when it cannot be had.
     """
-    request = f"{target.version}-linux-{MACHINES[target.architecture]}-{_LIBCS[target.libc]}"
+    kind = _FREE_THREADED if free_threaded else ""
+    request = f"{target.version}{kind}-linux-{MACHINES[target.architecture]}-{_LIBCS[target.libc]}"
     if found := _installed(target, request):
         return found
     done = uv_run(["python", "install", "--no-bin", f"cpython-{request}"])
@@ -52,7 +54,7 @@ def why(errors: str) -> str:
 
 
 def program(version: str) -> Path | None:
-    """Return any Python program of a version (3.13, or 3.13.1) that runs here."""
+    """Return any Python program of a version (3.13, 3.13.1, or 3.14t) that runs here."""
     if version == f"{sys.version_info[0]}.{sys.version_info[1]}" or version == _own_release():
         return Path(sys.executable)
     done = uv_run(["python", "find", "--no-project", "--no-python-downloads", f"cpython@{version}"])
@@ -62,8 +64,9 @@ def program(version: str) -> Path | None:
 
 def _on_path(version: str) -> Path | None:
     """Return the first program of a version that starts; uv gives up at the first that does not."""
-    wanted = tuple(map(int, version.split(".")))
-    for program in programs.named("python{}.{}".format(*wanted)):
+    free_threaded = "t" if version.endswith("t") else ""
+    wanted = tuple(map(int, version.removesuffix("t").split(".")))
+    for program in programs.named("python{}.{}".format(*wanted) + free_threaded):
         with contextlib.suppress(PackageError, ValueError):
             release = asked(Path(program))[0].to_bytes(4, "big")
             if tuple(release[: len(wanted)]) == wanted:
@@ -84,17 +87,27 @@ def _own_release() -> str:
 
 
 def _installed(target: Target, request: str) -> Path | None:
-    """Return the newest build that is there: folders are named cpython-3.13.1-linux-x86_64-gnu."""
+    """Return the newest build that is there.
+
+    Folders are named cpython-3.13.1-linux-x86_64-gnu, cpython-3.14.0+freethreaded-linux-….
+    """
     done = uv_run(["python", "dir"])
     root = Path(os.fsdecode(done.output).strip())
     platform_name = request.partition("-")[2]
-    found = root.glob(f"cpython-{target.version}.*-{platform_name}")
+    kind = _FREE_THREADED if _FREE_THREADED in request else ""
+    found = root.glob(f"cpython-{target.version}.*{kind}-{platform_name}")
     return max(
-        (path for path in found if _patch(path).isdecimal() and (path / "bin").is_dir()),
+        (
+            path
+            for path in found
+            if _patch(path).isdecimal()
+            and (_FREE_THREADED in path.name) == bool(kind)
+            and (path / "bin").is_dir()
+        ),
         key=lambda path: int(_patch(path)),
         default=None,
     )
 
 
 def _patch(path: Path) -> str:
-    return path.name.split("-")[1].rpartition(".")[2]
+    return path.name.split("-")[1].partition("+")[0].rpartition(".")[2]
