@@ -43,6 +43,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "Print a script for your shell that completes commands and options.",
     ),
 }
+_OF_THE_HOST: Final = frozenset({"invoke", "start"})
 _HELP: Final = ("--help", "-h")
 
 
@@ -85,7 +86,19 @@ def _run(words: list[str]) -> int:
 
 
 def _module(command: str) -> ModuleType:
+    if command in _OF_THE_HOST:
+        _import_asyncio_without_tls()
     return importlib.import_module(f"snapboot_devkit.cli.{COMMANDS[command][0]}")
+
+
+def _import_asyncio_without_tls() -> None:
+    """Spare a run the import of `ssl` by asyncio, which does without; nothing here is encrypted."""
+    if not {"asyncio", "ssl"} & sys.modules.keys():
+        sys.modules["ssl"] = None  # type: ignore[assignment]  # to an import there is none
+        try:
+            import asyncio  # noqa: F401, PLC0415
+        finally:
+            del sys.modules["ssl"]
 
 
 def _parser(command: str, module: ModuleType) -> Parser:

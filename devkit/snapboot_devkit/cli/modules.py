@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import zipfile
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -77,6 +76,11 @@ def _source(task_root: Path, file: str) -> bytes | None:
         if task_root.is_dir():
             with (task_root / file).open("rb") as source:
                 return source.read(_MAX_SOURCE_BYTES)
+    except (OSError, ValueError):
+        return None
+    import zipfile  # noqa: PLC0415 - for packed code alone, here and below
+
+    try:
         with zipfile.ZipFile(task_root) as archive, archive.open(file) as source:
             return source.read(_MAX_SOURCE_BYTES)
     except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile):
@@ -121,6 +125,8 @@ def _python_files(task_root: Path) -> list[str]:
 
 def _packed(archive: Path) -> list[str]:
     """Return the names in a zip; none where there is no zip."""
+    import zipfile  # noqa: PLC0415
+
     try:
         with zipfile.ZipFile(archive) as opened:
             return opened.namelist()

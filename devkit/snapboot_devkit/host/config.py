@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
-from zipfile import BadZipFile, ZipFile
 
 from snapboot_devkit import runtime
 from snapboot_devkit.host import interpreters, protocol, quotas
@@ -226,6 +225,8 @@ def _code_command(task_root: Path, layers: Sequence[Path]) -> list[str]:
 def _holds(code: Path, name: str) -> bool:
     if code.is_dir():
         return (code / name).is_file()
+    from zipfile import BadZipFile, ZipFile  # noqa: PLC0415 - for packed code alone
+
     try:
         with ZipFile(code) as archive:
             return name in archive.namelist()

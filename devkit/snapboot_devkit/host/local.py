@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from snapboot_devkit.host.errors import ConfigError, InvokeError
 from snapboot_devkit.host.execution.shared import Shared
 from snapboot_devkit.host.front.callers import InvokeResult, Program
-from snapboot_devkit.host.front.front_end import FrontEnd
 from snapboot_devkit.host.http.exchange import Body
 from snapboot_devkit.host.http.refusal_line import refusal_line
 from snapboot_devkit.host.http.server import Server, listen
 from snapboot_devkit.host.identity import Tracing
 from snapboot_devkit.host.lifecycle.states import EnvironmentState
-from snapboot_devkit.host.routes.cross_site import Gate
-from snapboot_devkit.host.routes.invoke import Wishes, checked_invocation, checked_payload
+from snapboot_devkit.host.routes.invocation import Wishes, checked_invocation, checked_payload
 from snapboot_devkit.host.routes.refusals import RefusedError
 from snapboot_devkit.host.sandbox import cgroups
 from snapboot_devkit.host.sandbox.guard import Guard
@@ -78,7 +76,7 @@ class LocalHost:
         self._log = log
         self._max_environments = max_environments
         self._reload = reload
-        self._gate = Gate(host, socket.gethostname(), frozenset(allow_hosts))
+        self._allow_hosts = frozenset(allow_hosts)
         self._hosted: dict[str, HostedFunction] = {}
         self._server: Server | None = None
         self._guard: Guard | None = None
@@ -225,7 +223,11 @@ class LocalHost:
                 await hosted.watch()
         host, port = self._listen_on
         if port is not None:
-            service = FrontEnd(self, self._tracing, self._gate)
+            from snapboot_devkit.host.front.front_end import FrontEnd  # noqa: PLC0415
+            from snapboot_devkit.host.routes.cross_site import Gate  # noqa: PLC0415
+
+            gate = Gate(host, socket.gethostname(), self._allow_hosts)
+            service = FrontEnd(self, self._tracing, gate)
             self._server = await listen(
                 service, host, port, patience_s=_PATIENCE_S, refused=self._refused
             )

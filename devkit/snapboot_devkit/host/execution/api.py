@@ -16,7 +16,7 @@ from snapboot_devkit.host.http.exchange import Body, Head, Response, error_respo
 from snapboot_devkit.host.http.server import listen
 from snapboot_devkit.host.lifecycle import messages as msg
 from snapboot_devkit.host.lifecycle.terms import InitializationType
-from snapboot_devkit.host.routes import extensions, runtime, services, telemetry
+from snapboot_devkit.host.routes import runtime, services
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.config import FunctionConfig
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.http.connection import Connection, Exchange
     from snapboot_devkit.host.http.server import Server
     from snapboot_devkit.host.lifecycle import effects
+    from snapboot_devkit.host.routes import extensions, telemetry
 
 _LOOPBACK: Final = "127.0.0.1"
-_Route: TypeAlias = runtime.Route | extensions.Route | telemetry.Route
+_Route: TypeAlias = "runtime.Route | extensions.Route | telemetry.Route"
 
 
 class Owner(Protocol):
@@ -66,7 +67,7 @@ class EnvironmentApi:
         self._refused = refused
         self.services = known
         self._owner = owner
-        self._facts = _facts(config)
+        self._config = config
         self._snapstart = config.initialization is InitializationType.SNAP_START
         self._managed = config.initialization is InitializationType.MANAGED_INSTANCES
         self._of_runtime: WeakSet[Connection] = WeakSet()
@@ -140,33 +141,39 @@ class EnvironmentApi:
         if head.path.startswith(protocol.RUNTIME_INVOCATION):
             return runtime.route(head, snapstart=self._snapstart)
         if head.path.startswith(protocol.EXTENSIONS):
+            from snapboot_devkit.host.routes import extensions  # noqa: PLC0415 - used by few
+
             return extensions.route(head)
         if head.path.startswith((protocol.TELEMETRY_PATH, protocol.LOGS_PATH)):
+            from snapboot_devkit.host.routes import telemetry  # noqa: PLC0415
+
             return telemetry.route(head)
         page = services.page(head, self.services)
         return page or runtime.route(head, snapstart=self._snapstart)
 
     def _closing(self, call: Call, head: Head, body: Body) -> msg.Message | Response:
-        match call.route:
-            case extensions.Route():
-                return extensions.closing(call.route, call, head, body)
-            case telemetry.Route():
-                return telemetry.closing(call.route, call, head, body, managed=self._managed)
-            case runtime.Route():
-                return runtime.closing(call.route, call, head, body)
+        if isinstance(call.route, runtime.Route):
+            return runtime.closing(call.route, call, head, body)
+        from snapboot_devkit.host.routes import extensions, telemetry  # noqa: PLC0415
+
+        if isinstance(call.route, extensions.Route):
+            return extensions.closing(call.route, call, head, body)
+        return telemetry.closing(call.route, call, head, body, managed=self._managed)
 
     def _render(self, route: _Route, content: effects.Content) -> Response:
-        match route:
-            case extensions.Route():
-                return extensions.render(content, self._facts)
-            case telemetry.Route():
-                return telemetry.render(content)
-            case runtime.Route():
-                return runtime.render(content)
+        if isinstance(route, runtime.Route):
+            return runtime.render(content)
+        from snapboot_devkit.host.routes import extensions, telemetry  # noqa: PLC0415
+
+        if isinstance(route, extensions.Route):
+            return extensions.render(content, _facts(self._config))
+        return telemetry.render(content)
 
 
 def _facts(config: FunctionConfig) -> extensions.Facts:
     """Return what extensions may know of the function."""
+    from snapboot_devkit.host.routes import extensions  # noqa: PLC0415
+
     identity = config.identity
     return extensions.Facts(config.name, identity.version, config.handler, identity.account)
 

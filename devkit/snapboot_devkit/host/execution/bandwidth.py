@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 from snapboot_devkit.host.protocol import KIB, MIB
+from snapboot_devkit.lazy_dataclass import dataclass
 
 # The figures of RAPID's bandwidth limiter, and the range in which it can be set.
 BURST_BYTES: Final = 6 * MIB

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import shutil
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, get_args
-from uuid import uuid4
 
 from snapboot_devkit.host.errors import HostError
 from snapboot_devkit.host.execution import packaged
@@ -26,7 +26,6 @@ from snapboot_devkit.host.identity import new_id
 from snapboot_devkit.host.lifecycle import effects, records, terms
 from snapboot_devkit.host.lifecycle import messages as msg
 from snapboot_devkit.host.lifecycle.core import Environment
-from snapboot_devkit.host.lifecycle.managed import ManagedEnvironment
 from snapboot_devkit.host.lifecycle.states import EnvironmentState
 from snapboot_devkit.host.routes.services import Credentials, Services
 from snapboot_devkit.host.sandbox.environ import (
@@ -52,6 +51,8 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.execution.shared import Shared
     from snapboot_devkit.host.front.callers import Caller
     from snapboot_devkit.host.http.exchange import Head, Response
+    from snapboot_devkit.host.lifecycle.managed import ManagedEnvironment
+    from snapboot_devkit.host.lifecycle.rules import Rules
     from snapboot_devkit.host.lifecycle.terms import Invocation
     from snapboot_devkit.host.sources.code import Code, ExtensionFile
 
@@ -59,17 +60,6 @@ if TYPE_CHECKING:
 _CREDENTIALS_LAST_S: Final = 6 * 3600.0
 # For telemetry that is still owed when the environment goes.
 _LAST_TELEMETRY_S: Final = 1.0
-# An init that runs ahead of any event leads to the first one.
-_FREE: Final = frozenset(
-    {
-        EnvironmentState.COLD,
-        EnvironmentState.INITIALISING,
-        EnvironmentState.READY,
-        EnvironmentState.ABANDONED,
-        EnvironmentState.RESET,
-    }
-)
-
 _ENDING: Final = frozenset({EnvironmentState.STOPPING, EnvironmentState.DEAD})
 
 
@@ -78,7 +68,6 @@ class _Work:
     """An invocation that is not over: who waits for it, and what passes a stream on."""
 
     caller: Caller
-    answered: bool = False
     relay: Relay | None = None
 
     def end_stream(self) -> None:
@@ -108,12 +97,12 @@ class LocalEnvironment:
         self._shared = shared
         self._on_change = on_change
         self._note = note
-        self.log_stream = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{uuid4().hex}"
+        today = time.strftime("%Y/%m/%d", time.gmtime())
+        self.log_stream = f"{today}/[$LATEST]{os.urandom(16).hex()}"
         self._managed = config.initialization is terms.InitializationType.MANAGED_INSTANCES
         self._extensions = {one.name: one for one in self._code.extensions}
-        kind = ManagedEnvironment if self._managed else Environment
         rules = replace(config.rules, extensions=tuple(self._extensions))
-        self._core = kind(rules, new_id)
+        self._core = _core(rules)
         self._clock = Clock()
         facts = _facts(config, self.log_stream)
         self._telemetry = Telemetry(facts)
@@ -123,7 +112,6 @@ class LocalEnvironment:
         self._sandbox: Sandbox
         self._worker_logs: LogSocket | None = None
         self._frost: Frost | None = None
-        self._works: set[_Work] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._last_telemetry: asyncio.Task[bool] | None = None
@@ -140,22 +128,17 @@ class LocalEnvironment:
     @property
     def idle(self) -> bool:
         """Whether no invocation is at work, or waits."""
-        return not self._works
+        return self._core.idle
 
     @property
     def settling(self) -> bool:
         """Whether the environment will be free in a moment, its callers having their answers."""
-        if isinstance(self._core, ManagedEnvironment):
-            return self._core.settling
-        ending = bool(self._works) or self.state is EnvironmentState.RESETTING
-        return ending and all(work.answered for work in self._works)
+        return self._core.settling
 
     @property
     def capacity_left(self) -> int:
         """How many more events the environment would take at once."""
-        if isinstance(self._core, ManagedEnvironment):
-            return self._core.capacity_left
-        return int(self.idle and self.state in _FREE)
+        return self._core.capacity_left
 
     async def open(self) -> None:
         """Open the APIs that the processes call, on a port of its own.
@@ -219,9 +202,7 @@ class LocalEnvironment:
 
     def invoke(self, invocation: Invocation, caller: Caller) -> None:
         """Handle an event when its turn has come."""
-        work = _Work(caller)
-        self._works.add(work)
-        self._feed(msg.InvokeRequested(work, invocation))
+        self._feed(msg.InvokeRequested(_Work(caller), invocation))
 
     def pause_clock(self) -> None:
         """Let no deadline come nearer: somebody is debugging."""
@@ -323,13 +304,11 @@ class LocalEnvironment:
     def _refuse(self, refusal: effects.Refuse) -> None:
         work: _Work = refusal.caller
         work.end_stream()
-        self._works.remove(work)
         work.caller.refused(refusal.failure)
 
     def _answer(self, answer: effects.Answer) -> None:
         work: _Work = answer.caller
         work.end_stream()
-        work.answered = True
         work.caller.answered(answer.result)
 
     def _memory_used_mb(self) -> int | None:
@@ -355,7 +334,6 @@ class LocalEnvironment:
         )
         self._journal.record(whole)
         work: _Work = report.caller
-        self._works.remove(work)
         work.caller.finished(whole, self._journal.take())
 
     # ---- processes ---------------------------------------------------------------------------
@@ -465,21 +443,30 @@ class LocalEnvironment:
     }
 
 
+def _core(rules: Rules) -> Environment | ManagedEnvironment:
+    """Return the lifecycle of an environment, by how many events it takes at once."""
+    if rules.initialization is not terms.InitializationType.MANAGED_INSTANCES:
+        return Environment(rules, new_id)
+    from snapboot_devkit.host.lifecycle.managed import ManagedEnvironment  # noqa: PLC0415
+
+    return ManagedEnvironment(rules, new_id)
+
+
 def _services(config: FunctionConfig) -> Services:
     """Return what the services beside the APIs tell before a restore."""
-    known = Services(metadata_token=uuid4().hex)
+    known = Services(metadata_token=os.urandom(16).hex())
     if not config.rules.has_snapshot:
         return known
     return replace(
         known,
         before_snapshot=True,
         credentials=_fresh_credentials(),
-        credentials_token=str(uuid4()),
+        credentials_token=new_id(),
     )
 
 
 def _fresh_credentials() -> Credentials:
-    return Credentials("local", "local", uuid4().hex, time.time() + _CREDENTIALS_LAST_S)
+    return Credentials("local", "local", os.urandom(16).hex(), time.time() + _CREDENTIALS_LAST_S)
 
 
 def _facts(config: FunctionConfig, log_stream: str) -> Facts:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.errors import InvokeError
 from snapboot_devkit.host.http.response_stream import nothing
-from snapboot_devkit.host.routes import http_result, invoke_stream
+from snapboot_devkit.host.routes import http_result
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -169,7 +169,7 @@ class Program:
     def answered(self, result: FunctionResult) -> None:
         """Keep the result until the figures are there."""
         self._result = result
-        if self._streamed and result.payload and not invoke_stream.failed(result):
+        if self._streamed and result.payload and not result.failed:
             self.write(bytes(result.payload))
         if self._prelude is not None:
             self._keep(self._without_prelude(self._prelude, "the stream ended within its prelude"))

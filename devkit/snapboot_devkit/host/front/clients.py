@@ -112,7 +112,7 @@ class StreamClient:
     def answered(self, result: FunctionResult) -> None:
         """Pass a whole result on by pieces; the end may have to wait for the log."""
         self._result = result
-        if not invoke_stream.failed(result):
+        if not result.failed:
             self._write(result.payload)
         if not self._call.with_log_tail:
             self._complete(None)
@@ -199,7 +199,7 @@ class UrlClient:
         """Pass a whole result on, or end the stream."""
         if not self._streamed:
             self._answer(http_result.render(result))
-        elif invoke_stream.failed(result):
+        elif result.failed:
             self._break_off(http_result.bad_gateway(http_result.reason_of(result)))
         else:
             self._finish(result)

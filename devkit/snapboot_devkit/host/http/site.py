@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-import ipaddress
 import re
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import MAX_PORT
 
 if TYPE_CHECKING:
+    import ipaddress
+
     from snapboot_devkit.host.http.exchange import Head
 
 
@@ -19,6 +20,7 @@ _PLACE: Final = re.compile(
 )
 # A host is known by few names, which come with each request.
 _PLACES: Final = 16
+_USUAL_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 
 
 def host_of(head: Head) -> str:
@@ -49,14 +51,18 @@ def is_address(host: str) -> bool:
 
 def is_loopback(host: str) -> bool:
     """Tell whether a host is this machine, whatever a name server says (RFC 6761, 6.3)."""
+    if host in _USUAL_LOOPBACK:
+        return True
     address = _address(host)
     if address is not None:
         return address.is_loopback
-    return host == "localhost" or host.endswith(".localhost")
+    return host.endswith(".localhost")
 
 
 @functools.lru_cache(_PLACES)
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    import ipaddress  # noqa: PLC0415 - for hosts that are rare, here and below
+
     try:
         return ipaddress.ip_address(host)
     except ValueError:
@@ -81,6 +87,8 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _is_ipv6(text: str) -> bool:
+    import ipaddress  # noqa: PLC0415
+
     try:
         ipaddress.IPv6Address(text)
     except ValueError:

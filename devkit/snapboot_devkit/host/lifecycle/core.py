@@ -32,6 +32,7 @@ from snapboot_devkit.host.lifecycle.init import Init
 from snapboot_devkit.host.lifecycle.runtime import Runtime
 from snapboot_devkit.host.lifecycle.states import (
     ENVIRONMENT,
+    FREE,
     LIVE,
     EnvironmentMove,
     EnvironmentState,
@@ -84,6 +85,25 @@ class Environment:
     def __repr__(self) -> str:
         extensions = f", {self._extensions}" if len(self._extensions) else ""
         return f"<Environment {self.state.value}, runtime {self.runtime.value}{extensions}>"
+
+    @property
+    def idle(self) -> bool:
+        """Whether no invocation is at work, or waits."""
+        return self._attempt is None and not self._queue
+
+    @property
+    def settling(self) -> bool:
+        """Whether it will be free in a moment, its callers having their answers."""
+        if self._queue:
+            return False
+        if self._attempt is None:
+            return self.state is EnvironmentState.RESETTING
+        return self._attempt.answered
+
+    @property
+    def capacity_left(self) -> int:
+        """How many more events it would take at once."""
+        return int(self.idle and self.state in FREE)
 
     @property
     def runtime(self) -> RuntimeState:

@@ -187,6 +187,11 @@ class ManagedEnvironment:
         return 0
 
     @property
+    def idle(self) -> bool:
+        """Whether no invocation is at work, or waits."""
+        return not (self._working or self._waiting)
+
+    @property
     def settling(self) -> bool:
         """Whether a worker will be free in a moment, its caller having the answer."""
         return self.state is EnvironmentState.READY and self._returning > 0

@@ -214,3 +214,5 @@ ENVIRONMENT: Final = {
 
 # The states in which a runtime is running and may call.
 LIVE: Final = frozenset({_E.INITIALISING, _E.READY, _E.RESTORING, _E.INVOKING})
+# Those in which an event is begun at once, or when an init that runs ahead of it has ended.
+FREE: Final = frozenset({_E.COLD, _E.INITIALISING, _E.READY, _E.ABANDONED, _E.RESET})

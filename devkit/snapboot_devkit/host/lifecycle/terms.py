@@ -104,6 +104,11 @@ class FunctionResult:
     function_error: str | None = None
     error_type: str | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether it is the function's error, or its stream ended in one."""
+        return bool(self.function_error or self.error_type)
+
 
 @dataclass(frozen=True, slots=True)
 class ServiceFailure:

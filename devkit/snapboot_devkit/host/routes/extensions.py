@@ -8,7 +8,6 @@ implementation (its emulator, `rapi/handler/agent*.go`).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeAlias
 from uuid import UUID
@@ -26,6 +25,7 @@ from snapboot_devkit.host.http.exchange import (
 )
 from snapboot_devkit.host.lifecycle import effects, failures, terms
 from snapboot_devkit.host.lifecycle import messages as msg
+from snapboot_devkit.lazy_dataclass import dataclass
 
 
 class Route(Enum):

@@ -37,7 +37,7 @@ def chunks(payload: bytes | bytearray) -> Iterator[bytes]:
 def complete(result: FunctionResult, log: bytes | None) -> bytes:
     """Return the last message; of a result that is an error the payload becomes the details."""
     document: dict[str, str] = {}
-    if failed(result):
+    if result.failed:
         payload = bytes(result.payload)
         document["ErrorCode"] = result.error_type or _named_in(payload) or protocol.UNHANDLED
         if payload:
@@ -51,11 +51,6 @@ def complete(result: FunctionResult, log: bytes | None) -> bytes:
 def broken_off(failure: ServiceFailure) -> bytes:
     """Return the last message of a stream that the service itself breaks off."""
     return eventstream.error(failure.exception, failure.message)
-
-
-def failed(result: FunctionResult) -> bool:
-    """Tell whether a result is the function's error, or its stream ended in one."""
-    return bool(result.function_error or result.error_type)
 
 
 def _named_in(document: bytes) -> str | None:

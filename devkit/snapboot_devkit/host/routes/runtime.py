@@ -10,7 +10,6 @@ import base64
 import binascii
 from enum import Enum
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.http.exchange import (
@@ -125,7 +124,11 @@ def _invocation_route(path: str) -> Route | None:
 
 def _request_id(path: str) -> str:
     request_id = path[len(protocol.RUNTIME_INVOCATION) :].partition("/")[0]
-    return unquote(request_id) if "%" in request_id else request_id
+    if "%" not in request_id:
+        return request_id
+    from urllib.parse import unquote  # noqa: PLC0415 - no id of ours has one
+
+    return unquote(request_id)
 
 
 def _content_type(head: Head) -> str:

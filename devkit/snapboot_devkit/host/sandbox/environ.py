@@ -5,13 +5,13 @@ Of the host's own environment nothing gets through.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.interpreters import PLATFORM_PATH
 from snapboot_devkit.host.lifecycle.terms import InitializationType
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,7 @@ def runtime_environ(
     config: FunctionConfig,
     runtime_api: str,
     log_stream: str,
-    around: Surroundings = Surroundings(),
+    around: Surroundings = Surroundings(),  # noqa: B008 - frozen
 ) -> dict[str, str]:
     """Return the variables of an environment's runtime; a later source overrides an earlier one."""
     return (

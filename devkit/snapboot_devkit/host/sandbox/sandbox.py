@@ -7,13 +7,13 @@ it keeps the environment's mark among its variables or the kernel keeps it in it
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import signal
 import tempfile
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
-from uuid import uuid4
 
 from snapboot_devkit.host.protocol import KIB
 from snapboot_devkit.host.sandbox import bearers, cgroups, guardian, limits, memory
@@ -74,7 +74,7 @@ class Sandbox:
         self._guard = guard
         # Lives as long as the environment, through every reset, as /tmp does on Lambda.
         self.temporary = Path(tempfile.mkdtemp(prefix="snapboot-tmp-"))
-        self._group = cgroups.Group(f"snapboot-{uuid4().hex}", limits, cgroups.homes())
+        self._group = cgroups.Group(f"snapboot-{os.urandom(16).hex()}", limits, cgroups.homes())
         self._spawner = Spawner(self._join)
         self._children: dict[str | None, Child] = {}
         # Guards what the threads ask that look for runaways: the sessions of those who may live.

@@ -9,7 +9,6 @@ from snapboot_devkit.host.errors import HostError
 from snapboot_devkit.host.scaling.deployment import Deployment
 from snapboot_devkit.host.scaling.pool import Pool
 from snapboot_devkit.host.scaling.postbox import Postbox
-from snapboot_devkit.host.scaling.reload import MAX_FILES, Watch
 from snapboot_devkit.host.telemetry.logs import LogStream, Source
 
 if TYPE_CHECKING:
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.execution.shared import Shared
+    from snapboot_devkit.host.scaling.reload import Watch
 
 
 class HostedFunction:
@@ -49,6 +49,8 @@ class HostedFunction:
 
     async def watch(self) -> None:
         """Serve with new code from now on whenever it changes."""
+        from snapboot_devkit.host.scaling.reload import MAX_FILES, Watch  # noqa: PLC0415
+
         roots = self.config.task_root, *self.config.layers, *self.config.env_files
         self._watch = Watch(roots, self._code_changed)
         await self._watch.begin()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import importlib.util
 import os
 import threading
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -63,14 +66,33 @@ class Notices:
                 self._loop.call_soon_threadsafe(self._event.set)
 
 
+@functools.cache
+def _notify_class() -> type[RustNotify]:
+    """Return the part of watchfiles that is used. Raises ImportError.
+
+    Not by the package, whose own import brings anyio and multiprocessing: an eighth of a start.
+    """
+    package = importlib.util.find_spec("watchfiles")
+    folders = package.submodule_search_locations if package else None
+    spec = PathFinder.find_spec("_rust_notify", folders) if folders else None
+    if spec is None or spec.loader is None:
+        from watchfiles._rust_notify import RustNotify  # noqa: PLC0415 - laid out in another way
+
+        return RustNotify
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: type[RustNotify] = module.RustNotify
+    return found
+
+
 def _notify(folders: Sequence[str]) -> RustNotify:
     if os.environ.get(FORCE_POLLING, "").lower() not in _NO:
         raise NoticesError(f"{FORCE_POLLING} is set")
     try:
-        from watchfiles._rust_notify import RustNotify  # noqa: PLC0415 - the image has none
+        notify = _notify_class()
     except ImportError as exc:
         raise NoticesError(f"watchfiles is not available ({exc}): pip install watchfiles") from exc
     try:
-        return RustNotify(list(folders), False, False, 0, False, True)  # noqa: FBT003
+        return notify(list(folders), False, False, 0, False, True)  # noqa: FBT003
     except Exception as exc:  # it has errors of its own beside those of the system
         raise NoticesError(f"the system sends no notices ({exc})") from exc

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from snapboot_devkit.host.errors import SourceError
-from snapboot_devkit.host.sources import archive, folder
+from snapboot_devkit.host.sources import folder
 from snapboot_devkit.host.sources.budget import Budget
 from snapboot_devkit.host.sources.tree import Tree
 from snapboot_devkit.lazy_dataclass import dataclass
@@ -141,5 +141,7 @@ def _lay(sources: Sequence[Path], root: Path, budget: Budget) -> Path:
         if source.is_dir():
             folder.copy(source, tree)
         else:
+            from snapboot_devkit.host.sources import archive  # noqa: PLC0415
+
             archive.unpack(source, tree)
     return root

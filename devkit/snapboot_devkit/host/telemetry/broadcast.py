@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 from snapboot_devkit.host.telemetry.activetime import ActiveTime
-from snapboot_devkit.host.telemetry.delivery import Delivery, Patience
 from snapboot_devkit.host.telemetry.documents import (
     PLATFORM,
     Facts,
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.host.lifecycle.records import LogsDropped
     from snapboot_devkit.host.lifecycle.terms import Subscription
-
-_PATIENT = Patience()
+    from snapboot_devkit.host.telemetry.delivery import Patience
 
 
 class Telemetry:
@@ -34,7 +32,7 @@ class Telemetry:
     def __init__(
         self,
         facts: Facts,
-        patience: Patience = _PATIENT,
+        patience: Patience | None = None,
         epoch: Callable[[], float] = time.time,
     ) -> None:
         """Begin without subscribers; `epoch` is the clock for what is told of the telemetry."""
@@ -110,12 +108,15 @@ class _Subscriber:
         facts: Facts,
         subscription: Subscription,
         active: ActiveTime,
-        patience: Patience,
+        patience: Patience | None,
         epoch: Callable[[], float],
     ) -> None:
         self._facts = facts
         self._epoch = epoch
         self._subscription = subscription
+        from snapboot_devkit.host.telemetry.delivery import Delivery, Patience  # noqa: PLC0415
+
+        patience = patience or Patience()
         self._delivery = Delivery(subscription, active, patience, self._dropped_event)
         self.flush = self._delivery.flush
         self.close = self._delivery.close

@@ -14,8 +14,8 @@ from typing import Final
 from snapboot_devkit.host.lifecycle import records
 from snapboot_devkit.host.lifecycle.terms import InitializationType, Phase, Status
 from snapboot_devkit.host.telemetry.documents import Facts, encoded, events, iso_time, json_object
+from snapboot_devkit.host.telemetry.logform import DEFAULT_LEVEL
 
-DEFAULT_LEVEL: Final = "INFO"
 LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _RANK: Final = {level: rank for rank, level in enumerate(LEVELS)} | {
     # As Python's logging spells them.
