@@ -74,7 +74,7 @@ class Codec:
                 self._bind()
             except ImportError as exc:
                 raise ImportError(
-                    f"SNAPBOOT_JSON is 'orjson', which is not to be had: {exc}"
+                    f"SNAPBOOT_JSON is 'orjson', which cannot be imported: {exc}"
                 ) from exc
         elif "orjson" in sys.modules or all(map(sys.modules.__contains__, ORJSON_NEEDS)):
             self._buy()

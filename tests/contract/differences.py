@@ -27,7 +27,7 @@ SPACING: Final = (
 NOT_JSON: Final = (
     "`null`",
     "`NaN`, `Infinity`",
-    "these are no JSON: callers that are not Python cannot read them",
+    "these are not valid JSON: callers that are not Python cannot read them",
 )
 OTHER_WORDS: Final = (
     "the words of Python's `json`",

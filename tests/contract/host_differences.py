@@ -53,12 +53,12 @@ RESET: Final = (
     "as the Invoke API: what goes wrong in a function is a result, not a failure of the service",
 )
 ONCE_MORE: Final = (
-    "after a failed init the first invocation runs it again, and tells of its failure",
+    "after a failed init the first invocation runs it again, and reports its failure",
     "no new process before the next invocation; where the process just left, 502 without a body",
     "as Lambda: the suppressed init",
 )
 REFUSED: Final = (
-    "an event that is no JSON is refused: 400 `InvalidRequestContentException`",
+    "an event that is not JSON is refused: 400 `InvalidRequestContentException`",
     "it is passed on to the runtime",
     "as the Invoke API",
 )
@@ -81,7 +81,7 @@ AT_ONCE: Final = (
     "as Lambda",
 )
 EXTENSION_INIT: Final = (
-    "an extension that fails its init is told with its type, after a second try",
+    "an extension that fails its init is reported with its type, after a second try",
     (
         "502 without a body: the second try fails of agents left over from the first "
         "(`ErrAgentNameCollision`)"
@@ -138,7 +138,7 @@ EVENTS: Final = (
     ),
     Difference(
         ("*/contexts/client is not JSON",),
-        "a client context that is no JSON is refused: 400 `InvalidRequestContentException`",
+        "a client context that is not JSON is refused: 400 `InvalidRequestContentException`",
         "it is passed on to the runtime",
         "as the Invoke API",
         (
@@ -208,7 +208,7 @@ ENDINGS: Final = (
     ),
     Difference(
         ("awslambdaric/failures/10 MB",),
-        "an error document that is too large is told as a result that is too large",
+        "an error document that is too large is reported as a result that is too large",
         "it panics and hangs up, and the runtime dies of that",
         "nothing hangs, and the caller learns the reason",
         (
@@ -382,7 +382,7 @@ OF_SCENES: Final = (
     ),
     Difference(
         scenes("an extension is refused"),
-        "a body that is no JSON is refused with what would be right",
+        "a body that is not JSON is refused with what would be right",
         "the words of Go's decoder",
         "it names the remedy",
         (

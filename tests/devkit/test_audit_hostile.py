@@ -114,7 +114,7 @@ def test_a_file_that_is_replaced_by_a_pipe_meanwhile_is_not_waited_for(folder):
     (folder / "app.py").unlink()
     os.mkfifo(folder / "app.py")
     assert package.content("app.py") is None
-    assert package.unread == {"app.py": "it is no file any more"}
+    assert package.unread == {"app.py": "it is not a file any more"}
 
 
 def test_more_than_may_be_read_is_not(folder):

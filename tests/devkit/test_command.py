@@ -384,8 +384,8 @@ def test_a_layer_whose_packages_lie_in_the_wrong_place_is_told(tmp_path):
     (layer / "orders" / "__init__.py").touch()
     code = ("--task-root", str(tmp_path), "--layer", str(layer), "--timeout", "30")
     assert snapboot("invoke", "app.handler", *code).stderr.decode().splitlines()[-1] == (
-        f"hint: 'orders' lies at the top of the layer {str(layer)!r}, where nobody looks: "
-        "packages belong into the layer's folder 'python'"
+        f"hint: 'orders' is at the top of the layer {str(layer)!r}, which is not on sys.path: "
+        "packages belong in the layer's folder 'python'"
     )
 
 

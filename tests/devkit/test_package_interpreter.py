@@ -84,7 +84,7 @@ def test_a_folder_without_an_interpreter_is_refused(tmp_path):
 
 def test_a_program_that_is_none_for_linux_is_refused(tmp_path):
     filled(tmp_path, {"bin/python3.13": "#!/bin/sh\n"})
-    assert "is no Linux program" in refusal(tmp_path)
+    assert "is not a Linux program" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["3.10", "2.7", "4", "3", "x"])

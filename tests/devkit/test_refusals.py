@@ -43,7 +43,7 @@ FORMS = "write the handler as module.function, such as "
         (["frob"], "No such command 'frob'; see snapboot --help"),
         (["invoke"], "arguments are required: handler; see snapboot invoke --help"),
         (["invoke", "app.handler", "--frob"], "there is no option --frob; see snapboot invoke"),
-        (["invoke", "app.handler", "--memory", "much"], "--memory: invalid int value: 'much'"),
+        (["invoke", "app.handler", "--memory", "much"], "--memory: 'much' is not a whole number"),
         (["invoke", "app.handler", "--log-format", "XML"], "'XML' is not one of 'Text', 'JSON'"),
         (["invoke", "app.handler", "--debug", "65536"], "--debug: '65536' is not a port"),
         (["start"], "the following arguments are required: [NAME=]HANDLER"),
@@ -247,7 +247,7 @@ def test_a_refused_request_is_a_line_of_the_log_that_says_why(asked, status, tol
     ("result", "told"),
     [
         ({"statusCode": "yes"}, "502: statusCode 'yes' must be a number from 200 to 599"),
-        ({"statusCode": 200, "headers": {"a b": "c"}}, "502: 'a b' is no name of a header"),
+        ({"statusCode": 200, "headers": {"a b": "c"}}, "502: 'a b' is not a header name"),
         ({"statusCode": 200, "body": "!", "isBase64Encoded": True}, "502: body is not the base64"),
     ],
 )

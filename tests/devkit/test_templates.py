@@ -180,8 +180,8 @@ def test_the_event_that_is_changed_stays_as_it_was():
 @pytest.mark.parametrize(
     ("assignment", "told"),
     [
-        ("nothing", "'nothing' is no change; write it as path.to.field=VALUE"),
-        ("=1", "'=1' is no change"),
+        ("nothing", "'nothing' is not a change; write it as path.to.field=VALUE"),
+        ("=1", "'=1' is not a change"),
         ("b.c=1", "'b.c=1' cannot be set: no 'b' in an object with 'a', 'list'"),
         ("list.2=1", "no '2' in a list of 2, counted from 0"),
         ("list.x.y=1", "no 'x' in a list of 2, counted from 0"),

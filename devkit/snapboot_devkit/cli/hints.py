@@ -85,8 +85,8 @@ def _of_missing_package(config: FunctionConfig, message: str) -> str | None:
     for layer in config.layers:
         if modules.holds(layer, package):
             return (
-                f"{package!r} lies at the top of the layer {str(layer)!r}, where nobody looks: "
-                "packages belong into the layer's folder 'python'"
+                f"{package!r} is at the top of the layer {str(layer)!r}, which is not on sys.path: "
+                "packages belong in the layer's folder 'python'"
             )
     return (
         f"{package!r} is neither in the code, nor in a --layer, nor installed for the interpreter "
@@ -107,7 +107,7 @@ def of_wrapper(config: FunctionConfig) -> str | None:
     if wrapper.startswith("/opt/") and not config.isolate:
         return (
             f"layers are at /opt with --isolate alone; add it, or name the file of {_WRAPPER} "
-            "where it lies here"
+            "where it is here"
         )
     return f"{wrapper!r} comes from {_WRAPPER}; name an executable file, or leave the variable out"
 

@@ -50,7 +50,7 @@ def run(handler: str, event: str | None, *, set_: list[str], as_json: bool, **va
 
     The result goes to standard output, a stream as it comes; the log to standard error. Exits with
     1 on a function error, also amid a stream, with 2 when something typed cannot be used, with 130
-    when a signal ends it, and with 141 when nobody reads what it prints.
+    when a signal ends it, and with 141 when no one reads what it prints.
     """
     settings = FunctionOptions(values)
     payload = arguments.event_bytes(

@@ -24,7 +24,7 @@ def changed(event: Any, assignments: Iterable[str]) -> Any:
     for assignment in assignments:
         path, found, value = assignment.partition("=")
         if not found or not path:
-            raise ChangeError(f"{assignment!r} is no change; write it as path.to.field=VALUE")
+            raise ChangeError(f"{assignment!r} is not a change; write it as path.to.field=VALUE")
         _assign(result, path.split("."), value, assignment)
     return result
 

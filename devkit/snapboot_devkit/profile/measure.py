@@ -290,7 +290,7 @@ def of_series(series: Series, plan: Plan) -> list[str]:
         low, high = two
         found.append(
             f"{name}: the runs fall into two groups, {low[0]:.0f} to {low[-1]:.0f} ms and "
-            f"{high[0]:.0f} to {high[-1]:.0f} ms, and the median may lie where no run was; measure "
+            f"{high[0]:.0f} to {high[-1]:.0f} ms, and the median may be where no run was; measure "
             "again when the machine is quiet"
         )
     return found

@@ -28,4 +28,4 @@ def failure_of(
         case msg.SpawnFailed(reason, str(name)):
             extensions.not_started(name, reason)
             return lambda request_id: failures.extension_not_started(request_id, reason)
-    raise TypeError(f"{message!r} is no end of a process")
+    raise TypeError(f"{message!r} is not an end of a process")

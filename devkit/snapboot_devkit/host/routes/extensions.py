@@ -119,7 +119,7 @@ def render(content: effects.Content, facts: Facts) -> Response:
             return ACCEPTED
         case effects.Denied(status, error_type, message):
             return error_response(status, error_type, message)
-    raise TypeError(f"{content!r} is no reply of the Extensions API")
+    raise TypeError(f"{content!r} is not a reply of the Extensions API")
 
 
 ACCEPTED: Final = json_response(202, {"status": "OK"})

@@ -175,7 +175,7 @@ def _headers(document: Mapping[str, Any], usual_type: str) -> Headers:
 
 def _name(name: str) -> bytes:
     if not _NAME.fullmatch(name):
-        raise InvalidResultError(f"{name!r} is no name of a header")
+        raise InvalidResultError(f"{name!r} is not a header name")
     return name.encode()
 
 

@@ -106,7 +106,7 @@ def render(content: effects.Content) -> Response:
             return Response(200, ())
         case effects.Denied(status, error_type, message):
             return error_response(status, error_type, message)
-    raise TypeError(f"{content!r} is no reply of the Runtime API")
+    raise TypeError(f"{content!r} is not a reply of the Runtime API")
 
 
 ACCEPTED: Final = Response(

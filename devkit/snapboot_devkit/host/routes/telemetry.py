@@ -107,7 +107,7 @@ def render(content: effects.Content) -> Response:
             return SUBSCRIBED
         case effects.Denied(status, error_type, message):
             return error_response(status, error_type, message)
-    raise TypeError(f"{content!r} is no reply of the Telemetry API")
+    raise TypeError(f"{content!r} is not a reply of the Telemetry API")
 
 
 def _refusal(api: TelemetryApi, faults: list[str]) -> Response:

@@ -114,7 +114,7 @@ def _finite(literal: str) -> float:
     """Refuse what Python reads as a number but JSON cannot write."""
     number = float(literal)
     if not math.isfinite(number):
-        raise ValueError(f"{literal!r} is no JSON number")
+        raise ValueError(f"{literal!r} is not a JSON number")
     return number
 
 

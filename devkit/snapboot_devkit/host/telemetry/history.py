@@ -48,7 +48,7 @@ class History:
         """Yield all that was kept with its time, and at the end, as of `now`, what was not."""
         yield from self._kept
         if self._left_out:
-            reason = "More was told before the subscription than is kept"
+            reason = "More was logged before the subscription than is kept"
             yield LogsDropped(self._left_out_size, self._left_out, reason), now
 
     def open(self) -> None:

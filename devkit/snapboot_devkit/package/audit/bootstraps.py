@@ -103,7 +103,7 @@ def _unknown(subject: Subject, words: list[str]) -> Finding | None:
             "bootstrap-interpreter",
             path,
             f"its interpreter {program!r} is not in this package: it must come with another part",
-            "add the layer or the code that it lies in",
+            "add the layer or the code that it is in",
         )
     started = (
         [word for word in words[1:] if not word.startswith("-")] if program.endswith("/env") else []

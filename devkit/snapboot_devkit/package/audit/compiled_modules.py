@@ -79,7 +79,7 @@ def _others(subject: Subject) -> Iterator[Finding]:
             "bytecode-dated",
             "",
             f"{counted(len(dated), 'module')} have bytecode that is compared with the files' "
-            "dates: a step that sets them anew (many packagers do) makes all of it useless",
+            "dates: a step that resets them (many packagers do) makes all of it useless",
             _FIX,
         )
     if checked := by_state.get(State.CHECKED):

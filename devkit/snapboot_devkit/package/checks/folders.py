@@ -43,7 +43,7 @@ class FolderStore:
         descriptor = os.open(self.path / path, flags)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ValueError("it is no file any more")
+                raise ValueError("it is not a file any more")
             return file.read(size)
 
     def oddities(self) -> Iterator[Finding]:

@@ -183,7 +183,7 @@ def _refusal(info: zipfile.ZipInfo) -> str | None:
     if info.compress_type not in _COMPRESSIONS:
         return f"Lambda does not know its compression method {info.compress_type}"
     if "\\" in info.filename:
-        return "it has backslashes in its name, which are no folders on Linux"
+        return "it has backslashes in its name, which do not separate folders on Linux"
     if _kind(info) is Kind.OTHER:
         return "it is a device, pipe or socket"
     return None

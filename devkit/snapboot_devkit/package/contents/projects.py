@@ -24,7 +24,7 @@ _EXPORTS: Final = {
     "poetry.lock": "poetry export --only main --without-hashes --output requirements.txt",
     "pdm.lock": "pdm export --prod --without-hashes --output requirements.txt",
     "Pipfile": "pipenv lock",
-    "environment.yml": "conda list --export, without what is no Python package,",
+    "environment.yml": "conda list --export, without what is not a Python package,",
     "setup.py": "uv pip compile setup.py --output-file requirements.txt",
     "setup.cfg": "uv pip compile setup.cfg --output-file requirements.txt",
 }

@@ -39,7 +39,7 @@ def lay_out(folder: Path, target: Target) -> list[str]:
         if not needed:
             raise
         warnings.append(
-            f"the runtime is without {ACCELERATOR}, of which there is no wheel for {target}: the "
+            f"the runtime is without {ACCELERATOR}, which has no wheel for {target}: the "
             "standard library encodes results in its place"
         )
     copy(folder)

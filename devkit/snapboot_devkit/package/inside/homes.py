@@ -31,7 +31,7 @@ class Homes:
         home = self.home(path[: -len(tail) - 1])
         if home is None:
             raise Outside(
-                f"{path!r} lies outside of the function's code and of the interpreter's own folders"
+                f"{path!r} is outside of the function's code and of the interpreter's own folders"
             )
         if home.startswith("t"):
             _refuse_link(path, self.task)

@@ -76,7 +76,7 @@ def _modules(order: Order, found: Discovery, homes: Homes) -> tuple[list[Module]
         if each.path.startswith(layers):
             continue  # a layer is none of the package's, and may change without it
         if order.suffix and each.name.startswith(PLATFORM_DATA):
-            left_out[each.name] = "it tells of this machine's architecture"
+            left_out[each.name] = "it depends on this machine's architecture"
             continue
         try:
             home, tail = homes.of(each.name, each.path)

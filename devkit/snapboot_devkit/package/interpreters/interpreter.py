@@ -116,7 +116,7 @@ def _needs(program: Path) -> elf.Needs:
         return elf.needs(program)
     except (elf.ElfError, OSError) as exc:
         raise PackageError(
-            f"{str(program)!r} is no Linux program ({exc}); give an interpreter for Linux"
+            f"{str(program)!r} is not a Linux program ({exc}); give an interpreter for Linux"
         ) from exc
 
 

@@ -11,8 +11,8 @@ from typing import Final
 # Patterns of paths relative to the standard library's folder. Of the interpreter's own folder only
 # the program, the standard library and the shared libraries these two need are taken at all.
 TRIMMED: Final[dict[str, str]] = {
-    "__pycache__": "compiled anew, with the paths of Lambda",
-    "*/__pycache__": "compiled anew, with the paths of Lambda",
+    "__pycache__": "compiled again, with the paths of Lambda",
+    "*/__pycache__": "compiled again, with the paths of Lambda",
     "test": "CPython's own tests",
     "*/test": "tests of a package of the standard library",
     "*/tests": "tests of a package of the standard library",
@@ -28,8 +28,8 @@ TRIMMED: Final[dict[str, str]] = {
     "turtledemo": "windows on a screen",
     "lib-dynload/_tkinter*": "windows on a screen; Lambda has no Tk",
     "ensurepip": "installs pip, which a read-only interpreter cannot use",
-    "site-packages": "what is installed there is no part of the package; see --requirements",
-    "dist-packages": "what is installed there is no part of the package; see --requirements",
+    "site-packages": "what is installed there is not part of the package; see --requirements",
+    "dist-packages": "what is installed there is not part of the package; see --requirements",
     "lib2to3": "rewrites Python 2; gone since 3.13",
     "pydoc_data": "help texts of the interactive interpreter",
     "venv/scripts": "what is copied into a virtual environment, for a shell",
