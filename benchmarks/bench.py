@@ -79,13 +79,15 @@ class Bench:
         *,
         under: tuple[str, ...] = (),
         variables: Mapping[str, str] | None = None,
+        endpoint: Endpoint | None = None,
     ) -> Iterator[Running]:
         """Start `contender`, wait until it is ready, and end it afterwards.
 
         `under` is a command that runs it, such as strace's; `variables` are added to what the
-        platform sets. Raises `ContenderError` if it does not become ready.
+        platform sets; `endpoint` takes the place of its own. Raises `ContenderError` if it does
+        not become ready.
         """
-        endpoint = contender.endpoint()
+        endpoint = endpoint or contender.endpoint()
         base = environment(self.task_root, handler, self.interpreter)
         base |= {"AWS_LAMBDA_RUNTIME_API": endpoint.address, **(variables or {})}
         with closing(endpoint):

@@ -32,6 +32,7 @@ UNTOLD = (
     ("cpu_ns", "run on Linux, which has a clock for each process"),
     ("resident_bytes", "run on Linux, which has /proc/<pid>/smaps_rollup"),
     ("system_calls", "install strace"),
+    ("init_instructions", "install valgrind"),
 )
 
 

@@ -107,15 +107,25 @@ class RuntimeAPI:
     """The Runtime API for one process: ready at its `GET next`, then invoked as often as asked."""
 
     __slots__ = (
-        *("_buffer", "_connection", "_delivered", "_filled", "_listener", "_null", "_view"),
+        *(
+            "_buffer",
+            "_connection",
+            "_deadline_s",
+            "_delivered",
+            "_filled",
+            "_listener",
+            "_null",
+            "_view",
+        ),
         "address",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, deadline_s: int = DEADLINE_S) -> None:
+        self._deadline_s = deadline_s
         self._delivered = 0
         self._null = os.open(os.devnull, os.O_WRONLY)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        _bound_every_wait(self._listener)
+        _bound_every_wait(self._listener, deadline_s)
         _wake_for_data_only(self._listener)
         self._connection: socket.socket | None = None
         self._buffer = bytearray(BUFFER_BYTES)
@@ -137,11 +147,11 @@ class RuntimeAPI:
         """Accept the contender's connection and return when its first `GET next` had come."""
         try:
             self._connection, _ = self._listener.accept()
-            _bound_every_wait(self._connection)
+            _bound_every_wait(self._connection, self._deadline_s)
             self._read_next()
         except BlockingIOError:
             raise ContenderError(
-                f"did not ask for its first event within {DEADLINE_S!r} s"
+                f"did not ask for its first event within {self._deadline_s!r} s"
             ) from None
         except ConnectionError as error:
             raise ContenderError(f"left its connection ({error!r})") from error
@@ -199,7 +209,7 @@ class RuntimeAPI:
             self._connection.close()
             self.wait_until_ready()
         except BlockingIOError:
-            raise ContenderError(f"did not end a stream within {DEADLINE_S!r} s") from None
+            raise ContenderError(f"did not end a stream within {self._deadline_s!r} s") from None
         return read_ns - int(made), size
 
     def close(self) -> None:
@@ -228,7 +238,9 @@ class RuntimeAPI:
             connection.sendall(ACCEPTED)
             self._read_next()
         except BlockingIOError:
-            raise ContenderError(f"did not finish an invocation within {DEADLINE_S!r} s") from None
+            raise ContenderError(
+                f"did not finish an invocation within {self._deadline_s!r} s"
+            ) from None
         except ConnectionError as error:
             raise ContenderError(f"left its connection ({error!r})") from error
         return body
@@ -300,8 +312,8 @@ def _wake_for_data_only(listener: socket.socket) -> None:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEADLINE_S)
 
 
-def _bound_every_wait(connection: socket.socket) -> None:
+def _bound_every_wait(connection: socket.socket, deadline_s: int = DEADLINE_S) -> None:
     """Let the kernel end a wait: a Python timeout would poll before every read."""
-    limit = struct.pack("ll", DEADLINE_S, 0)
+    limit = struct.pack("ll", deadline_s, 0)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)

@@ -11,6 +11,7 @@ from benchmarks.estimates import Estimate, bootstrap, median, overhead_ratio, pa
 from benchmarks.page_cache import PageCache
 from benchmarks.samples import (
     NOTHING,
+    CountsSample,
     FootprintSample,
     FunctionInitSample,
     HostSample,
@@ -35,6 +36,7 @@ KILOBYTE = 1e3
 MEGABYTE = 1e6
 WHOLE_FROM = 100
 THOUSAND = 1_000
+MILLION = 1_000_000
 # What is added to a figure's name.
 PAGE_CACHES = {
     PageCache.WARM.value: "",
@@ -198,6 +200,16 @@ def _footprint(recording: Recording) -> list[Figure]:
     ]
 
 
+def _counts(recording: Recording) -> list[Figure]:
+    return [
+        replace(_figure(recording, name, unit, value), exact=True)
+        for name, unit, value in (
+            ("instructions to next", "million", _init_instructions),
+            ("instructions of a warm invocation", "thousand", _invocation_instructions),
+        )
+    ]
+
+
 def _host(recording: Recording) -> list[Figure]:
     rows = [sample for sample in recording.samples if isinstance(sample, HostSample)]
     payloads = dict.fromkeys(sample.payload for sample in rows if sample.round_trips_ns)
@@ -298,6 +310,7 @@ MAKERS: dict[str, Callable[[Recording], list[Figure]]] = {
     "warm": _warm,
     "memory": _memory,
     "footprint": _footprint,
+    "counts": _counts,
     "host": _host,
     "image": _image,
     "image_files": _image_files,
@@ -458,3 +471,15 @@ def _files_opened(sample: object) -> float | None:
 
 def _system_calls(sample: object) -> float | None:
     return sample.system_calls if isinstance(sample, FootprintSample) else None
+
+
+def _init_instructions(sample: object) -> float | None:
+    if not isinstance(sample, CountsSample) or sample.init_instructions is None:
+        return None
+    return sample.init_instructions / MILLION
+
+
+def _invocation_instructions(sample: object) -> float | None:
+    if not isinstance(sample, CountsSample) or sample.invocation_instructions is None:
+        return None
+    return sample.invocation_instructions / THOUSAND

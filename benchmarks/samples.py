@@ -152,6 +152,19 @@ class StreamSample:
     grown_bytes: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class CountsSample:
+    """How many instructions a start took, and one warm invocation; None without valgrind.
+
+    They do not waver as timings do: the kernel's, which a busy machine adds, are not among them.
+    """
+
+    round: int
+    contender: str
+    init_instructions: int | None
+    invocation_instructions: int | None
+
+
 Sample = (
     InitSample
     | WarmSample
@@ -163,4 +176,5 @@ Sample = (
     | FunctionInitSample
     | WebSample
     | StreamSample
+    | CountsSample
 )

@@ -32,8 +32,8 @@ CHOSEN: Final = {
     ("memory", "resident after 100,000 invocations"): "resident after 100,000 invocations",
     ("footprint", "modules imported"): "modules imported before first `next`",
     ("footprint", "system calls"): "system calls before first `next`",
-    ("counts", "instructions to next"): "instructions before first `next`, millions",
-    ("counts", "instructions of a warm invocation"): "instructions of a warm invocation, thousands",
+    ("counts", "instructions to next"): "instructions before first `next`",
+    ("counts", "instructions of a warm invocation"): "instructions of a warm invocation",
 }
 START: Final = ("init", "spawn to next")
 OVERHEAD: Final = "of it beyond the bare interpreter"

@@ -13,6 +13,7 @@ from benchmarks.layouts import SLIM, layouts
 from benchmarks.packages import STALE, packagings
 from benchmarks.platforms import EMULATOR, HOST, platforms
 from benchmarks.samples import (
+    CountsSample,
     FootprintSample,
     FunctionInitSample,
     HostSample,
@@ -27,6 +28,7 @@ from benchmarks.samples import (
 )
 from benchmarks.scenarios import (
     asynchronous,
+    counts,
     footprint,
     function_init,
     host,
@@ -82,6 +84,7 @@ SCENARIOS = {
     "warm": Scenario(warm.measure, warm.rounds, WarmSample),
     "memory": Scenario(memory.measure, memory.rounds, MemorySample),
     "footprint": Scenario(footprint.measure, footprint.rounds, FootprintSample),
+    "counts": Scenario(counts.measure, counts.rounds, CountsSample, attrgetter("invokable")),
     "host": Scenario(host.measure, host.rounds, HostSample, platforms, HOST, (EMULATOR,)),
     "image": Scenario(image.measure, image.rounds, ImageSample, layouts, references=(THEIRS, SLIM)),
     "image_files": Scenario(

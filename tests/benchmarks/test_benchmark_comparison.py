@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import random
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks import compare
+from benchmarks import compare, contenders
 from benchmarks.__main__ import main
-from benchmarks.recording import RecordingError
-from benchmarks.samples import FootprintSample, HostSample, InitSample, MemorySample
+from benchmarks.machine import interpreter_at
+from benchmarks.recording import RecordingError, load
+from benchmarks.samples import CountsSample, FootprintSample, HostSample, InitSample, MemorySample
+from oracles import awslambdaric
 from snapboot_devkit.profile.statistics import Verdict
 from tests.benchmarks.recordings import recording, starts
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from benchmarks.recording import Recording
 
+ROOT = Path(__file__).resolve().parents[2]
+RUN_DEADLINE_S = 480
 ROUNDS = 40
 OURS, THEIRS = "snapboot", "awslambdaric"
 
@@ -158,6 +165,74 @@ def test_growth_that_may_be_nothing_is_not_compared() -> None:
         return recording("memory", *rows)
 
     assert all("growth" not in one.figure.name for one in compare.changes(held(1), held(2)))
+
+
+def instructions(init: int, warm: int) -> Recording:
+    return recording("counts", *(CountsSample(n, OURS, init, warm + n % 2) for n in range(3)))
+
+
+@pytest.mark.parametrize(
+    ("init", "told"), [(31_000_000, "the same"), (32_600_000, "more"), (29_400_000, "less")]
+)
+def test_instructions_are_compared_as_counts(init: int, told: str) -> None:
+    changes = compare.changes(instructions(31_000_000, 190_000), instructions(init, 190_000))
+
+    assert [one.told for one in changes] == [told, "the same"]
+    assert compare.status(changes) == (3 if told == "more" else 0)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind, which counts, is not installed")
+def test_two_runs_count_the_same_and_five_percent_more_do_not_pass_the_gate(
+    tmp_path: Path,
+) -> None:
+    files = []
+    for name in ("a", "b"):
+        options = ("--contenders", OURS, "--runs", "1", "--output", str(tmp_path / name))
+        done = benchmarks("counts", *options)
+        assert done.returncode == 0, done.stderr
+        files.append(next((tmp_path / name).glob("*.json")))
+    planted = load(files[1])
+    planted.samples = [
+        replace(one, init_instructions=one.init_instructions * 21 // 20)
+        for one in planted.samples
+        if isinstance(one, CountsSample) and one.init_instructions
+    ]
+    (tmp_path / "c").mkdir()
+
+    same = benchmarks("compare", "--gate", *map(str, files))
+    slower = benchmarks("compare", "--gate", str(files[0]), str(planted.save(tmp_path / "c")))
+    assert (same.returncode, same.stdout.count(" the same |")) == (0, 2), same.stdout
+    assert (slower.returncode, slower.stdout.count(" more |")) == (3, 1), slower.stdout
+
+
+@pytest.mark.slow
+def test_two_real_runs_are_compared_and_the_gate_says_what_the_rows_say(tmp_path: Path) -> None:
+    awslambdaric.folder(sys.executable)
+    contenders.dependencies(interpreter_at(Path(sys.executable)))
+    for name in ("a", "b"):
+        done = benchmarks("init", "--runs", "8", "--output", str(tmp_path / name))
+        assert done.returncode == 0, done.stderr
+    done = benchmarks(
+        "compare", "--gate", *(str(next((tmp_path / name).glob("*.json"))) for name in "ab")
+    )
+
+    words = [row.split(" | ")[-1].split(" |")[0] for row in done.stdout.splitlines()[2:6]]
+    assert all(word.startswith(("faster", "slower", "cannot tell")) for word in words), done.stdout
+    # A busy machine decides which; the exit status follows from the rows.
+    unjudged = all(word.startswith("cannot tell: ") for word in words)
+    assert done.returncode == (3 if "slower" in words else 4 if unjudged else 0)
+
+
+def benchmarks(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=RUN_DEADLINE_S,
+    )
 
 
 # --- the command --------------------------------------------------------------------------------

@@ -43,6 +43,7 @@ from benchmarks.page_cache import PageCache, emptied
 from benchmarks.platforms import EMULATOR, HOST, UNFROZEN
 from benchmarks.recording import RecordingError, load, load_all
 from benchmarks.samples import (
+    CountsSample,
     FootprintSample,
     FunctionInitSample,
     ImageSample,
@@ -95,6 +96,7 @@ IMAGES = [contenders.OURS, contenders.THEIRS, SLIM]
 WEB = [web.SERVED, web.MANGUM, web.PROXIED]
 # Who is compared, where it is not the contenders as they are.
 ENTRANTS = {
+    "counts": [contenders.OURS, contenders.THEIRS, contenders.THEIRS_UNPOOLED],
     "host": [HOST, UNFROZEN, EMULATOR],
     "image": IMAGES,
     "image_files": IMAGES,
@@ -1075,6 +1077,10 @@ def test_modules_compiled_at_each_start_are_warned_of() -> None:
         (
             FootprintSample(0, "snapboot", ("a",), 0, None, None),
             "system_calls could not be measured here: install strace",
+        ),
+        (
+            CountsSample(0, "snapboot", None, None),
+            "init_instructions could not be measured here: install valgrind",
         ),
     ],
 )
