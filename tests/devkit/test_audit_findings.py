@@ -384,6 +384,14 @@ def test_a_pth_that_runs_code_is_worse_than_one_that_names_folders(tmp_path):
     assert found(folder, "site-file").severity.value == "note"
 
 
+def test_the_pth_file_that_comes_with_setuptools_fails_no_audit(tmp_path):
+    code = "import os; var = 'SETUPTOOLS_USE_DISTUTILS'; os.environ.get(var)\n"
+    folder = compile_all(filled(tmp_path, {"app.py": "", "distutils-precedence.pth": code}))
+    report = audit(folder)
+    assert codes(report)["site-file"] == "note"
+    assert not report.fails(Severity.WARNING)
+
+
 def test_a_package_above_the_limit_names_its_largest_parts(tmp_path):
     folder = sound(tmp_path, {"large/model": "", "small/data": "1"})
     os.truncate(folder / "large/model", 251 * 1024 * 1024)

@@ -13,6 +13,7 @@ from snapboot_devkit.package.contents import managed_packages, projects
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.interpreters import managed
 from tests.devkit.packages import HELLO, filled, sdist, snapboot, wheel
+from tests.fakes.contenders import ROOT
 
 PROJECT = '[project]\nname = "fruit"\nversion = "1"\nrequires-python = ">=3.11"\n'
 
@@ -164,6 +165,56 @@ source = {{ virtual = "." }}
     assert found.origin == "'uv.lock'"
     assert [line.split()[0] for line in asked(found)] == ["apple==1.0"]
     assert projects.find(root / "elsewhere", None, tmp_path).origin == "'pyproject.toml'"
+
+
+# --- the table in docs/packaging.md ---------------------------------------------------------------
+
+NEEDS = 'dependencies = ["apple"]\n'
+# By the words of the table: a project of that kind, and the folder in it that is the source.
+LAYOUTS = {
+    "`requirements.txt`, with `-r`, `-c`, `-i` lines": ({"requirements.txt": "-r base.txt\n", "base.txt": "apple\n"}, ""),
+    "`uv.lock`": ({"pyproject.toml": PROJECT, "uv.lock": 'version = 1\nrequires-python = ">=3.11"\n[[package]]\nname = "fruit"\nversion = "1"\nsource = { virtual = "." }\n'}, ""),
+    "a member of a uv workspace": ({"pyproject.toml": '[tool.uv.workspace]\nmembers = ["app"]\n', "uv.lock": 'version = 1\nrequires-python = ">=3.11"\n[manifest]\nmembers = ["fruit"]\n[[package]]\nname = "fruit"\nversion = "1"\nsource = { virtual = "app" }\n', "app/pyproject.toml": PROJECT}, "app"),
+    "`Pipfile.lock`": ({"Pipfile.lock": '{"_meta": {}, "default": {"apple": {"version": "==1.0"}}}'}, ""),
+    "`pyproject.toml` with `[project]` and `dependencies`": ({"pyproject.toml": PROJECT + NEEDS}, ""),
+    "SAM: `CodeUri` with `requirements.txt`": ({"template.yaml": "", "hello/requirements.txt": "apple\n"}, "hello"),
+    "SAM or Serverless: one `requirements.txt` at the top": ({"serverless.yml": "", "requirements.txt": "apple\n", "src/app.py": HELLO}, "src"),
+    "`src/` with the project's files above it": ({"pyproject.toml": PROJECT + NEEDS, "src/app.py": HELLO}, "src"),
+    "`poetry.lock`, or Poetry's own dependencies": ({"pyproject.toml": "[tool.poetry.dependencies]\napple = '*'\n", "poetry.lock": ""}, ""),
+    "`pdm.lock`": ({"pyproject.toml": PROJECT + NEEDS, "pdm.lock": ""}, ""),
+    "`Pipfile` alone": ({"Pipfile": ""}, ""),
+    "`setup.py`, `setup.cfg`, dynamic dependencies": ({"setup.py": ""}, ""),
+    "`environment.yml` (conda)": ({"environment.yml": ""}, ""),
+}  # fmt: skip
+
+
+def rows():
+    """Return the table's rows: what the project has, whether it is supported, how."""
+    text = (ROOT / "docs/packaging.md").read_text("utf-8")
+    table = text.partition("| the project has |")[2].partition("\n\n")[0]
+    lines = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
+    return {kind: (supported, how) for kind, supported, how in lines}
+
+
+@pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="needs a checkout")
+def test_the_table_of_project_layouts_is_whole():
+    assert set(rows()) == set(LAYOUTS)
+
+
+@pytest.mark.skipif(not (ROOT / "docs").is_dir(), reason="needs a checkout")
+@pytest.mark.parametrize("kind", LAYOUTS)
+def test_what_the_table_says_of_a_project_layout_is_so(tmp_path, kind):
+    supported, how = rows()[kind]
+    files, inner = LAYOUTS[kind]
+    source = filled(tmp_path / "project", files) / inner
+    if supported == "yes":
+        assert projects.find(source, None, tmp_path) is not None
+        return
+    assert supported == "no"
+    with pytest.raises(PackageError) as raised:
+        projects.find(source, None, tmp_path)
+    command = how.strip("`") if how.startswith("`") else "conda list --export"
+    assert command in str(raised.value)
 
 
 # --- what only AWS's runtimes have ----------------------------------------------------------------

@@ -246,3 +246,22 @@ def test_bytecode_of_archived_modules_goes_and_that_of_others_stays(tmp_path):
     stripping.strip_doubles(folder, TAG, savings)
     assert {path.name for path in folder.rglob("*.pyc")} == {f"late.{TAG}.pyc"}
     assert savings.files == {stripping.DOUBLES: 2}
+
+
+def test_where_it_is_still_too_large_bytecode_of_libraries_goes_and_all_else_stays(tmp_path):
+    files = {
+        "app.py": "",
+        "lib/__init__.py": "",
+        "lib/late.py": "",
+        "lib-1.dist-info/RECORD": "lib/__init__.py,,\nlib/late.py,,\n",
+        ".snapboot/runtime/snapboot/__init__.py": "",
+        ".snapboot/python/lib/python3.13/os.py": "",
+    }
+    folder = compile_all(filled(tmp_path, files))
+    before = {path for path in folder.rglob("*") if path.is_file()}
+    savings = Savings()
+    stripping.strip_late(folder, savings)
+    gone = before - {path for path in folder.rglob("*") if path.is_file()}
+    cache = folder / "lib/__pycache__"
+    assert gone == {cache / f"__init__.{TAG}.pyc", cache / f"late.{TAG}.pyc"}
+    assert savings.files == {stripping.LATE: 2}

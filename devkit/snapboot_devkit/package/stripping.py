@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package.audit.modules import cached
+from snapboot_devkit.package.audit.modules import bytecode, cached
 from snapboot_devkit.package.audit.sealed import source_path
 from snapboot_devkit.package.checks import binaries, sizes
 from snapboot_devkit.package.checks.contents import Kind, Package, opened
@@ -36,6 +36,7 @@ HEADERS: Final = "what only a compiler reads (.h, .pxd, .pyx, .c)"
 COPIES: Final = "copies of a shared library under its other names, now links"
 SYMBOLS: Final = "debug sections and symbols"
 DOUBLES: Final = "bytecode that the module archive has, too"
+LATE: Final = "bytecode of libraries that the import did not load (a late import compiles it)"
 
 _TEST_FOLDERS: Final = ("tests", "test")
 _TEST_FILE: Final = re.compile(r"test_\w+\.py|\w+_test\.py|conftest\.py")
@@ -112,6 +113,18 @@ def strip_doubles(root: Path, tag: str, savings: Savings) -> None:
         if path is not None and (entry := package.entries.get(cached(path, tag))):
             (root / entry.path).unlink()
             savings.count(DOUBLES, entry.size)
+
+
+def strip_late(root: Path, savings: Savings) -> None:
+    """Take out the bytecode of libraries that is left: all runs without it, but slower at first."""
+    package = opened(FolderStore(root))
+    places = layout(package, image=False)
+    owned = {path for one in distributions(package, places) for path in one.files}
+    runtime = places.runtime or "/"
+    for found in bytecode(package):
+        if found.source in owned and not found.path.startswith(runtime):
+            (root / found.path).unlink()
+            savings.count(LATE, package.entries[found.path].size)
 
 
 # ---- libraries -------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # `.start` files are those of PEP 829, from Python 3.15 on.
 _SUFFIXES: Final = (".pth", ".start")
 _CODE: Final = ("import ", "import\t")
+# Whoever needs setuptools has it: Chalice, Zappa. It costs less than a millisecond.
+_COMES_WITH_SETUPTOOLS: Final = frozenset({"distutils-precedence.pth"})
 _SHOWN_CHARACTERS: Final = 80
 _COST: Final = "reading it takes part of a millisecond"
 
@@ -33,7 +35,8 @@ def _finding(subject: Subject, path: str) -> Finding:
     lines = [line for line in lines if line and not line.startswith("#")]
     code = [line for line in lines if line.startswith(_CODE) or path.endswith(".start")]
     if code:
-        return warning(
+        report = note if path.rpartition("/")[2] in _COMES_WITH_SETUPTOOLS else warning
+        return report(
             "site-file",
             path,
             f"it runs code at every start, before the handler is imported: "

@@ -129,6 +129,8 @@ class _Zips:
         request = self.work.request
         if request.stripped and sealed and request.form is Form.ZIP and request.with_interpreter:
             stripping.strip_doubles(self.work.task, self.work.target.cache_tag, self.work.savings)
+            if sizes.excess(self._parts(), image=False):
+                stripping.strip_late(self.work.task, self.work.savings)
         parts = self._check_size()
         written = {}
         for name, root in self.shipped.items():
@@ -164,11 +166,14 @@ class _Zips:
         self.placement.write_bootstrap(template, self.given)
 
     def _check_size(self) -> dict[str, int]:
-        parts = sizes.by_part(*self.shipped.values())
-        parts |= sizes.of_layers(self.work.request.layers)
-        parts = dict(sorted(parts.items(), key=lambda item: (-item[1], item[0])))
+        parts = self._parts()
         sizes.check(parts, image=False)
         return parts
+
+    def _parts(self) -> dict[str, int]:
+        parts = sizes.by_part(*self.shipped.values())
+        parts |= sizes.of_layers(self.work.request.layers)
+        return dict(sorted(parts.items(), key=lambda item: (-item[1], item[0])))
 
     def _worker(self) -> Interpreter:
         """Return the interpreter that compiles and imports: the package's own where it can."""
