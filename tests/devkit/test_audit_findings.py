@@ -489,6 +489,34 @@ def test_data_that_changed_after_sealing_is_an_error(tmp_path, change, named):
     assert named in found(folder, "archive-stale").message
 
 
+@pytest.mark.parametrize(
+    ("change", "stale"),
+    [
+        ({}, False),
+        ({"plug-1.dist-info/entry_points.txt": "[plugs]\nb = plug:b\n"}, True),
+        ({"more-1.dist-info/entry_points.txt": "[plugs]\nc = plug:c\n"}, True),
+        ({"data/entry_points.txt": "[plugs]\nc = plug:c\n"}, False),
+    ],
+)
+def test_entry_points_of_the_function_s_own_folder_are_compared_with_what_was_sealed(
+    tmp_path, change, stale
+):
+    code = (
+        f"from importlib.metadata import entry_points\nFOUND = entry_points(group='plugs')\n{APP}"
+    )
+    info = "plug-1.dist-info"
+    files = {
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: plug\nVersion: 1\n",
+        f"{info}/entry_points.txt": "[plugs]\na = plug:a\n",
+    }
+    folder = filled(tmp_path / "code", {"app.py": code} | files)
+    seal(folder, "app.handler", place="/var/task")
+    filled(folder, change)
+    packed = zipped(folder, tmp_path / "code.zip")
+    for place in (folder, packed):
+        assert (codes(audit(place)).get("archive-stale") == "error") == stale
+
+
 def test_a_sealed_module_that_is_not_in_the_package_is_an_error(tmp_path):
     folder = sealed(sound(tmp_path, {"gone.py": ""}), "app", "gone")
     (folder / "gone.py").unlink()

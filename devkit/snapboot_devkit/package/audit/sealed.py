@@ -65,7 +65,8 @@ def path_of(place: str, layout: Layout) -> str | None:
     if kind == "/":
         return layout.in_package(place)
     base = {"t": layout.task, "s": layout.stdlib, "r": layout.runtime}.get(kind)
-    return None if base is None else f"{base}{place[1:]}"
+    # What is listed at the top of a home begins with a slash, as what is in a folder does not.
+    return None if base is None else f"{base}{place[1:].removeprefix('/')}"
 
 
 def check(subject: Subject) -> Iterator[Finding]:
