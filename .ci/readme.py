@@ -5,6 +5,7 @@ A block stands between `<!-- name -->` and `<!-- /name -->`.
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,6 +16,7 @@ from benchmarks.recording import load_all  # noqa: E402
 from benchmarks.soak.summary import newest  # noqa: E402
 from snapboot_devkit.cli import commands  # noqa: E402
 from tests.contract import markdown  # noqa: E402
+from tests.repository import architecture  # noqa: E402
 
 RESULTS = Path("benchmarks") / "results"
 
@@ -67,6 +69,11 @@ def streams() -> str:
 
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "figures"): figures,
+    ("docs/architecture.md", "layers"): architecture.layers,
+    **{
+        ("docs/architecture.md", name): partial(architecture.diagram, name)
+        for name in architecture.TABLES
+    },
     ("docs/local-host.md", "options"): options,
     ("docs/benchmarks.md", "host"): host,
     ("docs/benchmarks.md", "shipping"): shipping,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapboot_devkit.host.execution.bandwidth import Bandwidth, TokenBucket
+from snapboot_devkit.host.bandwidth import Bandwidth, TokenBucket
 
 MIB = 1024 * 1024
 

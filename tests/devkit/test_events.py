@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from snapboot_devkit.host.lifecycle.rules import EventRules
 from snapboot_devkit.host.lifecycle.terms import Invocation, ServiceFailure
 from snapboot_devkit.host.scaling.events import (
     FIRST_BACKOFF_S,
@@ -11,7 +12,6 @@ from snapboot_devkit.host.scaling.events import (
     MAX_EVENTS,
     MAX_EVENTS_BYTES,
     EventQueue,
-    EventRules,
     Failed,
     Send,
     Succeeded,

@@ -82,7 +82,7 @@ async def main(groups):
         daemons = json.loads((await host.invoke()).payload)
         folders = [
             str(folder)
-            for one in host._hosted["test_function"].pool.environments
+            for one in host._functions.named(None).pool.environments
             for folder in one._sandbox._group.folders
         ]
         print(json.dumps([host._guard.pid, daemons, folders, lines]), flush=True)

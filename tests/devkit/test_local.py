@@ -17,7 +17,7 @@ from snapboot_devkit.host import (
     Source,
     Status,
 )
-from snapboot_devkit.host.scaling.events import EventRules
+from snapboot_devkit.host.lifecycle.rules import EventRules
 from tests.devkit.hosted import DEADLINE_S, HERE, config, hosted, request, runs
 
 LINUX = sys.platform == "linux"

@@ -1,12 +1,7 @@
 """A local Lambda host: the whole life of a function's environment, without Docker.
 
-Needs the standard library and h11. The folders, each importing only those after it:
-
-* here: the host as a program (`serving`) and as an object (`local`), and `environment`, which
-  performs what a lifecycle decides
-* `sandbox`, `http`, `sources`: processes, connections, code
-* `routes`, `telemetry`: what HTTP means; what an environment tells
-* `lifecycle`: what happens next, and the words for it; `protocol`: every literal
+Needs the standard library, h11 and msgspec. What each part is for, and which may import which, is
+in docs/architecture.md.
 """
 
 from __future__ import annotations
@@ -15,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from snapboot_devkit.host.bandwidth import Bandwidth
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.errors import (
         AddressInUseError,
@@ -23,21 +19,20 @@ if TYPE_CHECKING:
         InvokeError,
         SourceError,
     )
-    from snapboot_devkit.host.execution.bandwidth import Bandwidth
     from snapboot_devkit.host.front.callers import InvokeResult
     from snapboot_devkit.host.lifecycle.records import Report
+    from snapboot_devkit.host.lifecycle.rules import EventRules
     from snapboot_devkit.host.lifecycle.terms import InitializationType, Status
     from snapboot_devkit.host.local import LocalHost
-    from snapboot_devkit.host.scaling.events import EventRules
     from snapboot_devkit.host.serving import serve
     from snapboot_devkit.host.telemetry.logs import LogLine, Source
 
 # Each is imported when it is used: a command needs few of them.
 _MODULES: Final = {
     "AddressInUseError": "errors",
-    "Bandwidth": "execution.bandwidth",
+    "Bandwidth": "bandwidth",
     "ConfigError": "errors",
-    "EventRules": "scaling.events",
+    "EventRules": "lifecycle.rules",
     "FunctionConfig": "config",
     "HostError": "errors",
     "InitializationType": "lifecycle.terms",

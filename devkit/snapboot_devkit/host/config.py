@@ -13,13 +13,12 @@ from typing import Final
 
 from snapboot_devkit import runtime
 from snapboot_devkit.host import interpreters, protocol, quotas
+from snapboot_devkit.host.bandwidth import Bandwidth
 from snapboot_devkit.host.errors import ConfigError
-from snapboot_devkit.host.execution.bandwidth import Bandwidth
 from snapboot_devkit.host.identity import Identity
 from snapboot_devkit.host.interpreters import Interpreter
-from snapboot_devkit.host.lifecycle.rules import Rules
+from snapboot_devkit.host.lifecycle.rules import EventRules, Rules
 from snapboot_devkit.host.lifecycle.terms import InitializationType
-from snapboot_devkit.host.scaling.events import EventRules
 from snapboot_devkit.host.sources import env_files
 
 # Many more interpreters would be too much for most machines.

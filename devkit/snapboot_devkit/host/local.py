@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from snapboot_devkit.host.errors import ConfigError, InvokeError
+from snapboot_devkit.host.errors import InvokeError
 from snapboot_devkit.host.execution.shared import Shared
 from snapboot_devkit.host.front.callers import InvokeResult, Program
 from snapboot_devkit.host.http.exchange import Body
 from snapboot_devkit.host.http.refusal_line import refusal_line
 from snapboot_devkit.host.http.server import Server, listen
 from snapboot_devkit.host.identity import Tracing
-from snapboot_devkit.host.lifecycle.states import EnvironmentState
 from snapboot_devkit.host.routes.invocation import Wishes, checked_invocation, checked_payload
 from snapboot_devkit.host.routes.refusals import RefusedError
 from snapboot_devkit.host.sandbox import cgroups
 from snapboot_devkit.host.sandbox.guard import Guard
 from snapboot_devkit.host.scaling.events import QUEUE_IS_FULL
-from snapboot_devkit.host.scaling.hosted import HostedFunction
+from snapboot_devkit.host.scaling.functions import MAX_ENVIRONMENTS, Functions
 from snapboot_devkit.host.telemetry.logs import LogStream, Source
 
 if TYPE_CHECKING:
@@ -29,15 +27,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from snapboot_devkit.host.config import FunctionConfig
-    from snapboot_devkit.host.front.callers import Caller
     from snapboot_devkit.host.http.exchange import Head, Response
     from snapboot_devkit.host.lifecycle.terms import Invocation
+    from snapboot_devkit.host.scaling.hosted import HostedFunction
     from snapboot_devkit.host.scaling.resident import Environment
     from snapboot_devkit.host.telemetry.logs import LogLine
 
 LOOPBACK: Final = "127.0.0.1"
-# Environments of all functions together; each is an interpreter at least.
-MAX_ENVIRONMENTS: Final = 100
 # A caller that takes longer over one request has gone astray.
 _PATIENCE_S: Final = 60.0
 
@@ -70,19 +66,17 @@ class LocalHost:
         allow_hosts: Iterable[str] = (),
     ) -> None:
         """Prepare a host; nothing is opened or started before it is entered."""
-        self._configs = _by_name(functions)
+        self._functions = Functions(functions, max_environments)
         self._tracing = Tracing()
         self._listen_on = host, port
         self._log = log
-        self._max_environments = max_environments
         self._reload = reload
         self._allow_hosts = frozenset(allow_hosts)
-        self._hosted: dict[str, HostedFunction] = {}
         self._server: Server | None = None
         self._guard: Guard | None = None
 
     def __repr__(self) -> str:
-        return f"<LocalHost of {', '.join(self._configs)} at {self.address}>"
+        return f"<LocalHost of {self._functions!r} at {self.address}>"
 
     @property
     def address(self) -> str | None:
@@ -92,7 +86,7 @@ class LocalHost:
     @property
     def functions(self) -> Mapping[str, FunctionConfig]:
         """The functions by name; the first is the one that is meant when none is named."""
-        return MappingProxyType(self._configs)
+        return self._functions.configs
 
     async def __aenter__(self) -> Self:
         """Open the host. Environments start with the first invocations, or are provisioned."""
@@ -114,8 +108,8 @@ class LocalHost:
 
     def initialise(self, function: str | None = None) -> None:
         """Begin an init ahead of the first invocation, as Lambda may do; of all, or of one."""
-        for name in [function] if function else self._hosted:
-            self._named(name).pool.initialise()
+        for one in [self._functions.named(function)] if function else self._functions:
+            one.pool.initialise()
 
     async def invoke(  # noqa: PLR0913 - each is a parameter of the Invoke API
         self,
@@ -167,76 +161,53 @@ class LocalHost:
 
         The log tells what becomes of the event, should it fail. Raises InvokeError.
         """
-        hosted = self._named(function)
+        hosted = self._functions.named(function)
         wishes = Wishes(request_id, trace_id, "", tenant_id)
         invocation = self._invocation(hosted, payload, wishes, asynchronous=True)
-        if not self.post(hosted.config.name, invocation):
+        if not self._functions.post(hosted.config.name, invocation):
             raise InvokeError(QUEUE_IS_FULL)
         return invocation.request_id
 
     def pause_clock(self) -> None:
         """Let no deadline come nearer in any environment: somebody is debugging."""
-        for environment in self._environments():
+        for environment in self._environments:
             environment.pause_clock()
 
     def resume_clock(self) -> None:
         """Let the time go on."""
-        for environment in self._environments():
+        for environment in self._environments:
             environment.resume_clock()
-
-    # ---- what the front end asks for ---------------------------------------------------------
-
-    def dispatch(self, function: str, invocation: Invocation, caller: Caller) -> None:
-        """Have an event handled; `caller` hears of it in any case."""
-        self._hosted[function].pool.invoke(invocation, caller)
-
-    def post(self, function: str, invocation: Invocation) -> bool:
-        """Take an event that nobody waits for, if there is room for it."""
-        events = self._hosted[function].events
-        if not events.has_room(invocation):
-            return False
-        events.post(invocation)
-        return True
 
     def health(self) -> dict[str, Any]:
         """Return how the host is: a JSON document of the environments' states."""
-        states = {name: one.pool.states for name, one in self._hosted.items()}
-        return {
-            "state": _overall([state for group in states.values() for state in group]),
-            "functions": {
-                name: {"environments": [state.value for state in group]}
-                for name, group in states.items()
-            },
-        }
+        return self._functions.health()
 
-    # ------------------------------------------------------------------------------------------
+    @property
+    def _environments(self) -> list[Environment]:
+        return [one for hosted in self._functions for one in hosted.pool.environments]
 
     async def _open(self) -> None:
         self._guard = await asyncio.to_thread(Guard)
         shared = Shared(self._log, self._guard)
         if text := await asyncio.to_thread(cgroups.missing):
             LogStream(self._log).write(Source.PLATFORM, f"snapboot: {text}")
-        for config in self._configs.values():
-            hosted = await HostedFunction.open(config, shared, self._make_room)
-            self._hosted[config.name] = hosted
-            if self._reload:
-                await hosted.watch()
+        await self._functions.open(shared, watched=self._reload)
         host, port = self._listen_on
         if port is not None:
             from snapboot_devkit.host.front.front_end import FrontEnd  # noqa: PLC0415
             from snapboot_devkit.host.routes.cross_site import Gate  # noqa: PLC0415
 
             gate = Gate(host, socket.gethostname(), self._allow_hosts)
-            service = FrontEnd(self, self._tracing, gate)
+            service = FrontEnd(self._functions, self._tracing, gate)
             self._server = await listen(
                 service, host, port, patience_s=_PATIENCE_S, refused=self._refused
             )
-        for hosted in self._hosted.values():
+        for hosted in self._functions:
             hosted.pool.provision()
 
     async def _close(self) -> None:
         try:
-            await asyncio.gather(*(one.close() for one in self._hosted.values()))
+            await asyncio.gather(*(one.close() for one in self._functions))
         finally:
             if self._server is not None:
                 await self._server.close()
@@ -247,21 +218,10 @@ class LocalHost:
         """Log a refused request: its sender may not look at what came back."""
         LogStream(self._log).write(Source.PLATFORM, refusal_line(head, response))
 
-    def _environments(self) -> list[Environment]:
-        return [one for hosted in self._hosted.values() for one in hosted.pool.environments]
-
-    def _named(self, function: str | None) -> HostedFunction:
-        name = next(iter(self._configs)) if function is None else function
-        if name not in self._hosted:
-            raise ConfigError(
-                f"function {name!r} is not here; this host has {', '.join(self._hosted)}"
-            )
-        return self._hosted[name]
-
     def _begin(
         self, function: str | None, payload: Any, wishes: Wishes, caller: Program
     ) -> Program:
-        hosted = self._named(function)
+        hosted = self._functions.named(function)
         hosted.pool.invoke(self._invocation(hosted, payload, wishes), caller)
         return caller
 
@@ -275,33 +235,6 @@ class LocalHost:
         except RefusedError as exc:
             raise InvokeError(exc.failure) from exc
 
-    def _make_room(self) -> bool:
-        """Tell whether there may be one more environment, if need be for one that is idle."""
-        pools = [one.pool for one in self._hosted.values()]
-        if sum(len(pool) for pool in pools) < self._max_environments:
-            return True
-        idle = [
-            (since, i) for i, pool in enumerate(pools) if (since := pool.idle_since) is not None
-        ]
-        return bool(idle) and pools[min(idle)[1]].retire_one()
-
-
-def _by_name(functions: tuple[FunctionConfig, ...]) -> dict[str, FunctionConfig]:
-    if not functions:
-        raise ConfigError("a host needs at least one function; give it a FunctionConfig")
-    named = {config.name: config for config in functions}
-    if len(named) < len(functions):
-        names = sorted(config.name for config in functions)
-        raise ConfigError(f"functions {names!r} must have a name each; change those that are equal")
-    return named
-
 
 def _context(client_context: Any) -> str:
     return "" if client_context is None else json.dumps(client_context)
-
-
-def _overall(states: list[EnvironmentState]) -> str:
-    """Return the state that matters most to who would invoke now."""
-    if EnvironmentState.READY in states:
-        return EnvironmentState.READY.value
-    return states[0].value if states else EnvironmentState.COLD.value

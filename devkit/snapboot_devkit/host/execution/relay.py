@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.host.execution.bandwidth import TokenBucket
+from snapboot_devkit.host.bandwidth import TokenBucket
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES, MAX_STREAM_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from snapboot_devkit.host.execution.bandwidth import Bandwidth
+    from snapboot_devkit.host.bandwidth import Bandwidth
     from snapboot_devkit.host.front.callers import Sink
     from snapboot_devkit.host.http.connection import Exchange
 

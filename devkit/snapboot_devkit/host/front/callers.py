@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.errors import InvokeError
 from snapboot_devkit.host.http.response_stream import nothing
 from snapboot_devkit.host.routes import http_result
-from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable

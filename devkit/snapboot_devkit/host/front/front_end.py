@@ -1,9 +1,9 @@
-"""The front end: requests over HTTP become invocations, which the host dispatches."""
+"""The front end: requests over HTTP become invocations, which are dispatched to functions."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 from snapboot_devkit.host.front.clients import Client, StreamClient, UrlClient
 from snapboot_devkit.host.routes import function_url
@@ -13,46 +13,25 @@ from snapboot_devkit.host.routes.refusals import RefusedError, render_failure
 from snapboot_devkit.host.scaling.events import QUEUE_IS_FULL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from snapboot_devkit.host.config import FunctionConfig
-    from snapboot_devkit.host.front.callers import Caller
     from snapboot_devkit.host.http.connection import Exchange
     from snapboot_devkit.host.http.exchange import Body
     from snapboot_devkit.host.identity import Tracing
-    from snapboot_devkit.host.lifecycle.terms import Invocation
     from snapboot_devkit.host.routes.cross_site import Gate
     from snapboot_devkit.host.routes.function_url import UrlTarget
-
-
-class Dispatcher(Protocol):
-    """What stands behind a front end."""
-
-    @property
-    def functions(self) -> Mapping[str, FunctionConfig]:
-        """The functions by name; the first is the one that is meant when none is named."""
-
-    def dispatch(self, function: str, invocation: Invocation, caller: Caller) -> None:
-        """Have an event handled; `caller` hears of it in any case."""
-
-    def post(self, function: str, invocation: Invocation) -> bool:
-        """Take an event that nobody waits for, if there is room for it."""
-
-    def health(self) -> dict[str, Any]:
-        """Return how everything is, as a JSON document."""
+    from snapboot_devkit.host.scaling.functions import Functions
 
 
 class FrontEnd:
     """The service behind a host's port: the Invoke API, function URLs, and how the host is."""
 
-    def __init__(self, host: Dispatcher, tracing: Tracing, gate: Gate) -> None:
-        """Dispatch to `host` what `gate` lets in."""
-        self._host = host
+    def __init__(self, functions: Functions, tracing: Tracing, gate: Gate) -> None:
+        """Dispatch to `functions` what `gate` lets in."""
+        self._functions = functions
         self._gate = gate
         self._tracing = tracing
 
     def __repr__(self) -> str:
-        return f"<FrontEnd of {self._host!r}>"
+        return f"<FrontEnd of {self._functions!r}>"
 
     def opened(self, exchange: Exchange) -> None:
         """Answer at once what is for no function."""
@@ -63,7 +42,7 @@ class FrontEnd:
             if isinstance(asked, function_url.UrlTarget):
                 answer = function_url.page(head)
             else:
-                answer = invoke_routes.page(head, asked, self._host.health)
+                answer = invoke_routes.page(head, asked, self._functions.health)
         if answer is not None:
             exchange.answer(answer)
 
@@ -82,19 +61,21 @@ class FrontEnd:
         """Go on without the caller, as Lambda does."""
 
     def _visit(self, exchange: Exchange, body: Body, asked: UrlTarget) -> None:
-        function = function_url.resolve(asked.name, self._host.functions)
+        function = function_url.resolve(asked.name, self._functions.configs)
         visit = function_url.Visit(exchange.peer, time.time(), self._tracing)
         invocation = function_url.parse(exchange.head, body, asked, function.identity, visit)
         caller = UrlClient(exchange, invocation, streamed=function.stream_url)
-        self._host.dispatch(function.name, invocation, caller)
+        self._functions.dispatch(function.name, invocation, caller)
 
     def _call(self, exchange: Exchange, body: Body, asked: InvokeTarget) -> None:
-        call = invoke_routes.parse(asked, exchange.head, body, self._host.functions, self._tracing)
+        call = invoke_routes.parse(
+            asked, exchange.head, body, self._functions.configs, self._tracing
+        )
         match call.kind:
             case InvocationType.REQUEST_RESPONSE:
                 self._invoke(exchange, call)
             case InvocationType.EVENT:
-                taken = self._host.post(call.identity.name, call.invocation)
+                taken = self._functions.post(call.identity.name, call.invocation)
                 refusal = None if taken else render_failure(QUEUE_IS_FULL)
                 exchange.answer(refusal or invoke_routes.render_taken(call))
             case InvocationType.DRY_RUN:
@@ -103,4 +84,4 @@ class FrontEnd:
     def _invoke(self, exchange: Exchange, call: InvokeCall) -> None:
         kind = StreamClient if call.streamed else Client
         caller = kind(exchange, call, call.identity.version)
-        self._host.dispatch(call.identity.name, call.invocation, caller)
+        self._functions.dispatch(call.identity.name, call.invocation, caller)

@@ -27,3 +27,15 @@ class Rules:
     def has_snapshot(self) -> bool:
         """Whether environments begin with a restore."""
         return self.initialization is InitializationType.SNAP_START
+
+
+@dataclass(frozen=True, slots=True)
+class EventRules:
+    """How a function's events are retried: one retry after each delay; durations in seconds.
+
+    Lambda waits for about one minute, then two; that is too long for somebody who looks on. An
+    event waits for six hours at the longest there, too.
+    """
+
+    retry_delays_s: tuple[float, ...] = (1.0, 2.0)
+    max_age_s: float = 6 * 3600.0

@@ -20,6 +20,7 @@ from snapboot_devkit.lazy_dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from snapboot_devkit.host.lifecycle.rules import EventRules
     from snapboot_devkit.host.lifecycle.terms import Invocation
 
 # Of one function, waiting or at work: more than anybody sends by hand, and small in memory.
@@ -29,9 +30,6 @@ MAX_EVENTS_BYTES: Final = 64 * protocol.MIB
 FIRST_BACKOFF_S: Final = 0.5
 MAX_BACKOFF_S: Final = 30.0
 
-# The longest that Lambda lets an event wait, unless a function sets less.
-MAX_AGE_S: Final = 6 * 3600.0
-
 QUEUE_IS_FULL: Final = ServiceFailure(
     429,
     "TooManyRequestsException",
@@ -39,17 +37,6 @@ QUEUE_IS_FULL: Final = ServiceFailure(
     "let some of them end first",
     "ConcurrentInvocationLimitExceeded",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class EventRules:
-    """How a function's events are retried: one retry after each delay; durations in seconds.
-
-    Lambda waits for about one minute, then two; that is too long for somebody who looks on.
-    """
-
-    retry_delays_s: tuple[float, ...] = (1.0, 2.0)
-    max_age_s: float = MAX_AGE_S
 
 
 @dataclass(frozen=True, slots=True)

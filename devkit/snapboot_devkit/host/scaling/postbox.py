@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from snapboot_devkit.host.scaling.events import (
     Effect,
     EventQueue,
-    EventRules,
     Failed,
     Outcome,
     Send,
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.host.front.callers import Caller, Sink
     from snapboot_devkit.host.lifecycle.records import Report
+    from snapboot_devkit.host.lifecycle.rules import EventRules
     from snapboot_devkit.host.lifecycle.terms import FunctionResult, Invocation, ServiceFailure
 
 

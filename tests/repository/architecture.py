@@ -1,0 +1,90 @@
+"""What docs/architecture.md shows of the host's code: its layers, and its state tables."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from snapboot_devkit.host.lifecycle.managed import MANAGED
+from snapboot_devkit.host.lifecycle.states import ENVIRONMENT, EXTENSION, RUNTIME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from enum import Enum
+
+HOST = Path(__file__).resolve().parents[2] / "devkit" / "snapboot_devkit" / "host"
+PACKAGE = "snapboot_devkit.host"
+
+# From the top down. What runs in a layer imports of the host only what stands in layers below it;
+# imports for type checkers alone are free.
+LAYERS = {
+    ("serving",): "the host as a program, in the container image",
+    ("local",): "the host as an object, `LocalHost`: opens and closes all that follows",
+    ("front",): "who calls: clients of the Invoke API and of function URLs, programs",
+    ("scaling",): "functions, their pools of environments, events that no one waits for, reload",
+    ("execution",): "one environment: performs what its lifecycle decides",
+    ("config",): "the settings of a function",
+    ("quotas",): "what Lambda refuses of them",
+    ("routes", "telemetry", "sandbox"): "what HTTP means; what is logged and sent; processes",
+    ("http", "sources", "interpreters"): "HTTP without Lambda; a function's code; Pythons",
+    ("lifecycle", "bandwidth", "identity"): "decisions without I/O: states, a token bucket, ids",
+    ("protocol", "errors", "streams", "signals"): "literals; errors; the process's own streams",
+}
+RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+
+TABLES: Mapping[str, Mapping[tuple[Enum, Enum], Enum]] = {
+    "runtime": RUNTIME,
+    "extension": EXTENSION,
+    "environment": ENVIRONMENT,
+    "managed": MANAGED,
+}
+
+
+def layers() -> str:
+    """Return the table of layers."""
+    rows = [
+        f"| {', '.join(f'`{one}`' for one in names)} | {what} |" for names, what in LAYERS.items()
+    ]
+    return "\n".join(["| from the top down | what it is |", "| --- | --- |", *rows]) + "\n"
+
+
+def diagram(name: str) -> str:
+    """Return a state table as a diagram of mermaid, which GitHub draws."""
+    table = TABLES[name]
+    moves: dict[tuple[str, str], list[str]] = {}
+    for (state, move), target in table.items():
+        moves.setdefault((state.name, target.name), []).append(move.name)
+    first = next(iter(table))[0].name
+    lines = [f"    {a} --> {b}: {', '.join(names)}" for (a, b), names in moves.items()]
+    return (
+        "\n".join(["```mermaid", "stateDiagram-v2", f"    [*] --> {first}", *lines, "```"]) + "\n"
+    )
+
+
+def imports() -> Iterator[tuple[str, str, str]]:
+    """Yield each import of the host by the host that runs: file, its part, the part it needs."""
+    for file in sorted(HOST.rglob("*.py")):
+        inner = file.relative_to(HOST)
+        own = inner.parts[0].removesuffix(".py")
+        if own != "__init__":
+            yield from ((str(inner), own, needed) for needed in _needed(file) if needed != own)
+
+
+def _needed(file: Path) -> Iterator[str]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            if id(node) not in for_types and name.startswith(f"{PACKAGE}."):
+                yield name.removeprefix(f"{PACKAGE}.").partition(".")[0]
