@@ -137,8 +137,10 @@ def test_botocore_finds_the_credentials_of_the_restored_environment(tmp_path):
 
 
 def test_the_log_tells_of_snapshot_restore_and_invocation(tmp_path):
-    first, second = restored(tmp_path, "handler", 1, 2)
-    begun, init, waking, restore, start, end, report = first.logs
+    lines = []
+    first, second = restored(tmp_path, "handler", 1, 2, log=lines.append)
+    waking, restore, start, end, report = first.logs
+    begun, init = [line.text for line in lines][:2]
     assert begun.startswith("INIT_START Runtime Version: python:")
     assert waking == begun.replace("INIT_START", "RESTORE_START")
     assert re.fullmatch(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from snapboot_devkit.host.lifecycle.failures import Failure
     from snapboot_devkit.host.lifecycle.terms import ServiceFailure
 
 
@@ -26,6 +27,15 @@ class AddressInUseError(HostError):
 
 class LaunchError(HostError):
     """A process could not be started: look at its command."""
+
+
+class NoSnapshotError(LaunchError):
+    """There is no snapshot to be restored: its init has failed, as `failure` says."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Keep the failure for the callers."""
+        super().__init__("there is no snapshot, as its init has failed")
+        self.failure = failure
 
 
 class InvokeError(HostError):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
-from snapboot_devkit.host import protocol
+from snapboot_devkit.host import protocol, snapshots
 from snapboot_devkit.host.sandbox import guardian
 from snapboot_devkit.profile import instrumenting
 from snapboot_devkit.profile.environment import Ended, MeasuredEnvironment, Outcome
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.profile.environment import _Exchange
 
-_LAUNCHER: Final = Path(__file__).with_name("launcher.py")
+_LAUNCHER: Final = Path(snapshots.__file__).with_name("launcher.py")
+_FILES: Final = (_LAUNCHER.with_name("process.py"), Path(__file__).with_name("template.py"))
 _READ_BYTES: Final = 1 << 18
 _CREDENTIALS_LAST_S: Final = 6 * 3600
 # For the template to note that its clone has ended.
@@ -111,6 +112,7 @@ class Stage(Target):
         words = [
             *command.python,
             str(_LAUNCHER),
+            ":".join(map(str, _FILES)),
             backend.value,
             str(control),
             str(self._seen.task_root),

@@ -1,12 +1,7 @@
 """Runs in the function's interpreter: the process that becomes the snapshot, and its clones.
 
-The process is the first of a pid namespace of its own. At `restore/next` it stays where it is and
-clones itself on demand, by the raw system call and into a further namespace: no hook for forks
-runs, and the process id is 1 again, so that all state a restore would share is shared. Threads are
-lost, which a restore on Lambda does not do.
-
-It must change nothing that a function can notice. It loads what every interpreter has built in;
-what it needs beyond (`ctypes`) is forgotten at once.
+At `restore/next` the process stays where it is and clones itself on demand (`process.py`). It must
+change nothing that a function can notice.
 """
 
 import _socket
@@ -18,55 +13,20 @@ from time import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    # Defined in the same namespace by then.
     from collections.abc import Callable
     from typing import Any
 
+    from snapboot_devkit.host.snapshots.process import Libc, become_first, jump, read, start_runtime
+
 # The backend whose clones share all that a restore would share; the other one forks.
 CLONE = "clone"
-CLONE_NEWUSER = 0x1000_0000
-CLONE_NEWPID = 0x2000_0000
-CLONE_NEWTIME = 0x80
-PR_SET_PDEATHSIG = 1
-SIGKILL = 9
-SIGCHLD = 17
-# The number of the system call `clone`, by machine.
-SYS_CLONE = {"x86_64": 56, "aarch64": 220}
 EXIT_REFUSED = 71
-# How far the monotonic clock jumps for the clones.
-JUMP_S = 3600
 STANDARD_STREAMS = 2
 # Values of init that are looked for among variables; a shorter text may be anything.
 MIN_SECRET = 8
 MAX_SCANNED = 20_000
 LATE_S = 1.0
-
-
-class Libc:
-    """The system calls that Python has no function for."""
-
-    def __init__(self) -> None:
-        before = set(sys.modules)
-        import ctypes
-
-        # Without letting the GIL go: after the clone there is no other thread to take it from.
-        self._library = ctypes.PyDLL(None, use_errno=True)
-        self._errno = ctypes.get_errno
-        for name in set(sys.modules) - before:
-            if name not in ("_ctypes", "_struct"):  # compiled ones are loaded once for all
-                del sys.modules[name]
-
-    def call(self, name: str, *arguments: int) -> int:
-        """Call a function of the C library. Raises OSError."""
-        result: int = getattr(self._library, name)(*arguments)
-        if result < 0:
-            number = self._errno()
-            raise OSError(number, f"{name}: {posix.strerror(number)}")
-        return result
-
-    def clone(self) -> int:
-        """Return the clone's process id; 0 in the clone."""
-        number = SYS_CLONE[posix.uname().machine]
-        return self.call("syscall", number, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0)
 
 
 class Control:
@@ -113,61 +73,15 @@ def run(arguments: "list[str]", namespace: "dict[str, Any]") -> None:
     backend, path, task_root, own, token, script, *rest = arguments
     libc = Libc()
     if backend == CLONE:
-        become_first(libc, path)
+        try:
+            become_first(libc)
+        except OSError as exc:
+            Control(path).send("refused", reason=str(exc))
+            posix._exit(EXIT_REFUSED)
     control = Control(path)
     watch = Watch(task_root, set(own.split(",")))
-    sys.argv[:] = [script, *rest]
-    namespace["__file__"] = script
-    folder = script.rpartition("/")[0]
-    sys.path[:0] = [f"{folder}/runtime", folder]
-    import snapboot
-
-    del sys.path[:2]
-    snapboot.load_unchecked(snapboot.HOT)
-    Rehearsal(libc, control, watch, token, forks=backend != CLONE).install()
-    from snapboot.main import bootstrap
-
-    bootstrap(rest)
-
-
-def become_first(libc: Libc, path: str) -> None:
-    """Return in a child that is the first process of a new namespace; the parent waits for it."""
-    uid, gid = posix.getuid(), posix.getgid()
-    as_root = posix.geteuid() == 0
-    try:
-        libc.call("unshare", CLONE_NEWPID | (0 if as_root else CLONE_NEWUSER))
-        if not as_root:
-            write("/proc/self/setgroups", "deny")
-            write("/proc/self/uid_map", f"{uid} {uid} 1")
-            write("/proc/self/gid_map", f"{gid} {gid} 1")
-    except OSError as exc:
-        Control(path).send("refused", reason=str(exc))
-        posix._exit(EXIT_REFUSED)
-    child = posix.fork()
-    if child:
-        status = posix.waitstatus_to_exitcode(posix.waitpid(child, 0)[1])
-        posix._exit(status if status >= 0 else 128 - status)
-    libc.call("prctl", PR_SET_PDEATHSIG, SIGKILL)
-
-
-def write(path: str, text: str) -> None:
-    """Write a file of the kernel's."""
-    descriptor = posix.open(path, posix.O_WRONLY)
-    try:
-        posix.write(descriptor, text.encode())
-    finally:
-        posix.close(descriptor)
-
-
-def read(path: str) -> str:
-    """Read a file of the kernel's; return nothing where it does not allow that."""
-    try:
-        descriptor = posix.open(path, posix.O_RDONLY)
-        content = posix.read(descriptor, 1 << 16)
-        posix.close(descriptor)
-    except OSError:
-        return ""
-    return content.decode("ascii", "replace")
+    rehearsal = Rehearsal(libc, control, watch, token, forks=backend != CLONE)
+    start_runtime(script, rest, namespace, rehearsal.install)
 
 
 class Watch:
@@ -340,7 +254,7 @@ class Rehearsal:
         self._registered = len(self._registry().get_after_restore())
         self._held = descriptors({self._control.descriptor}, self._watch)
         found = [*self._threads(), *self._captured()]
-        jumped = not self._forks and self._jump()
+        jumped = not self._forks and jump(self._libc)
         self._control.send("snapshot", found=found, jumped=jumped, ns=clock() - began)
         while self._control.receive() == "clone":
             process = posix.fork() if self._forks else self._libc.clone()
@@ -350,15 +264,6 @@ class Rehearsal:
             _, status = posix.waitpid(process, 0)
             self._control.send("exited", status=posix.waitstatus_to_exitcode(status))
         posix._exit(0)
-
-    def _jump(self) -> bool:
-        """Let the clones' monotonic clock be another, as after a restore, where that is allowed."""
-        try:
-            self._libc.call("unshare", CLONE_NEWTIME)
-            write("/proc/self/timens_offsets", f"monotonic {JUMP_S} 0\n")
-        except OSError:
-            return False
-        return True
 
     def _wake(self, api: "Any") -> None:
         self._control.again()

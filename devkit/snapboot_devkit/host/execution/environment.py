@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, get_args
 
-from snapboot_devkit.host.errors import HostError
+from snapboot_devkit.host.errors import HostError, NoSnapshotError
 from snapboot_devkit.host.execution import packaged
 from snapboot_devkit.host.execution.api import Call, EnvironmentApi
 from snapboot_devkit.host.execution.clock import Clock
@@ -45,16 +45,23 @@ from snapboot_devkit.host.telemetry.logs import LogStream, Source
 from snapboot_devkit.lazy_dataclass import changed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from typing import TypeAlias
 
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.execution.shared import Shared
     from snapboot_devkit.host.front.callers import Caller
     from snapboot_devkit.host.http.exchange import Head, Response
+    from snapboot_devkit.host.lifecycle.failures import Failure
     from snapboot_devkit.host.lifecycle.managed import ManagedEnvironment
     from snapboot_devkit.host.lifecycle.rules import Rules
     from snapboot_devkit.host.lifecycle.terms import Invocation
+    from snapboot_devkit.host.sandbox.cloned import ClonedProcess
     from snapboot_devkit.host.sources.code import Code, ExtensionFile
+
+    # Returns what restores a snapshot for an environment, by its variables.
+    Restore: TypeAlias = Callable[[Mapping[str, str]], ClonedProcess]
+    Restores: TypeAlias = Callable[["LocalEnvironment"], Awaitable[Restore]]
 
 # How long a role's temporary credentials last, on Lambda usually.
 _CREDENTIALS_LAST_S: Final = 6 * 3600.0
@@ -80,18 +87,27 @@ class _Work:
 class LocalEnvironment:
     """An execution environment on this machine."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - two of them for snapshots alone
         self,
         config: FunctionConfig,
         code: Code,
         shared: Shared,
         on_change: Callable[[], None],
         note: Callable[[str], None],
+        *,
+        restored_from: Restores | None = None,
+        command: Sequence[str] | None = None,
     ) -> None:
         """Prepare an environment of a function; nothing runs before `open`.
 
-        `on_change` is called after every step, `note` with what is not as on Lambda.
+        `on_change` is called after every step, `note` with what is not as on Lambda. With
+        `restored_from` its runtime is not started but restored; `command` starts it in another way
+        than the function's own.
         """
+        self._restores = restored_from
+        self._waking: asyncio.Task[None] | None = None
+        self._command = command
+        self.variables: Mapping[str, str] = {}
         self._config = config
         self._code = code
         self._shared = shared
@@ -102,6 +118,9 @@ class LocalEnvironment:
         self._managed = config.initialization is terms.InitializationType.MANAGED_INSTANCES
         self._extensions = {one.name: one for one in self._code.extensions}
         rules = replace(config.rules, extensions=tuple(self._extensions))
+        if restored_from is not None:
+            # The snapshot's own limit comes first, and what it says is the callers' answer.
+            rules = replace(rules, init_limit_s=rules.init_limit_s + rules.restore_limit_s)
         self._core = _core(rules)
         self._clock = Clock()
         facts = _facts(config, self.log_stream)
@@ -124,6 +143,32 @@ class LocalEnvironment:
     def state(self) -> EnvironmentState:
         """Where the environment stands."""
         return self._core.state
+
+    @property
+    def kept_failure(self) -> Failure | None:
+        """Why there is no snapshot of it, if its init has failed."""
+        return self._core.kept_failure if isinstance(self._core, Environment) else None
+
+    def renew_services(self) -> None:
+        """Give a restored environment fresh credentials, as the platform does."""
+        known = self._api.services
+        if known.credentials:
+            self._api.services = replace(
+                known, credentials=_fresh_credentials(), before_snapshot=False
+            )
+
+    def take_tokens(self, services: Services) -> None:
+        """Serve by the tokens of the snapshot: what init has read is good after the restore."""
+        self._api.services = replace(
+            self._api.services,
+            metadata_token=services.metadata_token,
+            credentials_token=services.credentials_token,
+        )
+
+    @property
+    def services(self) -> Services:
+        """What the services beside the APIs tell."""
+        return self._api.services
 
     @property
     def idle(self) -> bool:
@@ -318,13 +363,18 @@ class LocalEnvironment:
 
     def _begin_init(self, begun: records.InitStart) -> None:
         self._sandbox.unthrottle()
-        self._journal.record(begun)
+        self._record_init(begun)
 
     def _end_init(self, report: records.InitReport) -> None:
         self._sandbox.throttle()
         # What has ended by the first report cannot be asked any more.
         self._sandbox.peak_mb()
-        self._journal.record(report)
+        self._record_init(report)
+
+    def _record_init(self, record: records.Record) -> None:
+        """Record a part of an init, unless that was the snapshot's, which has recorded it."""
+        if self._restores is None:
+            self._journal.record(record)
 
     def _finish(self, report: records.Report) -> None:
         whole = changed(
@@ -347,15 +397,38 @@ class LocalEnvironment:
             # Not from within the message that asked for the process.
             asyncio.get_running_loop().call_soon(self._feed, msg.SpawnFailed(reason, name))
 
-    def _start(self, name: str | None) -> None:
+    async def _wake(self, restored_from: Restores) -> None:
+        """Take a clone of the snapshot as the runtime, as soon as there is a snapshot."""
+        try:
+            restore = await restored_from(self)
+            self._sandbox.adopt(None, lambda: restore(self._environ()))
+        except (HostError, OSError) as exc:
+            failure = exc.failure if isinstance(exc, NoSnapshotError) else None
+            self._feed(msg.SpawnFailed(str(exc), None, failure))
+
+    def _stop_waking(self) -> None:
+        """Let a clone go that has not been made yet."""
+        if self._waking is not None and not self._waking.done() and self._waking.cancel():
+            told = msg.SpawnFailed("the environment is stopping")
+            asyncio.get_running_loop().call_soon(self._feed, told)
+
+    def _environ(self) -> dict[str, str]:
         config, around = self._view()
-        environ = runtime_environ(config, self._api.address, self.log_stream, around)
+        return runtime_environ(config, self._api.address, self.log_stream, around)
+
+    def _start(self, name: str | None) -> None:
+        config, _ = self._view()
+        if name is None and self._restores is not None:
+            self._waking = asyncio.get_running_loop().create_task(self._wake(self._restores))
+            return
+        environ = self._environ()
         if name is not None:
             command, environ = [str(self._extensions[name].path)], extension_environ(environ)
         else:
-            command = self._config.command
+            command = list(self._command or self._config.command)
             if self._worker_logs:
                 environ[LOG_SOCKET] = self._worker_logs.path
+            self.variables = environ
         self._sandbox.spawn(name, command, config.task_root, environ)
 
     def _view(self) -> tuple[FunctionConfig, Surroundings]:
@@ -368,9 +441,12 @@ class LocalEnvironment:
         return self._config, around
 
     def _terminate(self, _wanted: effects.Terminate) -> None:
+        self._stop_waking()
         self._sandbox.terminate(None)
 
     def _kill(self, wanted: effects.Kill) -> None:
+        if wanted.extension is None:
+            self._stop_waking()
         self._sandbox.kill(wanted.extension)
 
     def _flush(self) -> None:
@@ -384,12 +460,7 @@ class LocalEnvironment:
             self._sandbox.flush()
 
     def _begin_restore(self, begun: records.RestoreStart) -> None:
-        """Give a restored environment fresh credentials, as the platform does."""
-        known = self._api.services
-        if known.credentials:
-            self._api.services = replace(
-                known, credentials=_fresh_credentials(), before_snapshot=False
-            )
+        self.renew_services()
         self._journal.record(begun)
 
     def _set_frost(self) -> None:
@@ -437,6 +508,7 @@ class LocalEnvironment:
         effects.Kill: _kill,
         effects.Subscribe: _subscribe,
         records.InitStart: _begin_init,
+        records.InitRuntimeDone: _record_init,
         records.InitReport: _end_init,
         records.Report: _finish,
         records.RestoreStart: _begin_restore,

@@ -110,6 +110,11 @@ class Environment:
         """Where the runtime stands."""
         return self._runtime.state
 
+    @property
+    def kept_failure(self) -> failures.Failure | None:
+        """The failure that its caller has yet to learn of: that of a snapshot's init."""
+        return self._kept("") if self._kept else None
+
     def feed(self, message: msg.Message, now: terms.Instant) -> list[effects.Effect]:
         """Take note of one message and return what to do about it, in order.
 

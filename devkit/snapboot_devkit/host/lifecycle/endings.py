@@ -23,6 +23,8 @@ def failure_of(
         case msg.ProcessExited(code, str(name)):
             stood = extensions.exited(name)
             return lambda request_id: failures.extension_exited(request_id, stood, code)
+        case msg.SpawnFailed(failure=failures.Failure() as failure):
+            return lambda _: failure
         case msg.SpawnFailed(reason, None):
             return lambda request_id: failures.not_started(request_id, reason)
         case msg.SpawnFailed(reason, str(name)):

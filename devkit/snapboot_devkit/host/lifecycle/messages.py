@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
+    from snapboot_devkit.host.lifecycle.failures import Failure
     from snapboot_devkit.host.lifecycle.terms import (
         CallerToken,
         CallToken,
@@ -56,10 +57,11 @@ class ProcessExited:
 
 @dataclass(frozen=True, slots=True)
 class SpawnFailed:
-    """A process could not be started."""
+    """A process could not be started; `failure` is that of the snapshot it should come from."""
 
     reason: str
     extension: str | None = None
+    failure: Failure | None = None
 
 
 # ---- by the runtime --------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from snapboot_devkit.host.errors import LaunchError
 from snapboot_devkit.host.sandbox import memory
+from snapboot_devkit.host.sandbox.cloned import ClonedProcess
 from snapboot_devkit.host.sandbox.output import LineReader
 
 if TYPE_CHECKING:
@@ -50,8 +51,10 @@ class Parent(Protocol):
 class Child:
     """A process, from its start to its reaping."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], name: str | None, parent: Parent) -> None:
-        """Watch a process that `start` has started."""
+    def __init__(
+        self, popen: subprocess.Popen[bytes] | ClonedProcess, name: str | None, parent: Parent
+    ) -> None:
+        """Watch a process that `start` has started, or that a snapshot has cloned."""
         assert popen.stdout is not None
         assert popen.stderr is not None
         self.pid = popen.pid
@@ -95,6 +98,9 @@ class Child:
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait in a thread of its own, which works the same on Linux and macOS."""
         self._parent.child_started(self)
+        if isinstance(self._popen, ClonedProcess):
+            self._wait_for_clone(loop, self._popen)
+            return
         if hasattr(os, "waitid"):
             # Without reaping, so that the group's id stays its own until all of it has ended.
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
@@ -109,8 +115,24 @@ class Child:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(self._exited, self._popen.returncode, usage)
 
+    def _wait_for_clone(self, loop: asyncio.AbstractEventLoop, clone: ClonedProcess) -> None:
+        clone.await_end()
+        self.signal(signal.SIGKILL)
+        self._parent.child_ended(self)
+        with self._lock:
+            # What it has taken by now is known from the looks at it alone.
+            self._note_peak(self._memory.kib())
+            self._reaped = True
+            self._memory.close()
+            clone.returncode = clone.reap()
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(self._end, clone.returncode)
+
     def _exited(self, code: int, usage: resource.struct_rusage) -> None:
         self._note_final_peak(usage.ru_maxrss // _MAXRSS_PER_KIB)
+        self._end(code)
+
+    def _end(self, code: int) -> None:
         for reader in self._readers:
             reader.close()
         self._parent.child_exited(self, code)

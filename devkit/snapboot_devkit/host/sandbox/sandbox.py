@@ -22,8 +22,10 @@ from snapboot_devkit.host.sandbox.limits import Limits
 from snapboot_devkit.host.sandbox.spawner import Spawner
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import subprocess
+    from collections.abc import Callable, Mapping, Sequence
 
+    from snapboot_devkit.host.sandbox.cloned import ClonedProcess
     from snapboot_devkit.host.sandbox.guard import Guard
     from snapboot_devkit.host.sandbox.room import Room
 
@@ -114,11 +116,20 @@ class Sandbox:
         self, name: str | None, command: Sequence[str], cwd: Path, environ: Mapping[str, str]
     ) -> None:
         """Start the runtime (None), or an extension. Raises LaunchError."""
+        self.adopt(
+            name,
+            lambda: self._spawner.start(lambda: start(self._entering(command), cwd, environ)),
+        )
+
+    def adopt(
+        self, name: str | None, begin: Callable[[], subprocess.Popen[bytes] | ClonedProcess]
+    ) -> None:
+        """Watch the process that `begin` starts. Raises what that does."""
         self.thaw()
         self._group.unseal()
         # No thread may judge the newcomer before it is known.
         with self._lock:
-            popen = self._spawner.start(lambda: start(self._entering(command), cwd, environ))
+            popen = begin()
             self._living.add(popen.pid)
         if self._limits.files is not None:
             limits.limit_files(popen.pid, self._limits.files)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from snapboot_devkit.host.config import FunctionConfig
+    from snapboot_devkit.host.execution.environment import Restore
     from snapboot_devkit.host.execution.shared import Shared
+    from snapboot_devkit.host.snapshots.snapshot import Snapshot
     from snapboot_devkit.host.sources import Code
 
 
@@ -42,6 +44,7 @@ class Deployment:
         self._code = code
         self._shared = shared
         self._noted: set[str] = set()
+        self._snapshot = self._snapshot_of(config)
 
     def __repr__(self) -> str:
         return f"<Deployment {self.name!r} of {str(self._code.task_root)!r}>"
@@ -65,7 +68,33 @@ class Deployment:
     ) -> LocalEnvironment:
         """Return a new environment, which calls `changed` after every step."""
         config = self._config if provisioned else _beyond_provisioned(self._config)
-        return LocalEnvironment(config, self._code, self._shared, changed, self._note)
+        restores = self._restore if self._snapshot else None
+        return LocalEnvironment(
+            config, self._code, self._shared, changed, self._note, restored_from=restores
+        )
+
+    def _snapshot_of(self, config: FunctionConfig) -> Snapshot | None:
+        """Return what environments are restored from; None where each has an init of its own."""
+        if not config.rules.has_snapshot or config.bootstrap is not None or not config.handler:
+            return None
+        from snapboot_devkit.host.snapshots import snapshot  # noqa: PLC0415 - for SnapStart alone
+
+        if reason := snapshot.reason_against():
+            self._note(f"each environment has an init of its own, as no snapshot: {reason}")
+            return None
+        return snapshot.Snapshot(config)
+
+    async def _restore(self, environment: LocalEnvironment) -> Restore:
+        assert self._snapshot is not None
+        return await self._snapshot.ready(self._template, environment)
+
+    def _template(self, changed: Callable[[], None]) -> LocalEnvironment:
+        """Return the environment that the snapshot is taken of; it is never frozen or invoked."""
+        assert self._snapshot is not None
+        config = replace(self._config, freeze=False)
+        return LocalEnvironment(
+            config, self._code, self._shared, changed, self._note, command=self._snapshot.command
+        )
 
     def _note(self, text: str) -> None:
         """Tell, once, what is not as on Lambda."""
@@ -74,7 +103,9 @@ class Deployment:
             LogStream(self._shared.log, self.name).write(Source.PLATFORM, f"snapboot: {text}")
 
     async def close(self) -> None:
-        """Remove what was unpacked."""
+        """End the snapshot, and remove what was unpacked."""
+        if self._snapshot is not None:
+            await self._snapshot.close()
         await asyncio.to_thread(self._code.close)
         if self._code.temporary is not None:
             self._shared.forget(self._code.temporary)
