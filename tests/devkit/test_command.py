@@ -327,6 +327,22 @@ def test_no_traceback_is_announced_where_there_is_none(tmp_path):
     assert b"Traceback (most recent" in snapboot("invoke", "broken.handler", *folder).stderr
 
 
+def test_a_traceback_that_the_function_prints_is_shown_whole(tmp_path):
+    (tmp_path / "app.py").write_text(
+        "import logging, traceback\n"
+        "def handler(event, context):\n"
+        "    try:\n"
+        "        raise ValueError('no')\n"
+        "    except ValueError:\n"
+        "        traceback.print_exc()\n"
+        "        print(traceback.format_exc())\n"
+        "        logging.getLogger().exception('failed')\n"
+    )
+    done = snapboot("invoke", "app.handler", "--task-root", str(tmp_path), "--timeout", "30")
+    headings = done.stderr.split(b"\n").count(b"Traceback (most recent call last):")
+    assert headings == done.stderr.split(b"\n").count(b"ValueError: no") == 3
+
+
 def test_an_event_may_be_a_services_with_changes():
     done = invoked("echo", "--event-template", "sqs", "--set", 'Records.0.body={"n": 1}')
     records = json.loads(done.stdout)["Records"]

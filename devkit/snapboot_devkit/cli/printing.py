@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Piece = tuple[str, str]
 
 _HEADING: Final = "Traceback (most recent call last):"
+# How a record of AWS's client begins; in one of the function's own logging a tab follows.
+_CLIENTS_ERROR: Final = "[ERROR] "
 _PLATFORM_STYLE: Final = "dim"
 # Of milliseconds, as in the platform's records.
 _DIGITS: Final = 3
@@ -98,8 +100,8 @@ def rendered(line: LogLine, label: str = "", *, coloured: bool) -> str:
     """
     # A runtime joins a record of several lines with carriage returns, to keep it one event.
     lines = line.text.replace("\r", "\n").split("\n")
-    if lines[-1] == _HEADING:  # AWS's client writes it too where there is no traceback
-        lines.pop()
+    if lines[0].startswith(_CLIENTS_ERROR) and lines[-1] == _HEADING:
+        lines.pop()  # which AWS's client writes also where no traceback follows
     before = f"{label} | " if label else ""
     if not coloured:
         return "".join([f"{before}{text}\n" for text in lines])
