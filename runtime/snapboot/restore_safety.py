@@ -85,8 +85,8 @@ class RestoreSafety:
         while found:
             one, place = found.pop()
             state = states.pop()
-            if sys.getrefcount(one) > unused and _state_of(one) == state:  # else a hook renewed it
-                shared.append(place)
+            if sys.getrefcount(one) > unused and _is_unchanged(one, state):
+                shared.append(place)  # else a hook has renewed it
         if shared:
             log_warning(
                 "snapboot: made before the snapshot, so all environments that are restored from it"
@@ -211,12 +211,25 @@ _RENEWALS = {
 }
 
 
+def _is_unchanged(generator: "Any", state: object) -> bool:
+    try:
+        return bool(_state_of(generator) == state)
+    except Exception:  # what the state consists of is the function's own
+        return False
+
+
 def _state_of(generator: "Any") -> object:
-    """Return a generator's state as something that compares by value."""
-    if hasattr(generator, "getstate"):  # random.Random
-        return generator.getstate()
-    owner = getattr(generator, "bit_generator", None)  # numpy's Generator; else its RandomState
-    return _plain(owner.state if owner is not None else generator.get_state())
+    """Return a generator's state as something that compares by value.
+
+    A class of the function's own may have none; what is returned then equals nothing.
+    """
+    try:
+        if hasattr(generator, "getstate"):  # random.Random
+            return generator.getstate()
+        owner = getattr(generator, "bit_generator", None)  # numpy's Generator; else its RandomState
+        return _plain(owner.state if owner is not None else generator.get_state())
+    except Exception:
+        return object()
 
 
 def _plain(value: "Any") -> object:

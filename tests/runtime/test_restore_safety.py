@@ -242,6 +242,27 @@ def handler(event, context): return 1
     assert "app.ODD" in warning
 
 
+def test_a_generator_whose_state_cannot_be_read_or_compared_is_not_named(function: Function):
+    source = """
+import random
+class Incomparable:
+    def __eq__(self, other): raise RuntimeError("compared")
+class Stateless(random.Random):
+    def getstate(self): raise NotImplementedError("no state")
+class Odd(random.Random):
+    def getstate(self): return Incomparable()
+OWN = [Stateless(), Odd(), random.Random(1)]
+def handler(event, context): return 1
+"""
+    run = snapped(function, source, Event())
+    assert run.result == 1
+    (warning,) = run.stdout.splitlines()
+    assert warning.startswith("[WARNING]\t")
+    assert "random.Random (app.OWN" in warning
+    assert "app.Stateless" not in warning
+    assert "app.Odd" not in warning
+
+
 def test_what_init_made_stays_frozen(function: Function):
     source = """
 import gc, random
