@@ -235,11 +235,11 @@ class Extensions:
         return member.state is ExtensionState.READY and not member.untold
 
     def _tell(self, member: Extension, event: effects.InvokeEvent | effects.ShutdownEvent) -> None:
-        if member.call is None or not member.may(ExtensionMove.TOLD):
+        if member.call is None or not member.may(ExtensionMove.NOTIFIED):
             member.untold.append(event)
             return
         call, member.call = member.call, None
-        member.move(ExtensionMove.TOLD)
+        member.move(ExtensionMove.NOTIFIED)
         self._reply(call, event)
 
     def _registration_denial(self, message: msg.RegisterCalled) -> effects.Denied | None:

@@ -105,7 +105,7 @@ class ExtensionMove(Enum):
     INIT_ERROR = auto()
     EXIT_ERROR = auto()
     # The platform's: an event is told, a blocked call is lost, the process ends or never began.
-    TOLD = auto()
+    NOTIFIED = auto()
     INTERRUPTED = auto()
     EXITED = auto()
     NOT_STARTED = auto()
@@ -122,7 +122,7 @@ EXTENSION: Final = {
     (_X.REGISTERED, _T.INIT_ERROR): _X.INIT_ERROR,
     (_X.REGISTERED, _T.EXIT_ERROR): _X.EXIT_ERROR,
     (_X.REGISTERED, _T.EXITED): _X.EXITED,
-    (_X.READY, _T.TOLD): _X.RUNNING,
+    (_X.READY, _T.NOTIFIED): _X.RUNNING,
     # Its `next` broke off before there was an event; it may ask again.
     (_X.READY, _T.INTERRUPTED): _X.RUNNING,
     (_X.READY, _T.EXIT_ERROR): _X.EXIT_ERROR,
