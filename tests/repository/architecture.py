@@ -24,6 +24,7 @@ LAYERS = {
     ("front",): "who calls: clients of the Invoke API and of function URLs, programs",
     ("scaling",): "functions, their pools of environments, events that no one waits for, reload",
     ("execution",): "one environment: performs what its lifecycle decides",
+    ("snapshots",): "SnapStart's snapshots: a process that clones itself",
     ("config",): "the settings of a function",
     ("quotas",): "what Lambda refuses of them",
     ("routes", "telemetry", "sandbox"): "what HTTP means; what is logged and sent; processes",
