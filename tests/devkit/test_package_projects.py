@@ -1,6 +1,7 @@
 """What real projects look like: where they name their packages, and what only AWS has for them."""
 
 import json
+import os
 import shutil
 import sys
 import zipfile
@@ -332,6 +333,31 @@ def test_for_awss_own_runtime_there_is_nothing_to_say_of_it(tmp_path):
     assert told["warnings"] == []
     assert f"--runtime {runtime}" in told["next"][-1]
     assert "--layers" not in told["next"][-1]
+
+
+def test_a_dependency_that_imports_what_only_aws_has_is_helped_in_the_same_way(tmp_path):
+    """As Slack's framework does, which names boto3 in no requirement."""
+    files = {"requirements.txt": "frame\nurllib3\n", "app.py": f"import frame\n{HELLO}"}
+    source = filled(tmp_path / "source", files)
+    links = wheel(tmp_path / "wheels", "frame", files={"frame.py": "import six\n"})
+    variables = os.environ | {"UV_FIND_LINKS": str(links)}
+    runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+    def run(*options):
+        words = ("package", source, "--handler", "app.handler", "--as", "zip", "--no-interpreter")
+        output = tmp_path / f"out{len(options)}"
+        native = ("--arch", managed.native(), "--output", output, "--json")
+        done = snapboot(*words, *native, *options, env=variables)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    (warning,) = run()["warnings"]
+    assert "No module named 'six'" in warning
+    assert "--managed-packages" in warning
+    helped = run("--managed-packages")
+    assert helped["warnings"] == []
+    assert helped["archiveModules"]
+    assert "--managed-packages" not in "".join(run("--runtime", runtime)["warnings"])
 
 
 def test_an_unknown_runtime_is_refused(tmp_path):

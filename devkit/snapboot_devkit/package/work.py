@@ -104,6 +104,8 @@ class Work:
         """Add what only a managed runtime would have had, if that is wanted; else say so."""
         request = self.request
         imported = managed_packages.imports(tree.sources(request.source, spare=request.output))
+        if request.managed_packages:  # and those of dependencies: often they can do without
+            imported |= managed_packages.imports(tree.sources(self.task, spare=request.output))
         folders = (request.source, self.task)
 
         def has(module: str) -> bool:

@@ -70,8 +70,8 @@ def described(modules: Iterable[str], version: str, *, image: bool) -> tuple[str
     names = ", ".join(f"{module} ({PACKAGES[module]})" for module in modules)
     place = "an image" if image else "provided.al2023"
     message = (
-        f"not in the package: {names}, about what the user guide named in {AS_OF}, which the code "
-        f"imports. AWS's runtime python{version} has them, {place} does not"
+        f"not in the package: {names}, about what the user guide named in {AS_OF}, which is "
+        f"imported. AWS's runtime python{version} has them, {place} does not"
     )
     remedy = (
         "add them by snapboot package --managed-packages, name them among the requirements, give "

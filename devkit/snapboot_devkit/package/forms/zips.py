@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package import layout, stripping
 from snapboot_devkit.package.checks import provided, sizes
-from snapboot_devkit.package.contents import runtime
+from snapboot_devkit.package.contents import managed_packages, runtime
 from snapboot_devkit.package.contents.tree import ARCHIVE
 from snapboot_devkit.package.errors import ImportFailedError
 from snapboot_devkit.package.forms import view, zipping
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.package.store import Store
 
 _MAX_NAMED: Final = 5
+_MISSING: Final = re.compile(r"No module named '(\w+)")
 
 
 def make(request: Request, scratch: Path, tell: Callable[[str], object], store: Store) -> Packaged:
@@ -119,10 +121,20 @@ class _Zips:
             order = self._order(self.work.task, self.placement.runtime, worker)
             return self._told(Worker(worker.program).seal(self.work.task, order))
         except ImportFailedError as exc:
+            words = f"{exc}{self._of_aws(str(exc))}"
             if self.work.request.archive_required:
-                raise
-            self.work.warnings.append(f"packaged without a module archive: {exc}")
+                raise ImportFailedError(words) from exc
+            self.work.warnings.append(f"packaged without a module archive: {words}")
             return None
+
+    def _of_aws(self, failure: str) -> str:
+        """Return what to do where a dependency imports what only AWS's runtimes have."""
+        found = _MISSING.search(failure)
+        if found is None or found[1] not in managed_packages.PACKAGES or self.work.request.managed:
+            return ""
+        version = self.work.target.version
+        message, remedy = managed_packages.described([found[1]], version, image=False)
+        return f"\n{message}: {remedy}"
 
     def pack(self, sealed: Sealed | None) -> Packaged:
         """Write the zips and move them to their places. Raises OSError and PackageError."""
