@@ -128,6 +128,23 @@ def test_what_is_beyond_the_limit_is_counted_in_its_place(pipe):
     assert lines[-1] == "snapboot: 5 lines dropped, as nobody read the log"
 
 
+def test_a_line_that_is_too_large_by_itself_is_counted_and_keeps_no_later_one_back(pipe):
+    reading, writing = pipe
+
+    async def scenario():
+        log = LogWriter(writing)
+        log.write("y" * 17 * 1024 * 1024 + "\n")
+        await asyncio.sleep(0)
+        log.write("later\n")
+        await asyncio.sleep(0)
+        log.close()
+
+    asyncio.run(scenario())
+    os.close(writing)
+    counted = "snapboot: 1 lines dropped, as nobody read the log\n"
+    assert read_to_end(reading) == f"{counted}later\n"
+
+
 def test_a_reader_that_has_gone_is_noticed_and_ends_nothing(pipe):
     reading, writing = pipe
     os.close(reading)

@@ -116,13 +116,15 @@ class LogWriter:
         content = text.encode("utf-8", "replace")
         size = len(content) + _LINE_OVERHEAD_BYTES
         with self._lock:
+            if self.broken:
+                return
             if self._dropped or self._size + size > _MAX_WAITING_BYTES:
                 self._dropped += 1
-            elif not self.broken:
+            else:
                 self._waiting.append(content)
                 self._size += size
-                if not (self._planned or self._thread_writes):
-                    self._plan()
+            if not (self._planned or self._thread_writes):
+                self._plan()
 
     def on_broken(self, act: Callable[[], object]) -> None:
         """Call `act`, in any thread, when the descriptor turns out to be broken."""
@@ -132,11 +134,15 @@ class LogWriter:
         """Wait until all is written, but no longer than `wait_s` seconds."""
         with self._lock:
             self._closed = True
-            if self._waiting:
+            if self._waits:
                 self._hand_over()
             self._changed.notify()
         if self._thread is not None:
             self._thread.join(wait_s)
+
+    @property
+    def _waits(self) -> bool:
+        return bool(self._waiting or self._dropped)
 
     def _plan(self) -> None:
         """See to it that what waits is written soon."""
@@ -155,8 +161,8 @@ class LogWriter:
     def _flush(self) -> None:
         """Write what can be written now; the rest is the thread's."""
         with self._lock:
-            self._planned = False
-            if self._thread_writes or not self._waiting:
+            if self._thread_writes or not self._waits:
+                self._planned = False
                 return
             rest = memoryview(self._take())
         try:
@@ -167,10 +173,12 @@ class LogWriter:
         except OSError:
             self._break()
             return
-        if rest:
-            with self._lock:
+        with self._lock:
+            self._planned = False
+            if rest:
                 self._waiting.insert(0, bytes(rest))
                 self._size += len(rest)
+            if self._waits:
                 self._hand_over()
 
     def _hand_over(self) -> None:
@@ -191,7 +199,7 @@ class LogWriter:
     def _next(self) -> bytes:
         """Return what waits for the thread, or nothing at the end."""
         with self._lock:
-            self._thread_writes = bool(self._waiting)
+            self._thread_writes = self._waits
             self._changed.wait_for(lambda: self._thread_writes or self._closed)
             return self._take()
 
