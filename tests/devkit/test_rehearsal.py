@@ -233,6 +233,21 @@ def test_a_hook_that_hangs_before_the_snapshot_is_named(tmp_path):
     assert "has not ended within 1 s" in found.text
 
 
+def test_a_generator_that_cannot_be_drawn_from_is_noted_and_the_others_are_compared(tmp_path):
+    source = """
+import random
+class Stateless(random.Random):
+    def getstate(self): raise NotImplementedError("no state")
+OWN = Stateless()
+SHARED = random.Random(1)
+"""
+    held = rehearsed(tmp_path, source)
+    (found,) = held.findings
+    assert (found.check, found.where) == ("generators", f"{tmp_path}/app.py:6")
+    (note,) = held.notes
+    assert "cannot draw from app.Stateless" in note
+
+
 def test_a_hook_that_the_handler_registers_is_too_late(tmp_path):
     source = """
 import snapboot
@@ -451,6 +466,7 @@ def test_without_a_figure_of_lambda_there_is_no_verdict_on_cost(tmp_path):
         (["--backend", "criu"], "'criu' is not one of clone, fork"),
         (["--restores", "1"], "'1' is not a whole number from 2 up"),
         (["--bootstrap", "python -m awslambdaric"], "leave out --bootstrap"),
+        (["--token", "app.absent"], "no attribute 'absent'"),
     ],
 )
 def test_what_cannot_be_used_is_one_line(tmp_path, words, text):
@@ -458,6 +474,17 @@ def test_what_cannot_be_used_is_one_line(tmp_path, words, text):
     done = command(tmp_path, *words)
     assert done.returncode == 2
     assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_folder_whose_name_is_too_long_for_a_socket_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "app.py").write_text(HANDLER)
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    done = command(tmp_path)
+    assert done.returncode == 2
+    assert "choose another folder for temporary files by TMPDIR" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -189,7 +189,14 @@ class Template(MeasuredEnvironment):
         self._process_id: int | None = None
         self._clone: Clone | None = None
         self._control = socket.socket(socket.AF_UNIX)
-        self._control.bind(str(control))
+        try:
+            self._control.bind(str(control))
+        except OSError as exc:
+            self._control.close()
+            raise RehearsalError(
+                f"cannot make a socket at {str(control)!r}: {exc}; choose another folder for "
+                "temporary files by TMPDIR"
+            ) from exc
         self._control.listen()
         self._control.setblocking(False)  # noqa: FBT003
         self._reports: dict[socket.socket, bytearray] = {}
@@ -340,6 +347,12 @@ class Template(MeasuredEnvironment):
                     f"({facts['reason']}); run as root, allow user namespaces, or rehearse without"
                     f" the checks for what restores share, by --backend fork"
                 )
+            case "no_token":
+                raise RehearsalError(
+                    f"what --token names cannot be had in a restored environment: "
+                    f"{facts['reason']}; give a name that the function's module has, such as "
+                    "app.make_id"
+                )
             case "initialised":
                 self.initialised_ns = facts["ns"] - self.started_ns
             case "hook":
@@ -360,7 +373,7 @@ class Template(MeasuredEnvironment):
                 clone.take_memory(facts["memory"])
             case "late" if clone:
                 clone.late.append((facts["name"], facts["where"]))
-            case "trouble":
+            case "trouble" if facts["text"] not in self.troubles:
                 self.troubles.append(facts["text"])
             case "exited":
                 self._exited = facts["status"]

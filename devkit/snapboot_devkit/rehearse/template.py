@@ -351,9 +351,15 @@ class Rehearsal:
         places: dict[str, int] = {}
         for one, place in search({"generators"}).generators:
             places[place] = places.get(place, 0) + 1
-            draws[f"own {places[place]} {place}"] = draw_of(one)
+            try:
+                draws[f"own {places[place]} {place}"] = draw_of(one)
+            except Exception as exc:  # a class of the function's own, as one without a state
+                self._control.send("trouble", text=f"cannot draw from {place}: {exc!r}")
         if self._token:
-            draws["token"] = self._declared()
+            try:
+                draws["token"] = self._declared()
+            except Exception as exc:
+                self._control.send("no_token", reason=repr(exc))
         return draws
 
     def _declared(self) -> str:
