@@ -335,7 +335,7 @@ class Template(MeasuredEnvironment):
             message = ast.literal_eval(line.decode())
             self._reported(connection, **message)
 
-    def _reported(  # noqa: C901 - a case for each kind of message
+    def _reported(  # noqa: C901, PLR0912 - a case for each kind of message
         self, connection: socket.socket, kind: str, **facts: Any
     ) -> None:
         clone = self._clone
