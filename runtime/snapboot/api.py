@@ -8,6 +8,7 @@ from .wire import ConnectionLostError, ProtocolError, RuntimeAPIError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Protocol
 
     from .main import BareReport
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
         """What carries a call: the socket's or urllib3's."""
 
         def exchange(
-            self, method: str, target: str, headers: list[tuple[str, str]], body: bytes | None
+            self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes | None
         ) -> Response:
             """Send a request, once; raise RuntimeAPIError when there is no response."""
 
@@ -157,11 +158,10 @@ class Invocation:
 class RuntimeAPI:
     """The calls a runtime makes. All raise RuntimeAPIError when the process must end."""
 
-    __slots__ = ("_transport", "_user_agent")
+    __slots__ = ("_transport",)
 
-    def __init__(self, transport: "Transport", user_agent: str) -> None:
+    def __init__(self, transport: "Transport") -> None:
         self._transport = transport
-        self._user_agent = (USER_AGENT, user_agent)
 
     def __repr__(self) -> str:
         return f"<RuntimeAPI over {self._transport!r}>"
@@ -180,11 +180,10 @@ class RuntimeAPI:
         self,
         method: str,
         target: str,
-        headers: "list[tuple[str, str]] | None" = None,
+        headers: "Sequence[tuple[str, str]]" = (),
         body: bytes | None = None,
     ) -> "Response":
         """Make one call, once; raise RuntimeAPIError, naming it, when no response can be had."""
-        headers = [self._user_agent, *headers] if headers else [self._user_agent]
         try:
             return self._transport.exchange(method, target, headers, body)
         except RuntimeAPIError as exc:
@@ -193,7 +192,7 @@ class RuntimeAPI:
     def begin(self, target: str, headers: "list[tuple[str, str]]") -> "Upload":
         """Begin a POST whose body is sent piece by piece."""
         try:
-            return self._transport.begin(target, [self._user_agent, *headers])
+            return self._transport.begin(target, headers)
         except RuntimeAPIError as exc:
             raise type(exc)(f"POST {target}: {exc}") from exc
 

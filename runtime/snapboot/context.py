@@ -93,6 +93,8 @@ class Context:
 
 def context_of(invocation: "Invocation") -> Context:
     """Return the context of an invocation. Raises Fault when a header with JSON has none."""
+    if not (invocation.client_context or invocation.cognito_identity):
+        return Context(invocation, environment.function)
     return Context(
         invocation,
         environment.function,

@@ -8,7 +8,7 @@ import sys
 from time import perf_counter_ns
 
 from . import __version__
-from .api import Invocation, RuntimeAPI
+from .api import USER_AGENT, Invocation, RuntimeAPI
 from .codec import codec, decoded_event, encoded_result, json_text
 from .context import Context, context_of
 from .environment import (
@@ -99,7 +99,7 @@ def _prepare(address: str, own_folder: "str | None") -> RuntimeAPI:
     else:  # installed by pip, which keeps the modules of AWS's names apart
         sys.path.append(f"{__file__.rpartition('/')[0]}/provided")
     vars(sys.modules["__main__"]).setdefault("__getattr__", _aws_name)
-    return RuntimeAPI(_transport(address), _user_agent())
+    return RuntimeAPI(_transport(address))
 
 
 def _run(api: RuntimeAPI) -> "NoReturn":
@@ -284,15 +284,16 @@ def _release(error: BaseException) -> None:
 
 def _transport(address: str) -> "Transport":
     """Return what carries the calls; an unknown choice is told over the default."""
+    headers = [(USER_AGENT, _user_agent())]
     if variable("SNAPBOOT_TRANSPORT") == "urllib3" or address.startswith("https://"):
         try:
             from .urllib3_transport import Urllib3Transport
         except ImportError as exc:
             sys.exit(f"snapboot: no urllib3 to reach {address!r} with: {exc}; pip install urllib3")
-        return Urllib3Transport(address)
+        return Urllib3Transport(address, headers)
     from .socket_transport import SocketTransport
 
-    return SocketTransport(address.removeprefix("http://").rstrip("/"))
+    return SocketTransport(address.removeprefix("http://").rstrip("/"), headers)
 
 
 def _user_agent() -> str:

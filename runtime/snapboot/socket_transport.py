@@ -12,11 +12,11 @@ exception each time, at four times the price.
 import _socket
 from select import POLLIN, poll
 
-from .wire import ConnectionLostError, Response, ResponseReader, request
+from .wire import ConnectionLostError, Response, ResponseReader, fixed_part, request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from .upload import SocketUpload
@@ -39,16 +39,19 @@ _HUNG_UP = (BrokenPipeError, ConnectionResetError)
 class SocketTransport:
     """Exchanges requests for responses over one connection, made again when it is unfit."""
 
-    __slots__ = ("_connection", "_host", "_name", "_reader", "look")
+    __slots__ = ("_connection", "_fixed", "_host", "_name", "_reader", "_requests", "look")
 
     if TYPE_CHECKING:
         # Gives something once the peer has sent something, or ended the connection.
         look: Callable[[int], list[tuple[int, int]]]
         _name: Any
 
-    def __init__(self, host: str) -> None:
-        """Take the address as `AWS_LAMBDA_RUNTIME_API` has it: `host:port`."""
+    def __init__(self, host: str, headers: "Iterable[tuple[str, str]]" = ()) -> None:
+        """Take the address as `AWS_LAMBDA_RUNTIME_API` has it, and the headers of each request."""
         self._host = host
+        self._fixed = fixed_part(host, headers)
+        # Those without a body or headers of their own are made once.
+        self._requests: dict[tuple[str, str], bytes] = {}
         self._connection: _socket.socket | None = None
         self._reader = ResponseReader()
 
@@ -59,25 +62,31 @@ class SocketTransport:
         self,
         method: str,
         target: str,
-        headers: "Iterable[tuple[str, str]]",
+        headers: "Sequence[tuple[str, str]]",
         body: "bytes | None",
     ) -> Response:
         """Send a request, once, and return its response, however long that takes.
 
         Raises ConnectionLostError when there is none, ProtocolError when it is not HTTP.
         """
-        head = request(method, target, self._host, headers, None if body is None else len(body))
-        reusable = False
+        if body is not None:
+            head = request(method, target, self._fixed, headers, len(body))
+        elif headers:
+            head = request(method, target, self._fixed, headers, None)
+        else:
+            head = self._requests.get((method, target)) or self._make(method, target)
         try:
             # A peer that has answered enough (413) may stop reading; its answer is what counts.
             sent = self._send_kept(head, body) or self._send_new(head, body)
             response = self._receive()
-            reusable = sent is WHOLE and not response.closing and self._reader.untouched
         except OSError as exc:
+            self.close()
             raise ConnectionLostError(f"the connection was lost: {exc}") from exc
-        finally:
-            if not reusable:
-                self.close()
+        except BaseException:
+            self.close()
+            raise
+        if sent is not WHOLE or response.closing or not self._reader.untouched:
+            self.close()
         return response
 
     def begin(self, target: str, headers: "Iterable[tuple[str, str]]") -> "SocketUpload":
@@ -85,7 +94,7 @@ class SocketTransport:
         from .upload import SocketUpload
 
         chunked = [*headers, ("Transfer-Encoding", "chunked")]
-        head = request("POST", target, self._host, chunked, None)
+        head = request("POST", target, self._fixed, chunked, None)
         try:
             sent = self._send_kept(head, None) or self._send_new(head, None)
         except OSError as exc:
@@ -117,6 +126,10 @@ class SocketTransport:
         except OSError:
             pass
         connection.close()
+
+    def _make(self, method: str, target: str) -> bytes:
+        made = self._requests[method, target] = request(method, target, self._fixed, (), None)
+        return made
 
     def _send_kept(self, head: bytes, body: bytes | None) -> "str | None":
         """Send over the kept connection; return None when nothing went out, as that is unfit."""

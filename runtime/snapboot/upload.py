@@ -13,6 +13,7 @@ from _thread import allocate_lock, start_new_thread
 from time import monotonic_ns
 
 from .socket_transport import WHOLE, block, send_all
+from .wire import field_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,9 +107,8 @@ class SocketUpload:
         if self._loop is not None:
             self._leave_loop()
         self._flush()
-        lines = "".join(f"{name}: {value}\r\n" for name, value in trailers)
         if self.accepting:
-            last = f"0\r\n{lines}\r\n".encode("latin-1")
+            last = f"0\r\n{field_lines(trailers)}\r\n".encode("latin-1")
             self._send_parts((last,), len(last))
         return self._transport.receive_last()  # the platform asks to close after a stream
 

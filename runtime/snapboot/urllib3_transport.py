@@ -17,7 +17,7 @@ from socket import SHUT_WR
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from .wire import ConnectionLostError, ProtocolError, Response, RuntimeAPIError
+from .wire import ConnectionLostError, ProtocolError, Response, RuntimeAPIError, field_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,11 +30,12 @@ ENDED = getattr(select, "POLLRDHUP", 0)
 class Urllib3Transport:
     """Exchanges requests for responses over a pool of one connection."""
 
-    __slots__ = ("_pool", "_url")
+    __slots__ = ("_headers", "_pool", "_url")
 
-    def __init__(self, address: str) -> None:
-        """Take `host:port`, or a URL for another scheme than `http`."""
+    def __init__(self, address: str, headers: "Iterable[tuple[str, str]]" = ()) -> None:
+        """Take `host:port`, or a URL for another scheme than `http`, and each request's headers."""
         self._url = address if "://" in address else f"http://{address}"
+        self._headers = tuple(headers)
         self._pool = self._new_pool()
 
     def __repr__(self) -> str:
@@ -56,7 +57,7 @@ class Urllib3Transport:
                 method,
                 target,
                 body=body,
-                headers=dict(headers),
+                headers=dict((*self._headers, *headers)),
                 redirect=False,
                 decode_content=False,  # an event's bytes are the handler's
             )
@@ -69,7 +70,7 @@ class Urllib3Transport:
 
     def begin(self, target: str, headers: "Iterable[tuple[str, str]]") -> "Urllib3Upload":
         """Begin a POST whose body is sent piece by piece, over a connection of its own."""
-        return Urllib3Upload(self._url, target, headers)
+        return Urllib3Upload(self._url, target, (*self._headers, *headers))
 
     def close(self) -> None:
         """Drop the connection; the next exchange makes a new one."""
@@ -129,8 +130,7 @@ class Urllib3Upload:
 
         Raises ConnectionLostError when there is none, ProtocolError when it is not HTTP.
         """
-        lines = "".join(f"{name}: {value}\r\n" for name, value in trailers)
-        self._send(f"0\r\n{lines}\r\n".encode("latin-1"))
+        self._send(f"0\r\n{field_lines(trailers)}\r\n".encode("latin-1"))
         try:
             answer = self._connection.getresponse()
             values = {name.lower(): value for name, value in answer.headers.items()}

@@ -1,10 +1,13 @@
 """The client half of HTTP/1.1: response bytes in, responses out; requests as bytes.
 
 Theory of operation. A response mostly arrives whole, and is then taken straight from the received
-bytes. Otherwise `ResponseReader` keeps what it has: an incomplete head, or a response whose body
+bytes. Mostly its head also has the shape of an earlier one: the same status line, and the same
+names in the same order. Then a few calls that run in C take it apart, and check of it what `_parse`
+would. Any doubt sends it to `_head`, which reads every response, and which the shapes are learnt
+from. Otherwise `ResponseReader` keeps what it has: an incomplete head, or a response whose body
 goes on. Of a body of known length the rest bypasses the buffer, since `vacancy` lends the very
 memory that it will be handed out in; bodies without one are left to `framing.py`, which is
-imported with the first of them. No byte is looked at twice.
+imported with the first of them. No byte is looked at twice in Python.
 
 No socket, no clock, no knowledge of the Runtime API: those are the transport's and `api.py`'s.
 """
@@ -24,6 +27,12 @@ MAX_BODY_BYTES = 1 << 27
 MAX_INTERIM = 16
 # How many spellings of header names are remembered; the Runtime API uses a dozen.
 MAX_KNOWN_NAMES = 64
+# A head that is longer, or has more lines, is not worth a memory of its shape: the sum is bounded.
+MAX_USUAL_BYTES = 1 << 12
+MAX_USUAL_LINES = 32
+# The answer to a result. It mostly repeats, but for its date; an answer of more bytes is not kept.
+REPEATED_STATUS = 202
+MAX_REPEATED_BYTES = 1 << 10
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BODILESS = (204, 304)
@@ -58,10 +67,20 @@ class Response:
         return f"<Response {self.status}, {len(self.body)} bytes>"
 
 
+def fixed_part(host: str, headers: "Iterable[tuple[str, str]]") -> str:
+    """Return what each request to a host has behind its target: the version and these headers."""
+    return f" HTTP/1.1\r\nHost: {host}\r\n" + field_lines(headers)
+
+
+def field_lines(headers: "Iterable[tuple[str, str]]") -> str:
+    """Return headers or trailers as lines."""
+    return "".join([f"{name}: {value}\r\n" for name, value in headers])
+
+
 def request(
     method: str,
     target: str,
-    host: str,
+    fixed: str,
     headers: "Iterable[tuple[str, str]]",
     body_bytes: int | None,
 ) -> bytes:
@@ -69,12 +88,11 @@ def request(
 
     Values go out in Latin-1, as they came in: bytes echoed are the bytes received.
     """
-    head = f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n"
+    head = f"{method} {target}{fixed}"
     for name, value in headers:
         head += f"{name}: {value}\r\n"
-    if body_bytes is not None:
-        head += f"Content-Length: {body_bytes}\r\n"
-    return (head + "\r\n").encode("latin-1")
+    length = "" if body_bytes is None else f"Content-Length: {body_bytes}\r\n"
+    return f"{head}{length}\r\n".encode("latin-1")
 
 
 class ResponseReader:
@@ -85,14 +103,22 @@ class ResponseReader:
         "_framing",
         "_interim",
         "_known_names",
+        "_repeated",
+        "_repeated_bytes",
         "_response",
         "_scanned",
+        "_shapes",
         "vacancy",
     )
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._known_names: dict[str, str] = {}
+        # By the number of lines: the status, what each further line begins with, the names in lower
+        # case, and the whole head with `%s` for each value.
+        self._shapes: dict[int, tuple[int, list[str], list[str], str]] = {}
+        self._repeated: Response | None = None
+        self._repeated_bytes = b""
         self._response: Response | None = None
         self._framing: Chunked | Endless | None = None
         self._scanned = 0
@@ -114,12 +140,17 @@ class ResponseReader:
         Raises ProtocolError when the bytes are no response, ConnectionLostError when they end
         before it does.
         """
+        if data and self._response is None and not self._buffer and not self._interim:
+            if data == self._repeated_bytes:
+                return self._repeated
+            response = self._usual(data) or self._head(data)
+            if response is not None and response.status == REPEATED_STATUS:
+                self._remember(response, data)
+            return response
         if not data:
             return self._end()
         if self.vacancy is not None:
             return self._copy(data)
-        if self._response is None and not self._buffer:
-            return self._head(data)
         self._buffer += data
         return self._head(self._buffer) if self._response is None else self._framed()
 
@@ -129,6 +160,60 @@ class ResponseReader:
             return self._end()
         self.vacancy = self.vacancy[size:]
         return None if self.vacancy else self._complete(b"")
+
+    # What is usual.
+
+    def _usual(self, data: bytes) -> Response | None:
+        """Return a whole response whose head has the shape of an earlier one; None for any other.
+
+        Only values are new then. They must be what `_fields` would find: without a line break of
+        any kind, a null or a blank at either end; and the length that of what is here.
+        """
+        end = data.find(b"\r\n\r\n")
+        if not 0 < end <= MAX_USUAL_BYTES:
+            return None
+        head = str(data[:end], "latin-1")
+        lines = head.splitlines()
+        shape = self._shapes.get(len(lines))
+        if shape is None:
+            return None
+        status, beginnings, names, whole = shape
+        del lines[0]
+        # A list: a tuple made of an iterator is cut to its size, and then fills free lists.
+        values = [*map(str.removeprefix, lines, beginnings)]
+        # Put together again the head is the same only if each line began as expected and ended in
+        # \r\n, the status line included: `splitlines` leaves no line break of any kind in a value.
+        if whole % (*values,) != head or "\0" in head or [*map(str.strip, values)] != values:
+            return None
+        headers = dict(zip(names, values))  # noqa: B905 - of one length, as many as lines
+        body = data[end + 4 :]
+        if headers["content-length"] != str(len(body)):
+            return None
+        response = Response(status, headers, closing=False)
+        response.body = body
+        return response
+
+    def _learn(self, lines: list[str], response: Response) -> None:
+        headers = response.headers
+        if (
+            len(headers) == len(lines) - 1 < MAX_USUAL_LINES
+            and "content-length" in headers
+            and not response.closing
+            and "connection" not in headers
+            and "transfer-encoding" not in headers
+            and response.status >= 200
+            and response.status not in _BODILESS
+        ):
+            beginnings = [f"{line.partition(':')[0]}: " for line in lines[1:]]
+            whole = lines[0].replace("%", "%%")
+            for beginning in beginnings:
+                whole += "\r\n" + beginning.replace("%", "%%") + "%s"
+            self._shapes[len(lines)] = response.status, beginnings, [*headers], whole
+
+    def _remember(self, response: Response, data: bytes) -> None:
+        """Keep an answer for when its bytes come again, if they are all of it and nothing else."""
+        if self.untouched and len(data) <= MAX_REPEATED_BYTES:
+            self._repeated, self._repeated_bytes = response, data
 
     # The head.
 
@@ -169,7 +254,10 @@ class ResponseReader:
         headers = self._fields(lines)
         connection = headers.get("connection", "").lower()
         closing = "close" in connection or (version == "HTTP/1.0" and connection != "keep-alive")
-        return Response(int(status), headers, closing=closing)
+        response = Response(int(status), headers, closing=closing)
+        if len(head) <= MAX_USUAL_BYTES:
+            self._learn(lines, response)
+        return response
 
     def _fields(self, lines: list[str]) -> dict[str, str]:
         headers: dict[str, str] = {}

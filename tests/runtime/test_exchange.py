@@ -490,7 +490,7 @@ def test_next_outlives_a_connection_that_died_in_the_freeze(connect: Connect) ->
         transport.exchange("GET", INIT_ERROR, [], None)
         assert peer.ended.acquire(timeout=DEADLINE_S)
 
-        assert RuntimeAPI(transport, "test").next_invocation().request_id == "1"
+        assert RuntimeAPI(transport).next_invocation().request_id == "1"
 
 
 def _serve_event(connection: socket.socket) -> None:
