@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from snapboot_devkit.testing import LambdaFunction
+    from snapboot_devkit.testing.clones import Clones
 
 TASK_ROOT: Final = "lambda_task_root"
 
@@ -48,16 +49,40 @@ def module_lambda_function(
     yield from _opening(request)
 
 
-def _opening(request: pytest.FixtureRequest) -> Iterator[Callable[..., LambdaFunction]]:
+@pytest.fixture
+def snapstart_clones(request: pytest.FixtureRequest) -> Callable[..., Clones]:
+    """Return what restores a function n times from one snapshot: `snapstart_clones(3)`.
+
+    Takes what `snapboot_devkit.testing.clones.restored` takes; `task_root` is the folder that the
+    setting `lambda_task_root` names.
+    """
+    with _explained("snapstart_clones"):
+        from snapboot_devkit.testing.clones import restored  # noqa: PLC0415 - see above
+
+    def clones(count: int, handler: str = "app.handler", **settings: Any) -> Clones:
+        usual = {"task_root": request.config.rootpath / request.config.getini(TASK_ROOT)}
+        return restored(count, handler, **usual | settings)
+
+    return clones
+
+
+@contextlib.contextmanager
+def _explained(fixture: str) -> Iterator[None]:
+    """Say which extra a missing package is in."""
     try:
-        from snapboot_devkit.testing import LambdaFunction  # noqa: PLC0415 - see above
+        yield
     except ModuleNotFoundError as exc:
         from snapboot_devkit import extras  # noqa: PLC0415
 
         remedy = extras.remedy(exc)
         if remedy is None:
             raise
-        raise pytest.UsageError(f"lambda_function: {remedy}") from None
+        raise pytest.UsageError(f"{fixture}: {remedy}") from None
+
+
+def _opening(request: pytest.FixtureRequest) -> Iterator[Callable[..., LambdaFunction]]:
+    with _explained("lambda_function"):
+        from snapboot_devkit.testing import LambdaFunction  # noqa: PLC0415 - see above
 
     with contextlib.ExitStack() as opened:
 

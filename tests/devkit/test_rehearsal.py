@@ -488,6 +488,32 @@ def test_a_folder_whose_name_is_too_long_for_a_socket_is_one_line(tmp_path, monk
     assert "Traceback" not in done.stderr
 
 
+# --- in tests of functions -----------------------------------------------------------------------
+
+
+def test_the_fixture_returns_what_each_clone_returned(tmp_path, snapstart_clones):
+    source = """
+import os
+MADE = os.urandom(8).hex()
+def handler(event, context): return [MADE, os.urandom(8).hex(), event]
+"""
+    (tmp_path / "app.py").write_text(source)
+    clones = snapstart_clones(3, task_root=tmp_path, event={"n": 1}, invocations=2)
+    clones.check()
+    flat = [result for results in clones.results for result in results]
+    assert [len(results) for results in clones.results] == [2, 2, 2]
+    assert len({made for made, _, _ in flat}) == 1
+    assert len({drawn for _, drawn, _ in flat}) == 6
+    assert all(event == {"n": 1} for _, _, event in flat)
+
+
+def test_the_fixtures_check_names_what_is_wrong(tmp_path, snapstart_clones):
+    (tmp_path / "app.py").write_text("import random\nRNG = random.Random(4)\n" + HANDLER)
+    with pytest.raises(AssertionError, match=rf"generators: {tmp_path}/app.py:2 2 of 2 clones"):
+        snapstart_clones(2, task_root=tmp_path).check()
+    snapstart_clones(2, task_root=tmp_path, ignore=["generators"]).check()
+
+
 # --- nothing is left -----------------------------------------------------------------------------
 
 

@@ -62,6 +62,7 @@ class Clone:
     cloned_ns: int | None = None
     restored_ns: int | None = None
     invoked_ns: list[int] = field(default_factory=list)
+    results: list[bytes] = field(default_factory=list)
     hooks: list[tuple[str, str, int | None]] = field(default_factory=list)
     draws: dict[str, str] = field(default_factory=dict)
     still_open: list[tuple[str, str, str]] = field(default_factory=list)
@@ -287,7 +288,13 @@ class Template(MeasuredEnvironment):
             case ("GET", protocol.CREDENTIALS):
                 self._reply_credentials(connection, exchange)
             case _:
+                if exchange.method == "POST" and path.endswith(("/response", "/error")):
+                    self._take_result(path, exchange.body)
                 super()._requested(connection, exchange, trailers)
+
+    def _take_result(self, path: str, body: bytes) -> None:
+        if self._clone is not None and path.startswith(protocol.RUNTIME_INVOCATION):
+            self._clone.results.append(body)
 
     def _reply_credentials(self, connection: socket.socket, exchange: _Exchange) -> None:
         asked = exchange.headers.get(b"authorization", b"").decode("ascii", "replace")
