@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from snapboot_devkit.package import scratch
 from snapboot_devkit.package.audit import audit
 from snapboot_devkit.package.formats import modules
 from snapboot_devkit.package.interpreters import managed
@@ -472,3 +473,58 @@ def _read(fifo, process):
     finally:
         os.close(readable)
     pytest.skip(f"the package was not made: {process.stderr.read()}")
+
+
+BLOCKS = """
+import os
+with open(os.environ["READY"], "w") as ready:
+    ready.write(str(os.getpid()))
+open(os.environ["GATE"]).read()
+def handler(event, context):
+    return 1
+"""
+
+
+@pytest.mark.slow
+def test_what_a_killed_run_has_left_is_removed_by_the_next_and_a_living_one_keeps_its_own(
+    source, output, tmp_path
+):
+    filled(source, {"app.py": BLOCKS})
+    gate, ready = tmp_path / "gate", tmp_path / "ready"
+    os.mkfifo(gate)
+    os.mkfifo(ready)
+    variables = ("--env", f"READY={ready}", "--env", f"GATE={gate}", "--no-cache")
+    command = [sys.executable, "-m", "snapboot_devkit", "package", source, "--handler", "app.handler",
+               "--as", "zip", "--no-interpreter", "--output", output, "--arch", managed.native()]  # fmt: skip
+
+    def left():
+        return [path for path in output.glob(f"{scratch.PREFIX}*") if path.is_dir()]
+
+    def age():
+        for path in left():
+            os.utime(path, (1, 1))
+
+    def begun():
+        process = subprocess.Popen([*command, *variables], stderr=subprocess.DEVNULL)
+        return process, int(ready.read_text())  # once the handler is being imported
+
+    killed, importing = begun()
+    (abandoned,) = left()
+    killed.kill()
+    killed.wait()
+    os.kill(importing, signal.SIGKILL)
+    age()
+    living, _ = begun()
+    try:
+        (own,) = left()
+        assert own != abandoned
+        age()
+        made(beside(source, output, "--json", "--no-archive"))
+        assert left() == [own]
+        with gate.open("w"):
+            pass
+        assert living.wait(DEADLINE_S) == 0
+    finally:
+        living.kill()
+        living.wait()
+    assert [path.name for path in output.iterdir()] == ["function.zip"]

@@ -335,6 +335,7 @@ def test_for_awss_own_runtime_there_is_nothing_to_say_of_it(tmp_path):
     assert "--layers" not in told["next"][-1]
 
 
+@pytest.mark.slow
 def test_a_dependency_that_imports_what_only_aws_has_is_helped_in_the_same_way(tmp_path):
     """As Slack's framework does, which names boto3 in no requirement."""
     files = {"requirements.txt": "frame\nurllib3\n", "app.py": f"import frame\n{HELLO}"}

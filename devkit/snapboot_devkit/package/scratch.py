@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 PREFIX: Final = ".snapboot-package-"
 # A disk with less than this is what made something fail that failed.
 _NO_SPACE_BYTES: Final = 64 * 1024
+# Between making a folder and locking it a run may be this slow.
+ABANDONED_S: Final = 60.0
 _NO_SPACE: Final = os.strerror(errno.ENOSPC)
 
 
@@ -25,13 +29,15 @@ _NO_SPACE: Final = os.strerror(errno.ENOSPC)
 def scratch(output: Path) -> Iterator[Path]:
     """Make a folder inside of the output's, on the same disk; nothing of it is left in the end.
 
-    An output folder that had to be made goes, too, if it is still empty. Raises PackageError, also
-    in place of what fails because the disk is full.
+    An output folder that had to be made goes, too, if it is still empty, and so do such folders of
+    runs that were killed. Raises PackageError, also in place of what fails as the disk is full.
     """
     made = _make_output(output)
+    _remove_abandoned(output)
     folder = _make_inside(output)
     try:
-        yield folder
+        with _locked(folder):
+            yield folder
     except (OSError, PackageError) as exc:
         raise _translated(exc, output) from exc
     finally:
@@ -71,6 +77,32 @@ def _make_inside(output: Path) -> Path:
             f"cannot write to the output folder {str(output)!r}: {exc.strerror}; "
             "choose another --output"
         ) from exc
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Lock a folder for as long as this process lives; yield whether nobody else has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free = True
+    except OSError:  # another run's, or a file system without locks
+        free = False
+    try:
+        yield free
+    finally:
+        os.close(descriptor)
+
+
+def _remove_abandoned(output: Path) -> None:
+    """Remove what runs have left that were killed: nobody holds its lock."""
+    with contextlib.suppress(OSError):
+        for folder in output.glob(f"{PREFIX}*"):
+            if time.time() - folder.lstat().st_mtime < ABANDONED_S:
+                continue
+            with contextlib.suppress(OSError), _locked(folder) as free:
+                if free:
+                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _translated(exc: OSError | PackageError, output: Path) -> PackageError:
