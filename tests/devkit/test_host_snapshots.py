@@ -10,6 +10,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -215,26 +216,52 @@ async def main():
                             initialization=InitializationType.SNAP_START)
     async with LocalHost(config) as host:
         await host.invoke("child")
-        print("ready", flush=True)
+        print(host._guard.pid, flush=True)
         await asyncio.Event().wait()
 
 asyncio.run(main())
 """
 
 
-def test_nothing_is_left_of_a_host_that_is_killed(tmp_path):
+def test_nothing_is_left_of_a_host_that_is_killed(tmp_path, monkeypatch):
     (tmp_path / "app.py").write_text(FUNCTION)
+    temporary = Path(tempfile.mkdtemp())  # short enough for a socket
+    monkeypatch.setenv("TMPDIR", str(temporary))
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as host:
-        assert host.stdout.readline() == "ready\n"
+        guardian = os.pidfd_open(int(host.stdout.readline()))
         ends = [os.pidfd_open(process) for process in mentioning(tmp_path)]
         assert len(ends) >= 4
+        assert list(temporary.glob("snapboot-snapshot-*"))
         host.kill()
         host.wait()
-    for end in ends:
+    for end in [*ends, guardian]:
         assert select.select([end], [], [], 20)[0], "a process lives on"
         os.close(end)
+    assert list(temporary.iterdir()) == []
+    temporary.rmdir()
+
+
+def test_an_isolated_function_is_restored_too(tmp_path):
+    async def scenario(host):
+        return await at_once(host, 2)
+
+    seen, lines = hosted(tmp_path, scenario, isolate=True)
+    if any("see this machine's files as they are" in line for line in lines):
+        pytest.skip("this machine does not allow another view of its files")
+    assert len({one["made"] for one in seen}) == 1
+    assert [one["hooks"] for one in seen] == [["before", "after"]] * 2
+
+
+def test_where_no_socket_fits_each_environment_has_its_own_init(tmp_path, monkeypatch):
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    seen, lines = hosted(tmp_path, lambda host: at_once(host, 2))
+    assert len({one["made"] for one in seen}) == 2
+    assert any("AF_UNIX path too long" in line and "TMPDIR" in line for line in lines)
+    assert list(folder.glob("snapboot-snapshot-*")) == []
 
 
 def test_where_clones_are_not_possible_each_environment_has_its_own_init(tmp_path, monkeypatch):

@@ -213,7 +213,7 @@ class LocalEnvironment:
     async def _isolate(self) -> None:
         """Give the processes a view of the machine as on Lambda, as far as it can be had."""
         config = self._config
-        words = (str(config.interpreter.program), *config.command)
+        words = (str(config.interpreter.program), *config.command, *(self._command or ()))
         needed = [Path(word) for word in words if word[:1] == "/"]
         room = await asyncio.to_thread(
             furnish, config.task_root, self._code.layer_root, self._sandbox.temporary, needed

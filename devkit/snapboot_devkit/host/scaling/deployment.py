@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -79,10 +80,16 @@ class Deployment:
             return None
         from snapboot_devkit.host.snapshots import snapshot  # noqa: PLC0415 - for SnapStart alone
 
-        if reason := snapshot.reason_against():
+        reason = snapshot.reason_against()
+        try:
+            made = None if reason else snapshot.Snapshot(config)
+        except OSError as exc:
+            made, reason = None, f"{exc} (in {tempfile.gettempdir()!r}; TMPDIR chooses another)"
+        if made is None:
             self._note(f"each environment has an init of its own, as no snapshot: {reason}")
             return None
-        return snapshot.Snapshot(config)
+        self._shared.watch(made.folder)
+        return made
 
     async def _restore(self, environment: LocalEnvironment) -> Restore:
         assert self._snapshot is not None
@@ -106,6 +113,7 @@ class Deployment:
         """End the snapshot, and remove what was unpacked."""
         if self._snapshot is not None:
             await self._snapshot.close()
+            self._shared.forget(self._snapshot.folder)
         await asyncio.to_thread(self._code.close)
         if self._code.temporary is not None:
             self._shared.forget(self._code.temporary)

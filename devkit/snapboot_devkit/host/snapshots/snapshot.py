@@ -55,10 +55,10 @@ class Snapshot:
     """The process that is cloned, in an environment of its own that is never invoked."""
 
     def __init__(self, config: FunctionConfig) -> None:
-        """Prepare it; nothing runs before `ready`."""
+        """Prepare it, in a `folder` of its own; nothing runs before `ready`. Raises OSError."""
         program, *options, script = config.command
-        self._folder = Path(tempfile.mkdtemp(prefix="snapboot-snapshot-"))
-        self._path = self._folder / "control"
+        self.folder = Path(tempfile.mkdtemp(prefix="snapboot-snapshot-"))
+        self._path = self.folder / "control"
         self.command = [
             program,
             *options,
@@ -70,7 +70,12 @@ class Snapshot:
         self._environment: LocalEnvironment | None = None
         self._variables: Mapping[str, str] = {}
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(self._path))
+        try:
+            self._listener.bind(str(self._path))
+        except OSError:  # the path may be too long for a socket
+            self._listener.close()
+            self.folder.rmdir()
+            raise
         self._listener.listen()
         self._listener.setblocking(False)  # noqa: FBT003
         self._control: socket.socket | None = None
@@ -147,7 +152,7 @@ class Snapshot:
         for one in (self._control, self._listener):
             if one is not None:
                 one.close()
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
     def _changed(self) -> None:
         """Look whether the init has come to its end."""
