@@ -282,7 +282,8 @@ def test_for_a_build_without_the_gil_its_wheels_are_taken_and_the_runtime_is_wit
         assert (folder / "fig.py").read_text() == f"ABI = {abi!r}"
     assert runtime.lay_out(tmp_path / "with", usual) == []
     (warning,) = runtime.lay_out(tmp_path / "without", other)
-    assert f"without orjson, of which there is no wheel for {other}" in warning
+    assert "without orjson" in warning
+    assert f"no wheel for {other}" in warning
 
 
 def test_with_a_wheel_of_it_there_is_nothing_to_say(tmp_path, wheels):
