@@ -56,7 +56,7 @@ def handler(event, context):
 @pytest.fixture(autouse=True, scope="module")
 def namespaces():
     """Skip where the kernel refuses what a clone needs."""
-    if reason := snapshot.reason_against():
+    if reason := snapshot.reason_of_machine():
         pytest.skip(reason)
 
 
@@ -265,7 +265,17 @@ def test_where_no_socket_fits_each_environment_has_its_own_init(tmp_path, monkey
 
 
 def test_where_clones_are_not_possible_each_environment_has_its_own_init(tmp_path, monkeypatch):
-    monkeypatch.setattr(snapshot, "reason_against", lambda: "pid namespaces are not allowed")
+    monkeypatch.setattr(snapshot, "reason_of_machine", lambda: "pid namespaces are not allowed")
     seen, lines = hosted(tmp_path, lambda host: at_once(host, 2))
     assert len({one["made"] for one in seen}) == 2
     assert any("each environment has an init of its own" in line for line in lines)
+
+
+def test_a_function_with_a_wrapper_has_an_init_for_each_environment(tmp_path):
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text('#!/bin/sh\nexec "$@"\n')
+    wrapper.chmod(0o755)
+    env = {"AWS_LAMBDA_EXEC_WRAPPER": str(wrapper)}
+    seen, lines = hosted(tmp_path, lambda host: at_once(host, 2), env=env)
+    assert len({one["made"] for one in seen}) == 2
+    assert any("AWS_LAMBDA_EXEC_WRAPPER starts another program" in line for line in lines)

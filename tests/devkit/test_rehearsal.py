@@ -452,6 +452,11 @@ def test_json_is_one_object_with_all_samples(tmp_path):
     assert "does not start faster with SnapStart" in document["cost"]["text"]
 
 
+def test_a_function_with_files_of_its_own_is_rehearsed_too(tmp_path):
+    (tmp_path / "app.py").write_text(HANDLER)
+    assert command(tmp_path, "--isolate").returncode == 0
+
+
 def test_without_a_figure_of_lambda_there_is_no_verdict_on_cost(tmp_path):
     (tmp_path / "app.py").write_text(HANDLER)
     assert json.loads(command(tmp_path, "--json").stdout)["cost"] is None
@@ -464,6 +469,7 @@ def test_without_a_figure_of_lambda_there_is_no_verdict_on_cost(tmp_path):
         (["--token", "make id"], "'make id' must be a module and a name"),
         (["--restore-ms", "-1"], "--restore-ms -1 must be more than 0"),
         (["--backend", "criu"], "'criu' is not one of clone, fork"),
+        (["--env", "AWS_LAMBDA_EXEC_WRAPPER=/w"], "leave out AWS_LAMBDA_EXEC_WRAPPER"),
         (["--restores", "1"], "'1' is not a whole number from 2 up"),
         (["--bootstrap", "python -m awslambdaric"], "leave out --bootstrap"),
         (["--token", "app.absent"], "no attribute 'absent'"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -11,7 +10,6 @@ from snapboot_devkit.profile.environment import Ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from snapboot_devkit.profile.environment import Outcome
     from snapboot_devkit.rehearse.stage import Clone
@@ -87,9 +85,8 @@ def of_snapshot(found: Iterable[tuple[str, str, str]]) -> list[Finding]:
     return list(dict.fromkeys(Finding(*one) for one in found))
 
 
-def of_temporary_files(folder: Path) -> list[Finding]:
+def of_temporary_files(names: Sequence[str]) -> list[Finding]:
     """Return what is in the function's folder for temporary files, at the snapshot."""
-    names = sorted(entry.name for entry in os.scandir(folder))
     if not names:
         return []
     shown = ", ".join(map(repr, names[:_MAX_FILES]))

@@ -96,7 +96,7 @@ def _restores(stage: Stage, plan: Plan, held: Rehearsal, progress: Callable[[str
             return
         held.snapshot_ms = (template.snapshot_ns or 0) / 1e6
         held.clock_jumped = template.clock_jumped
-        temporary = checks.of_temporary_files(stage.temporary)
+        temporary = checks.of_temporary_files(stage.temporary_files())
         for turn in range(plan.restores):
             progress(f"restore {turn + 1}")
             events = [plan.event] * plan.invocations

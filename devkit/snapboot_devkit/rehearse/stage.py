@@ -20,6 +20,8 @@ from uuid import uuid4
 
 from snapboot_devkit.host import protocol, snapshots
 from snapboot_devkit.host.sandbox import guardian
+from snapboot_devkit.host.sandbox.room import TMP
+from snapboot_devkit.host.snapshots.snapshot import WRAPPER
 from snapboot_devkit.profile import instrumenting
 from snapboot_devkit.profile.environment import Ended, MeasuredEnvironment, Outcome
 from snapboot_devkit.profile.target import Target
@@ -107,6 +109,8 @@ class Stage(Target):
             raise RehearsalError(
                 "a rehearsal clones snapboot's own runtime; leave out --bootstrap and --runtime"
             )
+        if {**self.config.image_env, **self.config.variables}.get(WRAPPER):
+            raise RehearsalError(f"a rehearsal starts the runtime itself; leave out {WRAPPER}")
         self._clear()
         self.credentials_token = str(uuid4())
         control = self.scratch / f"control-{uuid4().hex[:8]}"
@@ -132,10 +136,11 @@ class Stage(Target):
             token=self.credentials_token,
         )
 
-    @property
-    def temporary(self) -> Path:
-        """The function's folder for temporary files."""
-        return self._temporary
+    def temporary_files(self) -> list[str]:
+        """Return the names of what the function has in its /tmp."""
+        places = {bind[2] for bind in self.room.binds} if self.room else set()
+        names = (entry.name for entry in self._temporary.iterdir())
+        return sorted(name for name in names if str(TMP / name) not in places)
 
     def _snapstart_environ(self, address: str, environ: Mapping[str, str]) -> dict[str, str]:
         variables = dict(environ)

@@ -80,7 +80,7 @@ class Deployment:
             return None
         from snapboot_devkit.host.snapshots import snapshot  # noqa: PLC0415 - for SnapStart alone
 
-        reason = snapshot.reason_against()
+        reason = snapshot.reason_against(config)
         try:
             made = None if reason else snapshot.Snapshot(config)
         except OSError as exc:

@@ -32,14 +32,22 @@ import ctypes, os, sys
 flags = 0x2000_0000 | (0 if os.geteuid() == 0 else 0x1000_0000)
 sys.exit(ctypes.CDLL(None).unshare(flags) != 0)
 """
+WRAPPER: Final = "AWS_LAMBDA_EXEC_WRAPPER"
 _TRIAL_S: Final = 30.0
 _GOING_ON: Final = frozenset({EnvironmentState.COLD, EnvironmentState.INITIALISING})
 # The clones keep those of the snapshot: its folder for temporary files is theirs, too.
 _KEPT: Final = frozenset({"TMPDIR"})
 
 
+def reason_against(config: FunctionConfig) -> str | None:
+    """Return why a function's process cannot be cloned as a snapshot, or None where it can."""
+    if {**config.image_env, **config.variables}.get(WRAPPER):
+        return f"{WRAPPER} starts another program"
+    return reason_of_machine()
+
+
 @functools.cache
-def reason_against() -> str | None:
+def reason_of_machine() -> str | None:
     """Return why this machine cannot clone a process as a snapshot, or None where it can."""
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         return "clones take Linux 5.3"
@@ -160,7 +168,12 @@ class Snapshot:
             return
         if self._environment.state is EnvironmentState.READY:
             # It has connected before it asked for its restore.
-            self._control, _ = self._listener.accept()
+            try:
+                self._control, _ = self._listener.accept()
+            except BlockingIOError:
+                reason = "its runtime is not the one that was started; is there a wrapper?"
+                self._outcome.set_exception(LaunchError(f"there is no snapshot: {reason}"))
+                return
             self._control.setblocking(True)  # noqa: FBT003
         elif not self._environment.kept_failure and self._environment.state in _GOING_ON:
             return
