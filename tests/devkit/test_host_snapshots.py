@@ -243,6 +243,29 @@ def test_nothing_is_left_of_a_host_that_is_killed(tmp_path, monkeypatch):
     temporary.rmdir()
 
 
+def test_a_function_that_ignores_the_ends_of_its_children_is_restored_after_one_has_ended(tmp_path):
+    source = """
+import os, signal
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+MADE = os.urandom(8).hex()
+def handler(event, context):
+    if event == "exit":
+        os._exit(3)
+    return [MADE, signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN]
+"""
+
+    async def scenario(host):
+        (before,) = await at_once(host, 1)
+        failed = await host.invoke("exit")
+        (after,) = await at_once(host, 1)
+        return before, json.loads(failed.payload)["errorType"], after
+
+    (before, failed, after), _ = hosted(tmp_path, scenario, source)
+    assert before == after
+    assert before[1] is True
+    assert failed == "Runtime.ExitError"
+
+
 def test_an_isolated_function_is_restored_too(tmp_path):
     async def scenario(host):
         return await at_once(host, 2)

@@ -233,6 +233,13 @@ def test_a_hook_that_hangs_before_the_snapshot_is_named(tmp_path):
     assert "has not ended within 1 s" in found.text
 
 
+def test_a_function_may_ignore_the_ends_of_its_children(tmp_path):
+    source = "import signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+    held = rehearsed(tmp_path, source)
+    assert held.findings == []
+    assert len(held.clones) == 2
+
+
 def test_a_generator_that_cannot_be_drawn_from_is_noted_and_the_others_are_compared(tmp_path):
     source = """
 import random

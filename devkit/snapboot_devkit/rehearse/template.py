@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from snapboot_devkit.host.snapshots.process import Libc, become_first, jump, read, start_runtime
+    from snapboot_devkit.host.snapshots.process import (
+        Libc,
+        become_first,
+        jump,
+        read,
+        start_runtime,
+        wait_for_children,
+    )
 
 # The backend whose clones share all that a restore would share; the other one forks.
 CLONE = "clone"
@@ -255,10 +262,12 @@ class Rehearsal:
         self._held = descriptors({self._control.descriptor}, self._watch)
         found = [*self._threads(), *self._captured()]
         jumped = not self._forks and jump(self._libc)
+        undo = wait_for_children()
         self._control.send("snapshot", found=found, jumped=jumped, ns=clock() - began)
         while self._control.receive() == "clone":
             process = posix.fork() if self._forks else self._libc.clone()
             if process == 0:
+                undo()
                 self._wake(api)
                 return
             _, status = posix.waitpid(process, 0)

@@ -8,6 +8,7 @@ do.
 Loads what every interpreter has built in; what it needs beyond (`ctypes`) is forgotten at once.
 """
 
+import _signal
 import posix
 import sys
 
@@ -103,6 +104,20 @@ def jump(libc: Libc) -> bool:
     except OSError:
         return False
     return True
+
+
+def wait_for_children() -> "Callable[[], object]":
+    """Have the ends of children kept until they are asked for; return what undoes that.
+
+    A function may ignore SIGCHLD, or wait for whatever child has ended.
+    """
+    before = _signal.signal(SIGCHLD, _signal.SIG_DFL)
+
+    def undo() -> None:
+        if before is not None:  # else it is not of Python
+            _signal.signal(SIGCHLD, before)
+
+    return undo
 
 
 def start_runtime(

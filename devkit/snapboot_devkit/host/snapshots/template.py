@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     # Defined in the same namespace by then.
-    from snapboot_devkit.host.snapshots.process import Libc, become_first, jump, start_runtime
+    from snapboot_devkit.host.snapshots.process import (
+        Libc,
+        become_first,
+        jump,
+        start_runtime,
+        wait_for_children,
+    )
 
 EXIT_REFUSED = 71
 STDOUT, STDERR = 1, 2
@@ -65,6 +71,7 @@ class Template:
         control = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
         control.connect(self._path)
         jump(self._libc)
+        undo = wait_for_children()
         told = self._tell()
         watch = poll()
         watch.register(control, POLLIN)
@@ -78,6 +85,7 @@ class Template:
                     posix.close(descriptor)
                 elif self._clone(control, watch):
                     told.close()
+                    undo()
                     self._connect_to_own(api)
                     self._restore_next(api)
                     return
