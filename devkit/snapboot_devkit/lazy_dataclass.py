@@ -30,8 +30,20 @@ else:
 
 def changed(one: T, **changes: Any) -> T:
     """Return a copy of a message with other values, as `dataclasses.replace` does, but quickly."""
+    return type(one)(**(_values(one) | changes))
+
+
+def _values(one: object) -> dict[str, Any]:
     names = type(one).__match_args__  # type: ignore[attr-defined]
-    return type(one)(**({name: getattr(one, name) for name in names} | changes))
+    return {name: getattr(one, name) for name in names}
+
+
+def _reduced(one: object) -> tuple[Any, ...]:
+    return _again, (type(one), _values(one))
+
+
+def _again(kind: type[T], values: dict[str, Any]) -> T:
+    return kind(**values)
 
 
 def _made(cls: type[Any]) -> type[Any]:
@@ -66,6 +78,8 @@ def _made(cls: type[Any]) -> type[Any]:
         if name not in own:
             setattr(made, name, later(name))
     made.__setattr__ = made.__delattr__ = _refuse_change  # type: ignore[assignment,method-assign]
+    # For `copy` and `pickle`, which otherwise set fields.
+    made.__reduce__ = _reduced  # type: ignore[assignment,method-assign]
     made.__dataclass_fields__ = _Fields(made, own)  # type: ignore[attr-defined]
     return made
 

@@ -8,7 +8,7 @@ do.
 Loads what every interpreter has built in; what it needs beyond (`ctypes`) is forgotten at once.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import posix
 import sys
 
