@@ -115,6 +115,23 @@ def test_bytecode_is_the_same_from_what_was_kept_and_new_for_a_new_source(tmp_pa
     assert seen[1] != seen[2]
 
 
+def test_bytecode_that_a_wheel_has_stays_as_it_is_in_the_installers_cache(tmp_path):
+    worker = Worker(Path(sys.executable), sys.hexversion)
+    name = f"__pycache__/app.{sys.implementation.cache_tag}.pyc"
+    original = tmp_path / "original.pyc"
+    original.write_bytes(b"of the wheel")
+    made = []
+    with Store(tmp_path / "cache") as store:
+        for turn in ("first", "again"):
+            folder = filled(tmp_path / turn, {"app.py": "x = 1\n"})
+            (folder / name).parent.mkdir()
+            (folder / name).hardlink_to(original)
+            assert worker.compile(folder, "/var/task", store) == {}
+            made.append((folder / name).read_bytes())
+    assert original.read_bytes() == b"of the wheel"
+    assert made[0] == made[1] != b"of the wheel"
+
+
 # --- a run that would make what is there ----------------------------------------------------------
 
 

@@ -75,8 +75,10 @@ class Worker:
                 if not name:
                     failed[path.relative_to(folder).as_posix()] = content.decode()
                     continue
-                (path.parent / "__pycache__").mkdir(exist_ok=True)
-                (path.parent / "__pycache__" / name.decode()).write_bytes(content)
+                bytecode = path.parent / "__pycache__" / name.decode()
+                bytecode.parent.mkdir(exist_ok=True)
+                bytecode.unlink(missing_ok=True)  # what a wheel brings is the installer's own file
+                bytecode.write_bytes(content)
         if self.hexversion is not None and len(kept) == len(set(keys.values())):
             return failed
         arguments = ["compile", str(folder), "--as", place, "--keep"]
