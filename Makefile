@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint types format bench readme clean
+.PHONY: demo test test-all lint types format bench renew readme clean
 
 # A real API Gateway event, handled through `bootstrap` under the local host.
 demo: $(VENV)/.demo
@@ -31,6 +31,10 @@ format: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(BIN)/python -m benchmarks all
+
+# All recordings, tables, plots and figures in the docs, from a clean commit: takes hours.
+renew: $(VENV)/.ready
+	$(BIN)/python -m benchmarks renew
 
 # What the README and docs/ take from code and recordings.
 readme: $(VENV)/.ready

@@ -67,6 +67,12 @@ def streams() -> str:
     )
 
 
+def libraries() -> str:
+    """Return what large libraries add to a start."""
+    found = summaries.scenario(load_all(ROOT / RESULTS), "libraries")
+    return found or "Not recorded yet: `python -m benchmarks libraries` does it.\n"
+
+
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "figures"): figures,
     ("docs/architecture.md", "layers"): architecture.layers,
@@ -77,6 +83,7 @@ BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/local-host.md", "options"): options,
     ("docs/benchmarks.md", "host"): host,
     ("docs/benchmarks.md", "shipping"): shipping,
+    ("docs/benchmarks.md", "libraries"): libraries,
     ("docs/benchmarks.md", "soak"): soak,
     ("docs/benchmarks.md", "streams"): streams,
     ("docs/compatibility.md", "differences"): markdown.differences,

@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING
 from benchmarks import cautions, compare, contenders, plots, tables
 from benchmarks.bench import FULL, QUICK, Bench, Plan
 from benchmarks.endpoints import ContenderError
-from benchmarks.machine import InterpreterError, bare, interpreter_at, this_commit, this_machine
+from benchmarks.machine import (
+    RESULTS,
+    InterpreterError,
+    bare,
+    interpreter_at,
+    this_commit,
+    this_machine,
+)
 from benchmarks.pinning import CPUChoice, PinningError, pin
 from benchmarks.progress import Progress
 from benchmarks.recording import Recording, RecordingError, load_all
@@ -33,6 +40,8 @@ RENDER = "render"
 SOAK = "soak"
 # Has options of its own, and a gate.
 COMPARE = "compare"
+# Has options of its own, and measures everything.
+RENEW = "renew"
 TABLES_FILE = "tables.md"
 
 # Each says what was tried and what to do; a traceback would add nothing.
@@ -48,6 +57,10 @@ def main(arguments: Sequence[str]) -> int:
         return soak(arguments[1:])
     if arguments[:1] == [COMPARE]:
         return compare.main(arguments[1:])
+    if arguments[:1] == [RENEW]:
+        from benchmarks import renew  # noqa: PLC0415 - it runs this
+
+        return renew.main(arguments[1:])
     options = _parser().parse_args(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     try:
@@ -141,6 +154,7 @@ def _parser() -> ArgumentParser:
         prog="python -m benchmarks",
         description=__doc__,
         epilog="`python -m benchmarks compare --help` tells how two recordings are compared, "
+        "`python -m benchmarks renew --help` how all are recorded again, and "
         "`python -m benchmarks soak --help` of the host's soak.",
         formatter_class=ArgumentDefaultsHelpFormatter,
     )
@@ -157,7 +171,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument(
         "--output",
         type=Path,
-        default=Path("benchmarks/results"),
+        default=Path(RESULTS),
         help="the folder of recordings, tables and plots",
     )
     parser.add_argument(

@@ -316,6 +316,7 @@ MAKERS: dict[str, Callable[[Recording], list[Figure]]] = {
     "image_files": _image_files,
     "function_init": _function_init,
     "managed_init": _function_init,
+    "libraries": _function_init,
     "web": _web,
     "stream": _stream,
     "async": _warm,

@@ -1,7 +1,7 @@
 """Images as folders: a copy of the interpreter, a runtime, and a function that does nothing.
 
 Each has the same interpreter, with a standard library of its own. Ours is laid out as our image is.
-AWS's client is laid out twice: with bytecode for everything, which no image can better, and as
+AWS's client is laid out with bytecode for everything, which no image can better, and as
 AWS's guide lays it on `python:slim` ("Using an alternative base image"): what pip has installed in
 another stage, beside a standard library that comes without bytecode. No start writes any, as on
 Lambda, where the file system is read-only.
@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING
 
 from benchmarks.bytecode import compile_folder
 from benchmarks.contenders import (
+    EXECUTION_ENV,
     OURS,
     THEIRS,
+    THEIRS_UNPOOLED,
     Contender,
     lay_out_runtime,
     our_version,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from benchmarks.machine import Interpreter
 
 SLIM = "awslambdaric on slim"
+OWN_IMAGES = (THEIRS_UNPOOLED, SLIM)
 # The parts of each.
 PYTHON, RUNTIME, SITE, TASK = "python", "runtime", "site", "task"
 
@@ -81,6 +84,7 @@ def layouts(_bench: Bench) -> tuple[Contender, ...]:
     return (
         Contender(OURS, our_version(), "bootstrap", ()),
         Contender(THEIRS, awslambdaric.VERSION, module, ()),
+        Contender(THEIRS_UNPOOLED, awslambdaric.VERSION, f"env -u {EXECUTION_ENV} {module}", ()),
         Contender(SLIM, awslambdaric.VERSION, module, ()),
     )
 
@@ -148,4 +152,6 @@ def _in_layout(contender: Contender, source: Source, folder: Path) -> Contender:
         command = (str(folder / RUNTIME / "bootstrap"),)
     else:
         environment["PYTHONPATH"] = str(folder / SITE)
+    if contender.name in OWN_IMAGES:
+        environment[EXECUTION_ENV] = None
     return replace(contender, command=command, environment=environment)

@@ -11,18 +11,27 @@ from pathlib import Path
 from typing import Any
 
 QUESTION_DEADLINE_S = 30
+RESULTS = "benchmarks/results"
 ROOT = Path(__file__).resolve().parent.parent
 
 # Run in the interpreter to be measured. Build options are named one by one: all of them together
 # would tell the paths of the machine that built it.
 DESCRIBE = """
 import glob, json, os, platform, sys, sysconfig
+base = os.path.realpath(sys._base_executable)
+builder = "pyenv" if "/.pyenv/" in base else "uv" if "/uv/python/" in base else "other"
+if base.startswith("/usr/bin/"):
+    try:
+        builder = platform.freedesktop_os_release()["ID"].capitalize()
+    except (OSError, KeyError):
+        builder = "system"
 packages = set(map(sysconfig.get_path, ("purelib", "platlib")))
 options = sysconfig.get_config_var("CONFIG_ARGS") or ""
 print(json.dumps({
     "version": platform.python_version(),
     "feature_version": "%d.%d" % sys.version_info[:2],
     "implementation": platform.python_implementation(),
+    "builder": builder,
     "compiler": platform.python_compiler(),
     "optimised": "--enable-optimizations" in options,
     "lto": "--with-lto" in options,
@@ -51,12 +60,16 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """The interpreter that runs every contender. Its `pth_files` may run code at each start."""
+    """The interpreter that runs every contender. Its `pth_files` may run code at each start.
+
+    `builder` is who built it: a distribution, by its name, pyenv, uv, or other.
+    """
 
     path: Path
     version: str
     feature_version: str
     implementation: str
+    builder: str
     compiler: str
     optimised: bool
     lto: bool
@@ -122,9 +135,14 @@ def bare(interpreter: Interpreter, folder: Path) -> Interpreter:
 
 
 def this_commit() -> Commit:
-    """Tell which commit of the project is measured; its id is None where git cannot say."""
+    """Tell which commit of the project is measured; its id is None where git cannot say.
+
+    The recordings themselves do not count as files that differ from it.
+    """
     identity = _git("rev-parse", "--verify", "--quiet", "HEAD")
-    return Commit(identity or None, modified=bool(_git("status", "--porcelain")))
+    return Commit(
+        identity or None, modified=bool(_git("status", "--porcelain", "--", ".", f":!{RESULTS}"))
+    )
 
 
 def _git(*arguments: str) -> str:

@@ -16,7 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.bytecode import COMPILE_DEADLINE_S, compile_folder, make_stale
-from benchmarks.contenders import NO_BYTECODE, OURS, ROOT, THEIRS, environment
+from benchmarks.contenders import (
+    NO_BYTECODE,
+    OURS,
+    ROOT,
+    THEIRS,
+    THEIRS_UNPOOLED,
+    environment,
+)
 from benchmarks.endpoints import ContenderError
 from benchmarks.samples import NOTHING
 from oracles import cache
@@ -80,6 +87,56 @@ FASTAPI = Function(
     ("fastapi==0.165.0", "mangum==0.22.0"),
 )
 PANDAS = Function("pandas", "import pandas", ("pandas==3.1.1",))
+# What the layer of OpenTelemetry does at the start of a function: a tracer that exports, and the
+# instrumentation of clients of AWS.
+TELEMETRY = Function(
+    "OpenTelemetry",
+    "from opentelemetry import trace\n"
+    "from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter\n"
+    "from opentelemetry.instrumentation.botocore import BotocoreInstrumentor\n"
+    "from opentelemetry.sdk.trace import TracerProvider\n"
+    "from opentelemetry.sdk.trace.export import BatchSpanProcessor\n\n"
+    "provider = TracerProvider()\n"
+    "provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))\n"
+    "trace.set_tracer_provider(provider)\n"
+    "BotocoreInstrumentor().instrument()\n"
+    "tracer = trace.get_tracer(__name__)",
+    (
+        "opentelemetry-sdk==1.45.2",
+        "opentelemetry-exporter-otlp-proto-http==1.45.2",
+        "opentelemetry-instrumentation-botocore==0.66b2",
+        *BOTO3,
+    ),
+)
+DURABLE = Function(
+    "the durable SDK",
+    "from aws_durable_execution_sdk_python import DurableContext, durable_execution",
+    ("aws-durable-execution-sdk-python==3.0.0",),
+    "@durable_execution\ndef handler(event, context: DurableContext):\n    return event",
+)
+POWERTOOLS_EVENTS = Function(
+    "Powertools' event handler, validating",
+    "from aws_lambda_powertools import Logger, Tracer\n"
+    "from aws_lambda_powertools.event_handler import APIGatewayHttpResolver\n"
+    "from pydantic import BaseModel\n\n\n"
+    "class Order(BaseModel):\n    number: int\n\n\n"
+    "logger = Logger()\ntracer = Tracer()\n"
+    "app = APIGatewayHttpResolver(enable_validation=True)\n\n\n"
+    '@app.post("/orders")\ndef order(order: Order) -> Order:\n    return order',
+    ("aws-lambda-powertools[tracer,parser]==3.37.0",),
+    "def handler(event, context):\n    return app.resolve(event, context)",
+)
+ANTHROPIC = Function(
+    "anthropic",
+    'from anthropic import Anthropic\n\nclient = Anthropic(api_key="example")',
+    ("anthropic==2.14.0",),
+)
+OPENAI = Function(
+    "openai",
+    'from openai import OpenAI\n\nclient = OpenAI(api_key="example")',
+    ("openai==3.57.0",),
+)
+LIBRARIES = (TELEMETRY, DURABLE, POWERTOOLS_EVENTS, ANTHROPIC, OPENAI)
 
 
 class Bytecode(Enum):
@@ -114,6 +171,7 @@ PACKAGINGS: Final = (
     Packaging(COLLECTING, OURS, Bytecode.ARCHIVE, {"SNAPBOOT_GC": "default"}),
     Packaging(LAZY, OURS, Bytecode.ARCHIVE, {"SNAPBOOT_LAZY_IMPORTS": "all"}, lazy=True),
     Packaging(THEIRS, THEIRS, Bytecode.TRUE),
+    Packaging(THEIRS_UNPOOLED, THEIRS_UNPOOLED, Bytecode.TRUE),
     Packaging(STALE, THEIRS, Bytecode.STALE),
     Packaging(UNCOMPILED, THEIRS, Bytecode.NONE),
 )

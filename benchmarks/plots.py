@@ -51,7 +51,7 @@ def write(recording: Recording, folder: Path) -> list[Path]:
     """Write a file for each figure of the recording, and return their paths."""
     paths = []
     for figure in figures(recording):
-        path = folder / f"{recording.scenario}-{recording.version}-{_slug(figure.name)}.svg"
+        path = folder / f"{recording.stem}-{_slug(figure.name)}.svg"
         path.write_text(plot(figure.readable(), recording), encoding="utf-8")
         paths.append(path)
     return paths

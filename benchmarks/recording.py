@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from benchmarks.samples import Sample
 
 FORMAT = 1
+# Those whose interpreters are told by their version alone.
+PLAIN_BUILDERS = ("pyenv", "other")
 
 
 class RecordingError(Exception):
@@ -45,7 +47,14 @@ class Recording:
     @property
     def file_name(self) -> str:
         """The name it is kept under, one for each scenario and interpreter."""
-        return f"{self.scenario}-{self.version}.json"
+        return f"{self.stem}.json"
+
+    @property
+    def stem(self) -> str:
+        """What its files are called; a distribution's interpreter is named."""
+        builder = self.interpreter.get("builder", PLAIN_BUILDERS[0])
+        build = "" if builder in PLAIN_BUILDERS else f"-{builder.lower()}"
+        return f"{self.scenario}-{self.version}{build}"
 
     @property
     def version(self) -> str:

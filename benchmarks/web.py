@@ -1,6 +1,7 @@
-"""A FastAPI hello-world, served in the three ways that people serve one on Lambda.
+"""A FastAPI hello-world, served in the ways that people serve one on Lambda.
 
-In process by `snapboot.asgi`; in process by Mangum, under AWS's client; and by uvicorn, behind a
+In process by `snapboot.asgi`; in process by Mangum, under AWS's client, as AWS's
+images run it and in an own one; and by uvicorn, behind a
 proxy that stands in for the Lambda Web Adapter (see `web_proxy.py`).
 """
 
@@ -11,7 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.contenders import OURS, THEIRS, Contender, our_version
+from benchmarks.contenders import (
+    EXECUTION_ENV,
+    OURS,
+    THEIRS,
+    THEIRS_UNPOOLED,
+    Contender,
+    our_version,
+)
 from benchmarks.packages import FILLS, VARIABLES, Bytecode, Function
 from oracles import awslambdaric
 from snapboot_devkit.events import templates
@@ -21,6 +29,7 @@ if TYPE_CHECKING:
 
 SERVED: Final = "snapboot.asgi"
 MANGUM: Final = "Mangum, awslambdaric"
+MANGUM_OWN: Final = "Mangum, awslambdaric, own image"
 PROXIED: Final = "uvicorn, proxy"
 PROXY: Final = Path(__file__).with_name("web_proxy.py")
 BODY: Final = '{"message":"hello"}'
@@ -29,11 +38,15 @@ APP: Final = (
     "from fastapi import FastAPI\n\napp = FastAPI()\n\n\n"
     '@app.get("/hello")\nasync def hello() -> dict[str, str]:\n    return {"message": "hello"}\n'
 )
+RUNTIMES: Final = {SERVED: OURS, MANGUM: THEIRS, MANGUM_OWN: THEIRS_UNPOOLED}
 UVICORN: Final = ("-m", "uvicorn", "app:app", "--port", "PORT", "--log-level", "warning")
 FUNCTIONS: Final = {
     SERVED: Function(SERVED, APP, REQUIREMENTS, "import snapboot\n\nhandler = snapboot.asgi(app)"),
     MANGUM: Function(
         MANGUM, APP, REQUIREMENTS, "from mangum import Mangum\n\nhandler = Mangum(app)"
+    ),
+    MANGUM_OWN: Function(
+        MANGUM_OWN, APP, REQUIREMENTS, "from mangum import Mangum\n\nhandler = Mangum(app)"
     ),
     PROXIED: Function(PROXIED, APP, REQUIREMENTS, ""),
 }
@@ -44,6 +57,11 @@ def servers(_bench: Bench) -> tuple[Contender, ...]:
     return (
         Contender(SERVED, our_version(), "bootstrap", ()),
         Contender(MANGUM, "0.22.0", f"python -m awslambdaric {awslambdaric.VERSION}", ()),
+        Contender(
+            *(MANGUM_OWN, "0.22.0"),
+            f"env -u {EXECUTION_ENV} python -m awslambdaric {awslambdaric.VERSION}",
+            (),
+        ),
         Contender(PROXIED, "0.54.0", f"python {' '.join(UVICORN)}", ()),
     )
 
@@ -64,7 +82,7 @@ def stage(bench: Bench) -> dict[Contender, Path]:
             command: tuple[str, ...] = (python, "-SsP", str(PROXY), python, *UVICORN)
             environment: dict[str, str | None] = {"PYTHONPATH": str(folder)}
         else:
-            runtime = staged[OURS if server.name == SERVED else THEIRS]
+            runtime = staged[RUNTIMES[server.name]]
             command, environment = runtime.command, dict(runtime.environment)
         environment |= {**VARIABLES, "LAMBDA_TASK_ROOT": str(folder)}
         found[replace(server, command=command, environment=environment)] = folder

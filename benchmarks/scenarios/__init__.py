@@ -35,6 +35,7 @@ from benchmarks.scenarios import (
     image,
     image_files,
     init,
+    libraries,
     managed_init,
     memory,
     stream,
@@ -86,20 +87,29 @@ SCENARIOS = {
     "footprint": Scenario(footprint.measure, footprint.rounds, FootprintSample),
     "counts": Scenario(counts.measure, counts.rounds, CountsSample, attrgetter("invokable")),
     "host": Scenario(host.measure, host.rounds, HostSample, platforms, HOST, (EMULATOR,)),
-    "image": Scenario(image.measure, image.rounds, ImageSample, layouts, references=(THEIRS, SLIM)),
+    "image": Scenario(
+        image.measure,
+        image.rounds,
+        ImageSample,
+        layouts,
+        references=(THEIRS, THEIRS_UNPOOLED, SLIM),
+    ),
     "image_files": Scenario(
         image_files.measure,
         image_files.rounds,
         ImageFilesSample,
         layouts,
-        references=(THEIRS, SLIM),
+        references=(THEIRS, THEIRS_UNPOOLED, SLIM),
     ),
     "function_init": Scenario(
         function_init.measure,
         function_init.rounds,
         FunctionInitSample,
         packagings,
-        references=(THEIRS, STALE),
+        references=(THEIRS, THEIRS_UNPOOLED, STALE),
+    ),
+    "libraries": Scenario(
+        libraries.measure, libraries.rounds, FunctionInitSample, libraries.entrants
     ),
     "managed_init": Scenario(
         managed_init.measure,
@@ -115,7 +125,7 @@ SCENARIOS = {
         WebSample,
         web_servers.servers,
         web_servers.SERVED,
-        (web_servers.MANGUM, web_servers.PROXIED),
+        (web_servers.MANGUM, web_servers.MANGUM_OWN, web_servers.PROXIED),
     ),
     "stream": Scenario(
         stream.measure,

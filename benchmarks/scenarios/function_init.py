@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.contenders import OURS, THEIRS
+from benchmarks.contenders import OURS, THEIRS, THEIRS_UNPOOLED
 from benchmarks.packages import (
     CLIENT,
     COLLECTING,
@@ -39,11 +39,15 @@ if TYPE_CHECKING:
     from benchmarks.packages import Function, Package
 
 
+# A run of fewer rounds installs nothing large.
+LEAST_RUNS: Final = 5
+
+
 @dataclass(frozen=True, slots=True)
 class Suite:
     """Functions and the packagings that they are compared in, for a share of the rounds.
 
-    `at_least` so many rounds are measured, in a quick run too.
+    `at_least` so many rounds are measured, in a quick run too; with none, its packages are large.
     """
 
     functions: tuple[Function, ...]
@@ -54,18 +58,31 @@ class Suite:
 
     def rounds(self, bench: Bench) -> int:
         """Return how many rounds it takes."""
+        if not self.at_least and bench.plan.runs < LEAST_RUNS:
+            return 0
         return max(self.at_least, int(self.share * bench.plan.runs))
 
 
 SUITES: Final = (
     Suite(
         (EMPTY, IMPORT, CLIENT),
-        (OURS, FILES, COLLECTING, LAZY, THEIRS, STALE, UNCOMPILED),
+        (OURS, FILES, COLLECTING, LAZY, THEIRS, THEIRS_UNPOOLED, STALE, UNCOMPILED),
         Fraction(1, 2),
         at_least=1,
     ),
-    Suite((EMPTY, IMPORT, CLIENT), (OURS, FILES, THEIRS), Fraction(2, 5), at_least=1, cold=True),
-    Suite((POWERTOOLS, FASTAPI, PANDAS), (OURS, LAZY, THEIRS, STALE), Fraction(1, 5), at_least=0),
+    Suite(
+        (EMPTY, IMPORT, CLIENT),
+        (OURS, FILES, THEIRS, THEIRS_UNPOOLED),
+        Fraction(2, 5),
+        at_least=1,
+        cold=True,
+    ),
+    Suite(
+        (EMPTY, POWERTOOLS, FASTAPI, PANDAS),
+        (OURS, LAZY, THEIRS, THEIRS_UNPOOLED, STALE),
+        Fraction(2, 5),
+        at_least=0,
+    ),
 )
 
 
@@ -76,12 +93,17 @@ def rounds(bench: Bench) -> int:
 
 def measure(bench: Bench) -> Iterator[list[FunctionInitSample]]:
     """Yield the rounds of each suite: every function, in every packaging, once."""
+    done = 0
     for suite in SUITES:
-        if count := suite.rounds(bench):
-            yield from _rounds(bench, suite, count)
+        yield from measured(bench, suite, done)
+        done += suite.rounds(bench)
 
 
-def _rounds(bench: Bench, suite: Suite, count: int) -> Iterator[list[FunctionInitSample]]:
+def measured(bench: Bench, suite: Suite, first: int = 0) -> Iterator[list[FunctionInitSample]]:
+    """Yield the rounds of a suite, counted from `first`: those of another are other rounds."""
+    count = suite.rounds(bench)
+    if not count:
+        return
     contenders = [one for one in packagings(bench) if one.name in suite.packagings]
     packages = [package(bench, function, one) for function in suite.functions for one in contenders]
     if suite.cold:
@@ -91,7 +113,7 @@ def _rounds(bench: Bench, suite: Suite, count: int) -> Iterator[list[FunctionIni
             _start(bench, one, 0, cold=False)
     for number, source in bench.rounds(count):
         order = source.sample(range(len(packages)), len(packages))
-        taken = {at: _start(bench, packages[at], number, cold=suite.cold) for at in order}
+        taken = {at: _start(bench, packages[at], first + number, cold=suite.cold) for at in order}
         yield [taken[at] for at in range(len(packages))]
 
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from contextlib import chdir
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from benchmarks import web
 from benchmarks.endpoints import ContenderError, delivery
 from benchmarks.packages import HANDLER
 from benchmarks.samples import WebSample
+from benchmarks.scenarios.function_init import LEAST_RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +24,13 @@ if TYPE_CHECKING:
     from benchmarks.contenders import Contender
 
 # A round takes seconds, and a quick run needs no more packages than AWS's client and boto3.
-ROUNDS_SHARE = 5
+ROUNDS_SHARE = Fraction(2, 5)
 BLOCK, WARMUP = 200, 500
 
 
 def rounds(bench: Bench) -> int:
     """Return how many rounds `measure` will yield."""
-    return bench.plan.runs // ROUNDS_SHARE
+    return int(ROUNDS_SHARE * bench.plan.runs) if bench.plan.runs >= LEAST_RUNS else 0
 
 
 def measure(bench: Bench) -> Iterator[list[WebSample]]:

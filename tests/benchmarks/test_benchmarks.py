@@ -92,8 +92,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-IMAGES = [contenders.OURS, contenders.THEIRS, SLIM]
-WEB = [web.SERVED, web.MANGUM, web.PROXIED]
+IMAGES = [contenders.OURS, contenders.THEIRS, contenders.THEIRS_UNPOOLED, SLIM]
+WEB = [web.SERVED, web.MANGUM, web.MANGUM_OWN, web.PROXIED]
 # Who is compared, where it is not the contenders as they are.
 ENTRANTS = {
     "counts": [contenders.OURS, contenders.THEIRS, contenders.THEIRS_UNPOOLED],
@@ -104,6 +104,10 @@ ENTRANTS = {
     "web": WEB,
     "stream": [contenders.OURS, stream.LOOP],
     "async": [asynchronous.ASYNC, asynchronous.PLAIN],
+    "libraries": [
+        *(contenders.OURS, *([packages.LAZY] * (sys.version_info >= packages.LAZY_FROM))),
+        *(contenders.THEIRS, contenders.THEIRS_UNPOOLED),
+    ],
     "function_init": [
         packaging.name
         for packaging in packages.PACKAGINGS
@@ -113,7 +117,7 @@ ENTRANTS = {
 
 
 @pytest.mark.slow
-def test_a_web_application_is_started_and_asked_in_each_of_the_three_ways(tmp_path: Path) -> None:
+def test_a_web_application_is_started_and_asked_in_each_of_the_ways(tmp_path: Path) -> None:
     interpreter = interpreter_at(Path(sys.executable))
     awslambdaric.folder(sys.executable)
     contenders.dependencies(interpreter)
@@ -121,7 +125,7 @@ def test_a_web_application_is_started_and_asked_in_each_of_the_three_ways(tmp_pa
     done = run("web", "--quick", "--runs", "5", "--output", str(tmp_path))
     assert done.returncode == 0, done.stderr
     rows = raw(tmp_path, "web")["samples"]
-    assert [row["contender"] for row in rows] == WEB
+    assert [row["contender"] for row in rows] == WEB * 2
     assert all(row["ready_ns"] > 0 and min(row["round_trips_ns"]) > 0 for row in rows)
     assert "snapboot.asgi : uvicorn, proxy" in tables.render(load_all(tmp_path))
 
