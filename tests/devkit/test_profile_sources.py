@@ -147,3 +147,17 @@ def test_an_event_that_fails_is_said_and_nothing_is_advised_by_it(tmp_path):
     profile = profiled(root, "--event", "0")
     assert lazily(profile) == []
     assert any("no table" in note for note in profile["notes"]), profile["notes"]
+
+
+def test_a_wrapper_that_the_environment_names_is_run_and_only_totals_are_told(tmp_path):
+    root = filled(tmp_path / "task", {"app.py": HANDLER})
+    wrapper = tmp_path / "wrapper"
+    wrapper.write_text(f'#!/bin/sh\necho >>{tmp_path}/runs\nexec "$@"\n', "utf-8")
+    wrapper.chmod(0o755)
+    profile = profiled(root, "--env", f"AWS_LAMBDA_EXEC_WRAPPER={wrapper}", runs=2)
+    assert profile["status"] == 0, profile["failure"]
+    assert len((tmp_path / "runs").read_text("utf-8").splitlines()) >= 2
+    assert profile["contenders"][0]["readyMs"]
+    (note,) = [one for one in profile["notes"] if "no look into the init" in one]
+    assert "starts the runtime in its own way" in note
+    assert not profile["modules"]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.host import FunctionConfig
 
 AWSLAMBDARIC: Final = "awslambdaric"
+_WRAPPER: Final = "AWS_LAMBDA_EXEC_WRAPPER"
 _LOG_STREAM: Final = "snapboot-profile"
 _COMPILE_LIMIT_S: Final = 60.0
 
@@ -208,6 +209,8 @@ class Target:
         """Return why a contender's imports cannot be seen, or None where they can."""
         if isinstance(self.launcher, str):
             return self.launcher
+        if wrapper := self.config.env.get(_WRAPPER):
+            return f"{_WRAPPER} names {wrapper!r}, which starts the runtime in its own way"
         command = instrumenting.understood(contender.command, self.outside)
         if isinstance(command, str):
             return command
