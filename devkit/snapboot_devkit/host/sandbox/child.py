@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # As on Lambda, whatever the host was started with.
 _UMASK: Final = 0o022
+# In each turn of the loop asyncio reads up to 256 KiB of a connection.
+_LAST_TURNS: Final = 50
 # Linux counts ru_maxrss in KiB, macOS in bytes.
 _MAXRSS_PER_KIB: Final = 1024 if sys.platform == "darwin" else 1
 
@@ -132,7 +134,10 @@ class Child:
         self._note_final_peak(usage.ru_maxrss // _MAXRSS_PER_KIB)
         self._end(code)
 
-    def _end(self, code: int) -> None:
+    def _end(self, code: int, turns: int = _LAST_TURNS) -> None:
+        if turns:  # let the loop read what was sent before the end
+            asyncio.get_running_loop().call_soon(self._end, code, turns - 1)
+            return
         for reader in self._readers:
             reader.close()
         self._parent.child_exited(self, code)
