@@ -266,6 +266,29 @@ def handler(event, context):
     assert failed == "Runtime.ExitError"
 
 
+def test_a_clone_that_fails_ends_its_environment_and_not_the_snapshot(tmp_path):
+    source = """
+import gc
+(libc,) = {type(one) for one in gc.get_objects() if type(one).__name__ == "Libc"}
+clone = libc.clone
+
+def refused(self):
+    libc.clone = clone
+    raise BlockingIOError(11, "Resource temporarily unavailable")
+
+libc.clone = refused
+def handler(event, context): pass
+"""
+
+    async def scenario(host):
+        with pytest.raises(InvokeError, match=r"cannot be cloned: \[Errno 11\] Resource temp"):
+            await host.invoke()
+        return (await host.invoke()).function_error
+
+    failed, _ = hosted(tmp_path, scenario, source)
+    assert failed is None
+
+
 def test_an_isolated_function_is_restored_too(tmp_path):
     async def scenario(host):
         return await at_once(host, 2)

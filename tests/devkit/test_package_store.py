@@ -209,6 +209,18 @@ def test_without_anything_new_no_interpreter_is_started_to_compile(tmp_path):
             )
 
 
+def test_a_failure_that_may_pass_is_not_kept(tmp_path):
+    worker = Worker(Path(sys.executable), sys.hexversion)
+    source = {"deep.py": f"{'-' * 200_000}1"}  # the compiler runs out of memory or stack
+    with Store(tmp_path / "cache") as store:
+        failed = worker.compile(filled(tmp_path / "one", source), "/var/task", store)
+        assert failed["deep.py"].startswith(("MemoryError", "RecursionError"))
+        with pytest.raises(PackageError, match="/nothing/python"):  # it is tried again
+            replace(worker, program=Path("/nothing/python")).compile(
+                filled(tmp_path / "two", source), "/var/task", store
+            )
+
+
 def test_an_unchanged_project_is_not_made_again_and_reads_the_same(run):
     assert run() == run()
 

@@ -12,6 +12,7 @@ from typing import IO, Final
 from snapboot_devkit.host.errors import LaunchError
 
 _LINE_BYTES: Final = 64
+_REASON_BYTES: Final = 1024
 # A clone takes milliseconds; after this long the snapshot has gone astray.
 _CLONE_LIMIT_S: Final = 10.0
 
@@ -50,9 +51,14 @@ def started(output: int, errors: int, report: int) -> ClonedProcess:
     stdout, stderr, told = (os.fdopen(end, "rb", buffering=0) for end in (output, errors, report))
     watch = select.poll()
     watch.register(report, select.POLLIN)
-    line = told.readline(_LINE_BYTES) if watch.poll(_CLONE_LIMIT_S * 1000) else b""
+    in_time = bool(watch.poll(_CLONE_LIMIT_S * 1000))
+    line = told.readline(_LINE_BYTES) if in_time else b""
     if not line.strip().isdigit():
+        # Without a report the other end of the pipe is closed, and the last line says why.
+        said = stderr.read(_REASON_BYTES).decode("utf-8", "replace").strip() if in_time else ""
         for pipe in (stdout, stderr, told):
             pipe.close()
-        raise LaunchError("the snapshot could not be restored: its process has ended")
+        late = f"no clone within {_CLONE_LIMIT_S:g} s"
+        reason = said or ("its process has ended" if in_time else late)
+        raise LaunchError(f"the snapshot could not be restored: {reason}")
     return ClonedProcess(int(line), stdout, stderr, told)

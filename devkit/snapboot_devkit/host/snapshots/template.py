@@ -116,8 +116,17 @@ class Template:
             int.from_bytes(data[at : at + 4], sys.byteorder) for at in (0, 4, 8)
         )
         while not word.endswith(b"\n"):
-            word += control.recv(MAX_WORD)
-        process = self._libc.clone()
+            more = control.recv(MAX_WORD)
+            if not more:  # the host has gone amid a word
+                posix._exit(0)
+            word += more
+        try:
+            process = self._libc.clone()
+        except OSError as exc:  # too many processes: this environment fails, and no other
+            posix.write(errors, f"it cannot be cloned: {exc}\n".encode())
+            for descriptor in (output, errors, report):
+                posix.close(descriptor)
+            return False
         if process == 0:
             control.close()
             self._wake(word.decode(), output, errors, report)

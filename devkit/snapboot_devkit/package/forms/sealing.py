@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _INSIDE: Final = Path(__file__).parents[1] / "inside"
 # A whole standard library and large packages, on a slow machine.
+# Beginnings of why a source was not compiled that do not lie in the source: not to be stored.
+_PASSING: Final = ("OSError", "PermissionError", "FileNotFoundError", "MemoryError", "RecursionError")
 _COMPILING_S: Final = 600.0
 # What `inside` may take beside the import itself.
 _SEALING_S: Final = 200.0
@@ -92,7 +94,8 @@ class Worker:
             if compiled.is_file():
                 made[key] = compiled.name.encode() + b"\0" + compiled.read_bytes()
             elif why := failed.get(path.relative_to(folder).as_posix()):
-                made[key] = b"\0" + why.encode()
+                if not why.startswith(_PASSING):
+                    made[key] = b"\0" + why.encode()
         store.keep(made, kept)
         return failed
 
