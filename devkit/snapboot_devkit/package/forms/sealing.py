@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 _INSIDE: Final = Path(__file__).parents[1] / "inside"
 # A whole standard library and large packages, on a slow machine.
 # Beginnings of why a source was not compiled that do not lie in the source: not to be stored.
-_PASSING: Final = ("OSError", "PermissionError", "FileNotFoundError", "MemoryError", "RecursionError")
+_PASSING: Final = (
+    "OSError",
+    "PermissionError",
+    "FileNotFoundError",
+    "MemoryError",
+    "RecursionError",
+)
 _COMPILING_S: Final = 600.0
 # What `inside` may take beside the import itself.
 _SEALING_S: Final = 200.0
