@@ -20,15 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 _INSIDE: Final = Path(__file__).parents[1] / "inside"
+# Beginnings of why a source was not compiled where the source is not to blame: not to be stored.
+_PASSING: Final = ("OSError", "PermissionError", "MemoryError", "RecursionError")
 # A whole standard library and large packages, on a slow machine.
-# Beginnings of why a source was not compiled that do not lie in the source: not to be stored.
-_PASSING: Final = (
-    "OSError",
-    "PermissionError",
-    "FileNotFoundError",
-    "MemoryError",
-    "RecursionError",
-)
 _COMPILING_S: Final = 600.0
 # What `inside` may take beside the import itself.
 _SEALING_S: Final = 200.0
@@ -99,9 +93,10 @@ class Worker:
                 continue
             if compiled.is_file():
                 made[key] = compiled.name.encode() + b"\0" + compiled.read_bytes()
-            elif why := failed.get(path.relative_to(folder).as_posix()):
-                if not why.startswith(_PASSING):
-                    made[key] = b"\0" + why.encode()
+                continue
+            why = failed.get(path.relative_to(folder).as_posix())
+            if why and not why.startswith(_PASSING):
+                made[key] = b"\0" + why.encode()
         store.keep(made, kept)
         return failed
 
