@@ -73,6 +73,12 @@ def libraries() -> str:
     return found or "Not recorded yet: `python -m benchmarks libraries` does it.\n"
 
 
+def restore() -> str:
+    """Return what a restore by a local clone takes, beside a fresh init."""
+    found = summaries.scenario(load_all(ROOT / RESULTS), "restore")
+    return found or "Not recorded yet: `python -m benchmarks restore` does it.\n"
+
+
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "figures"): figures,
     ("docs/architecture.md", "layers"): architecture.layers,
@@ -84,6 +90,7 @@ BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("docs/benchmarks.md", "host"): host,
     ("docs/benchmarks.md", "shipping"): shipping,
     ("docs/benchmarks.md", "libraries"): libraries,
+    ("docs/benchmarks.md", "restore"): restore,
     ("docs/benchmarks.md", "soak"): soak,
     ("docs/benchmarks.md", "streams"): streams,
     ("docs/compatibility.md", "differences"): markdown.differences,

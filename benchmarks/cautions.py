@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TIMED = {
     *("init", "warm", "host", "image", "function_init", "managed_init", "libraries", "web"),
-    *("stream", "async"),
+    *("stream", "async", "restore"),
 }
 ENOUGH_RUNS = 20
 # One process in two at work besides ours is already seen in the tails.

@@ -19,6 +19,7 @@ from benchmarks.samples import (
     ImageSample,
     InitSample,
     MemorySample,
+    RestoreSample,
     StreamSample,
     WarmSample,
     WebSample,
@@ -287,6 +288,31 @@ def _stream(recording: Recording) -> list[Figure]:
     ]
 
 
+def _restore(recording: Recording) -> list[Figure]:
+    return [
+        _figure(recording, name, unit, value)
+        for name, unit, value in (
+            ("release of a clone, or spawn, to next", "ms", _restored_ms),
+            ("request for a new environment to its answer", "ms", _answered_ms),
+            ("restore safety", "ms", _safety_ms),
+        )
+    ]
+
+
+def _restored_ms(sample: object) -> float | None:
+    return sample.ready_ns / MILLISECOND_NS if isinstance(sample, RestoreSample) else None
+
+
+def _answered_ms(sample: object) -> float | None:
+    return sample.answered_ns / MILLISECOND_NS if isinstance(sample, RestoreSample) else None
+
+
+def _safety_ms(sample: object) -> float | None:
+    if not isinstance(sample, RestoreSample) or sample.safety_ns is None:
+        return None
+    return sample.safety_ns / MILLISECOND_NS
+
+
 def _first_byte_us(sample: object) -> float | None:
     if not isinstance(sample, StreamSample):
         return None
@@ -320,6 +346,7 @@ MAKERS: dict[str, Callable[[Recording], list[Figure]]] = {
     "web": _web,
     "stream": _stream,
     "async": _warm,
+    "restore": _restore,
 }
 
 

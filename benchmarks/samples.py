@@ -153,6 +153,21 @@ class StreamSample:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreSample:
+    """One environment that is ready, and one request that needed an environment.
+
+    A restored one counts from the release of `restore/next`, a fresh one from its spawn. What
+    restore safety took is None of a fresh one, which has none.
+    """
+
+    round: int
+    contender: str
+    ready_ns: int
+    answered_ns: int
+    safety_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CountsSample:
     """How many instructions a start took, and one warm invocation; None without valgrind.
 
@@ -176,5 +191,6 @@ Sample = (
     | FunctionInitSample
     | WebSample
     | StreamSample
+    | RestoreSample
     | CountsSample
 )

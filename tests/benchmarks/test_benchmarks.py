@@ -49,12 +49,14 @@ from benchmarks.samples import (
     ImageSample,
     InitSample,
     MemorySample,
+    RestoreSample,
     Sample,
     WarmSample,
 )
-from benchmarks.scenarios import SCENARIOS, asynchronous, image_files, stream
+from benchmarks.scenarios import SCENARIOS, asynchronous, image_files, restore, stream
 from benchmarks.scenarios.footprint import calls_until_ready
 from oracles import awslambdaric
+from snapboot_devkit.host.snapshots.snapshot import reason_of_machine
 from tests.benchmarks.recordings import recording, starts
 
 if TYPE_CHECKING:
@@ -104,6 +106,7 @@ ENTRANTS = {
     "web": WEB,
     "stream": [contenders.OURS, stream.LOOP],
     "async": [asynchronous.ASYNC, asynchronous.PLAIN],
+    "restore": [restore.LOCAL, restore.FRESH],
     "libraries": [
         *(contenders.OURS, *([packages.LAZY] * (sys.version_info >= packages.LAZY_FROM))),
         *(contenders.THEIRS, contenders.THEIRS_UNPOOLED),
@@ -128,6 +131,21 @@ def test_a_web_application_is_started_and_asked_in_each_of_the_ways(tmp_path: Pa
     assert [row["contender"] for row in rows] == WEB * 2
     assert all(row["ready_ns"] > 0 and min(row["round_trips_ns"]) > 0 for row in rows)
     assert "snapboot.asgi : uvicorn, proxy" in tables.render(load_all(tmp_path))
+
+
+@pytest.mark.slow
+def test_a_local_clone_is_restored_beside_each_fresh_init(tmp_path: Path) -> None:
+    if reason := reason_of_machine():
+        pytest.skip(reason)
+    packages.installed(interpreter_at(Path(sys.executable)), restore.FUNCTION)
+    done = run("restore", "--quick", "--output", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    rows = raw(tmp_path, "restore")["samples"]
+    ways = {(number, way) for number in range(QUICK.runs) for way in ENTRANTS["restore"]}
+    assert {(row["round"], row["contender"]) for row in rows} == ways
+    assert all(row["ready_ns"] > 0 and row["answered_ns"] > 0 for row in rows)
+    assert all((row["safety_ns"] is None) == (row["contender"] == restore.FRESH) for row in rows)
+    assert "| local clone : fresh init |" in tables.render(load_all(tmp_path))
 
 
 @pytest.mark.slow
@@ -795,6 +813,22 @@ def test_a_table_without_ours_has_no_ratio() -> None:
     table = tables.table(recording("init", *starts("awslambdaric", 30)))
 
     assert table.splitlines()[0] == "|  | awslambdaric, AWS's image 1 | rounds |"
+
+
+def test_a_clone_is_named_a_local_one_and_has_its_part_of_a_fresh_init() -> None:
+    pairs = [
+        sample
+        for number in range(20)
+        for sample in (
+            RestoreSample(number, restore.LOCAL, 4_000_000, 15_000_000, 700_000),
+            RestoreSample(number, restore.FRESH, 400_000_000, 300_000_000, None),
+        )
+    ]
+    rows = tables.table(recording("restore", *pairs)).splitlines()
+    assert rows[0].startswith("|  | local clone 1 | fresh init 1 | local clone : fresh init |")
+    assert rows[2].endswith("| 4 | 400 | 0.01 (0.01\N{EN DASH}0.01) | 20 |")
+    assert rows[3].endswith("| 15 | 300 | 0.05 (0.05\N{EN DASH}0.05) | 20 |")
+    assert rows[4] == "| restore safety, ms | 0.7 | - | - | 20 |"
 
 
 def test_a_block_of_invocations_counts_by_its_median_round_trip() -> None:
