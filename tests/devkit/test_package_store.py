@@ -57,8 +57,8 @@ def test_a_key_tells_its_parts_apart():
 def test_what_is_damaged_is_not_found(tmp_path):
     with Store(tmp_path) as store:
         store.keep({KEY: b"content"})
-    with sqlite3.connect(tmp_path / "package-1.db") as database:
-        database.execute("UPDATE entry SET content = ?", (b"c0ntent",))
+    with sqlite3.connect(tmp_path / "package-2.db") as database:
+        database.execute("UPDATE content SET content = ?", (b"c0ntent",))
     database.close()
     with Store(tmp_path) as store:
         assert store.find([KEY]) == {}
@@ -70,7 +70,7 @@ def test_without_a_place_nothing_is_kept_and_nothing_fails(tmp_path, spoil):
     if spoil == "file":
         place.write_text("")
     elif spoil == "garbage":
-        filled(place, {"package-1.db": "no database at all" * 1000})
+        filled(place, {"package-2.db": "no database at all" * 1000})
     with Store(None if spoil == "none" else place) as store:
         store.keep({KEY: b"content"})
         assert store.find([KEY]) == {}
@@ -330,19 +330,17 @@ def test_one_without_a_home_folder_packages_without_a_cache(monkeypatch):
 
 def test_after_ten_minutes_an_index_may_have_something_newer(run, monkeypatch, tmp_path):
     _, at = run()
-    with sqlite3.connect(tmp_path / "home/snapboot/package-1.db") as database:
+    with sqlite3.connect(tmp_path / "home/snapboot/package-2.db") as database:
         ((key, content),) = [
             row
-            for row in database.execute("SELECT key, content FROM entry")
+            for row in database.execute("SELECT key, content FROM content")
             if row[1][:8] == b'{"time":'
         ]
         document = json.loads(content)
         document["time"] -= repeated.TRUSTED_S + 1
         content = json.dumps(document).encode()
-        database.execute(
-            "UPDATE entry SET content = ?, digest = ? WHERE key = ?",
-            (content, digest(content), key),
-        )
+        database.execute("UPDATE content SET content = ? WHERE key = ?", (content, key))
+        database.execute("UPDATE entry SET digest = ? WHERE key = ?", (digest(content), key))
     database.close()
     _, later = run()
     assert later != at

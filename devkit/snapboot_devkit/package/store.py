@@ -26,14 +26,19 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 MAX_BYTES: Final = 1024 * 1024 * 1024
-_NAME: Final = "package-1.db"
+_NAME: Final = "package-2.db"
 _DIGEST_BYTES: Final = 20
 _BUSY_S: Final = 2.0
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS entry (
-    key BLOB PRIMARY KEY, content BLOB NOT NULL, digest BLOB NOT NULL, used INTEGER NOT NULL
-) WITHOUT ROWID
-"""
+# What is noted of an entry is apart from its content, which may be megabytes: SQLite reads and
+# writes whole rows.
+_SCHEMA: Final = (
+    """CREATE TABLE IF NOT EXISTS entry (
+        key BLOB PRIMARY KEY, digest BLOB NOT NULL, size INTEGER NOT NULL, used INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS content (key BLOB PRIMARY KEY, content BLOB NOT NULL)",
+)
+# When an entry was used last is noted to the day.
+_DAY_S: Final = 24 * 3600
 # What a newer snapboot makes of the same may be something else: its version is a part of every key,
 # and so is this number, which changes with the form of any entry between two versions.
 _FORMAT: Final = b"3"
@@ -78,7 +83,8 @@ class Store:
             place.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(place / _NAME, timeout=_BUSY_S)
             try:
-                database.execute(_SCHEMA)
+                for table in _SCHEMA:
+                    database.execute(table)
             except BaseException:
                 database.close()
                 raise
@@ -111,7 +117,8 @@ class Store:
             part = inner[start : start + _MANY]
             marks = ",".join("?" * len(part))
             rows = self._run(
-                f"SELECT key, content, digest FROM entry WHERE key IN ({marks})",  # noqa: S608
+                "SELECT key, content, digest FROM entry JOIN content USING (key) "  # noqa: S608
+                f"WHERE key IN ({marks})",
                 part,
             )
             found |= {
@@ -124,24 +131,24 @@ class Store:
         if self._database is None or sqlite3 is None:
             return
         now = int(time.time())
+        rows = [(_key(key), digest(content), len(content), now) for key, content in entries.items()]
+        contents = [(row[0], content) for row, content in zip(rows, entries.values(), strict=True)]
         with contextlib.suppress(sqlite3.Error), self._database:
-            self._database.executemany(
-                "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)",
-                [(_key(key), content, digest(content), now) for key, content in entries.items()],
-            )
+            execute = self._database.executemany
+            execute("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)", rows)
+            execute("INSERT OR REPLACE INTO content VALUES (?, ?)", contents)
             if entries:  # a run that added nothing has pushed nothing out
-                rows = [(now, _key(key)) for key in used]
-                self._database.executemany("UPDATE entry SET used = ? WHERE key = ?", rows)
+                again = [(now, _key(key), now - _DAY_S) for key in used]
+                execute("UPDATE entry SET used = ? WHERE key = ? AND used < ?", again)
                 self._shrink()
 
     def _shrink(self) -> None:
         assert self._database is not None
         total = 0
-        rows = self._database.execute("SELECT key, length(content), used FROM entry").fetchall()
-        for key, size, _ in sorted(rows, key=lambda row: -row[2]):
-            total += size
-            if total > MAX_BYTES:
-                self._database.execute("DELETE FROM entry WHERE key = ?", (key,))
+        newest = self._database.execute("SELECT key, size FROM entry ORDER BY used DESC").fetchall()
+        gone = [(key,) for key, size in newest if (total := total + size) > MAX_BYTES]
+        for table in ("entry", "content"):
+            self._database.executemany(f"DELETE FROM {table} WHERE key = ?", gone)  # noqa: S608
 
     def _run(self, statement: str, values: list[bytes]) -> list[tuple[bytes, bytes, bytes]]:
         if self._database is None or sqlite3 is None:
