@@ -475,7 +475,7 @@ def test_without_a_figure_of_lambda_there_is_no_verdict_on_cost(tmp_path):
         (["--ignore", "luck"], "'luck' is not a check; it can be random, "),
         (["--token", "make id"], "'make id' must be a module and a name"),
         (["--restore-ms", "-1"], "--restore-ms -1 must be more than 0"),
-        (["--backend", "criu"], "'criu' is not one of clone, fork"),
+        (["--backend", "podman"], "'podman' is not one of clone, fork, criu"),
         (["--env", "AWS_LAMBDA_EXEC_WRAPPER=/w"], "leave out AWS_LAMBDA_EXEC_WRAPPER"),
         (["--restores", "1"], "'1' is not a whole number from 2 up"),
         (["--bootstrap", "python -m awslambdaric"], "leave out --bootstrap"),

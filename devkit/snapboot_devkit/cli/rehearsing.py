@@ -17,7 +17,7 @@ def declare(parser: Parser) -> None:
     parser.add_argument("handler", help="What to rehearse, as module.function.")
     parser.option(
         "--backend",
-        "How the snapshot is restored: clone, or fork, which shares less.",
+        "How it is restored: clone, criu (a true checkpoint), or fork, which shares less.",
         metavar="NAME",
         default="clone",
     )

@@ -134,12 +134,15 @@ class MeasuredEnvironment:
     ) -> None:
         """End the process, whatever it has started, and every connection."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+            self._kill()
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         self._process.wait()
         bearers.end(lambda pid: bearers.carries(pid, self.mark))
         self._close()
+
+    def _kill(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
 
     def _close(self) -> None:
         for connection in (*self._exchanges, self._listener):
@@ -226,12 +229,16 @@ class MeasuredEnvironment:
                 return None
             if self._init_error:
                 return Outcome(Ended.INIT_ERROR, self._init_error)
-            if (status := self._process.poll()) is not None:
+            if (status := self._status_of_process()) is not None:
                 return Outcome(Ended.EXITED, f"the process has ended with {_status(status)}")
             if self._output.stat().st_size > MAX_OUTPUT_BYTES:
                 text = f"it has printed more than {MAX_OUTPUT_BYTES >> 20} MiB"
                 return Outcome(Ended.PRINTED_TOO_MUCH, text)
         return None
+
+    def _status_of_process(self) -> int | None:
+        """Return the status that the process has ended with, or None."""
+        return self._process.poll()
 
     def _serve(self, source: Any) -> None:
         arrived_ns = time.perf_counter_ns()

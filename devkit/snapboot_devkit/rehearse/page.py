@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from snapboot_devkit.rehearse.checks import CHECKS, UNIQUENESS
+from snapboot_devkit.rehearse.stage import Backend
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 # The marks of a table's columns.
 _COLUMNS = ("median", "min", "max")
 _MIB = 1024.0
+_WHY_NOT = {
+    Backend.CLONE: "this kernel does not allow it",
+    Backend.FORK: "a fork keeps it",
+    Backend.CRIU: "CRIU lets it go on where it was",
+}
 _NOT_AWS = (
     "A local clone is not AWS's restore, which loads the snapshot from storage: see --restore-ms."
 )
@@ -83,7 +89,7 @@ def rendered(held: Rehearsal, restore_ms: float | None) -> str:
         _NOT_AWS,
     ]
     if not held.clock_jumped and held.clones:
-        lines.append("The monotonic clock did not jump: this kernel does not allow it.")
+        lines.append(f"The monotonic clock did not jump: {_WHY_NOT[held.plan.backend]}.")
     lines += [f"note: {text}" for text in held.notes]
     if known["cost"]:
         lines += ["", known["cost"]["text"]]

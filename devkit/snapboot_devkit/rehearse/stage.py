@@ -14,6 +14,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -46,6 +47,7 @@ class Backend(StrEnum):
 
     CLONE = "clone"
     FORK = "fork"
+    CRIU = "criu"
 
     @property
     def can_see_uniqueness(self) -> bool:
@@ -53,7 +55,7 @@ class Backend(StrEnum):
 
         At a fork CPython, tempfile and OpenSSL renew themselves.
         """
-        return self is Backend.CLONE
+        return self is not Backend.FORK
 
 
 @dataclass(slots=True)
@@ -111,6 +113,16 @@ class Stage(Target):
             )
         if {**self.config.image_env, **self.config.variables}.get(WRAPPER):
             raise RehearsalError(f"a rehearsal starts the runtime itself; leave out {WRAPPER}")
+        make: Callable[..., Template] = Template
+        if backend is Backend.CRIU:
+            if self.room is not None:
+                raise RehearsalError(
+                    "--backend criu sees this machine's files; leave out --isolate"
+                )
+            # Here, since it is made of this module's.
+            from snapboot_devkit.rehearse import checkpoint, criu  # noqa: PLC0415
+
+            make = partial(checkpoint.Checkpoint, criu.find())
         self._clear()
         self.credentials_token = str(uuid4())
         control = self.scratch / f"control-{uuid4().hex[:8]}"
@@ -126,11 +138,13 @@ class Stage(Target):
             command.target,
             *command.arguments,
         ]
-        return Template(
-            words,
-            lambda address: self._snapstart_environ(address, super(Stage, self)._environ(address)),
-            self._start,
-            self.scratch / "output",
+        return make(
+            command=words,
+            environ=lambda address: self._snapstart_environ(
+                address, super(Stage, self)._environ(address)
+            ),
+            spawn=self._start,
+            output=self.scratch / "output",
             started=self._mark,
             control=control,
             token=self.credentials_token,
@@ -231,10 +245,9 @@ class Template(MeasuredEnvironment):
         clone = self._clone = Clone()
         self._init_error, self._next_ns, self._waiting = "", None, None
         self._exited = self._released_ns = self._ready_ns = self._process_id = None
-        assert self._template is not None
         self._generation += 1
         began_ns = time.perf_counter_ns()
-        self._template.sendall(b"clone\n")
+        self._begin_restore()
         outcome = self._wait(lambda: self._ready_ns is not None, time.monotonic() + limit_s)
         if self._released_ns is not None:
             clone.cloned_ns = self._released_ns - began_ns
@@ -252,6 +265,10 @@ class Template(MeasuredEnvironment):
         clone.outcome = outcome
         self._end()
         return clone
+
+    def _begin_restore(self) -> None:
+        assert self._template is not None
+        self._template.sendall(b"clone\n")
 
     def _handle(self, clone: Clone, events: Sequence[bytes], limit_s: float) -> Outcome | None:
         for event in events:
@@ -347,7 +364,7 @@ class Template(MeasuredEnvironment):
             message = ast.literal_eval(line.decode())
             self._reported(connection, **message)
 
-    def _reported(  # noqa: C901, PLR0912 - a case for each kind of message
+    def _reported(  # noqa: C901 - a case for each kind of message
         self, connection: socket.socket, kind: str, **facts: Any
     ) -> None:
         clone = self._clone
@@ -388,6 +405,8 @@ class Template(MeasuredEnvironment):
             case "trouble" if facts["text"] not in self.troubles:
                 self.troubles.append(facts["text"])
             case "exited":
-                self._exited = facts["status"]
-                if not self._init_error:
-                    self._init_error = f"the environment has ended with status {facts['status']}"
+                self._reported_end(facts["status"])
+
+    def _reported_end(self, status: int) -> None:
+        self._exited = status
+        self._init_error = self._init_error or f"the environment has ended with status {status}"

@@ -9,7 +9,7 @@ import _thread
 import posix
 import sys
 from time import perf_counter_ns as clock
-from time import time
+from time import sleep, time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,8 +26,12 @@ if TYPE_CHECKING:
         wait_for_children,
     )
 
-# The backend whose clones share all that a restore would share; the other one forks.
+# The backends: one clones with all that a restore would share, one is checkpointed from outside,
+# and the other one forks.
 CLONE = "clone"
+CRIU = "criu"
+# How often a checkpointed process looks whether it is one that was restored.
+LOOK_S = 0.005
 EXIT_REFUSED = 71
 STANDARD_STREAMS = 2
 # Values of init that are looked for among variables; a shorter text may be anything.
@@ -50,8 +54,21 @@ class Control:
 
     def again(self) -> None:
         """Talk over a connection of this process's own."""
-        self._socket.close()
+        self.close()
         self._connect()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()
+
+    @property
+    def released(self) -> bool:
+        """Whether the checkpoint is taken: what sees this has been restored from it."""
+        try:
+            posix.stat(self._path + "-released")
+        except OSError:
+            return False
+        return True
 
     @property
     def descriptor(self) -> int:
@@ -87,7 +104,7 @@ def run(arguments: "list[str]", namespace: "dict[str, Any]") -> None:
             posix._exit(EXIT_REFUSED)
     control = Control(path)
     watch = Watch(task_root, set(own.split(",")))
-    rehearsal = Rehearsal(libc, control, watch, token, forks=backend != CLONE)
+    rehearsal = Rehearsal(libc, control, watch, token, backend)
     start_runtime(script, rest, namespace, rehearsal.install)
 
 
@@ -197,10 +214,10 @@ class Rehearsal:
     """What stands in the runtime's way at the snapshot, and looks at the clones."""
 
     def __init__(
-        self, libc: Libc, control: Control, watch: Watch, token: str, *, forks: bool
+        self, libc: Libc, control: Control, watch: Watch, token: str, backend: str
     ) -> None:
         self._libc = libc
-        self._forks = forks
+        self._backend = backend
         self._control = control
         self._watch = watch
         self._token = token
@@ -260,12 +277,17 @@ class Rehearsal:
         self._watch.at_work = False
         self._registered = len(self._registry().get_after_restore())
         self._held = descriptors({self._control.descriptor}, self._watch)
+        if self._backend == CRIU:
+            self._control.send("snapshot", found=self._captured(), jumped=False, ns=clock() - began)
+            self._wait_for_release()
+            self._wake(api)
+            return
         found = [*self._threads(), *self._captured()]
-        jumped = not self._forks and jump(self._libc)
+        jumped = self._backend == CLONE and jump(self._libc)
         undo = wait_for_children()
         self._control.send("snapshot", found=found, jumped=jumped, ns=clock() - began)
         while self._control.receive() == "clone":
-            process = posix.fork() if self._forks else self._libc.clone()
+            process = self._libc.clone() if self._backend == CLONE else posix.fork()
             if process == 0:
                 undo()
                 self._wake(api)
@@ -273,6 +295,24 @@ class Rehearsal:
             _, status = posix.waitpid(process, 0)
             self._control.send("exited", status=posix.waitstatus_to_exitcode(status))
         posix._exit(0)
+
+    def _wait_for_release(self) -> None:
+        """Wait to be checkpointed, and return in each process that is restored from that."""
+        # A file of the output may grow between the restores, if it is known to be written at its
+        # end alone.
+        for stream in (1, 2):
+            path = posix.readlink(f"/proc/self/fd/{stream}")
+            output = posix.open(path, posix.O_WRONLY | posix.O_APPEND)
+            posix.dup2(output, stream)
+            posix.close(output)
+        self._control.close()
+        while not self._control.released:
+            sleep(LOOK_S)
+        # Sockets and pipes have other numbers now.
+        self._held = {
+            (descriptor, target_of(descriptor)): entry
+            for (descriptor, _), entry in self._held.items()
+        }
 
     def _wake(self, api: "Any") -> None:
         self._control.again()
@@ -380,6 +420,12 @@ class Rehearsal:
 
     def _still_open(self) -> "list[tuple[str, str, str]]":
         """Return what was open at the snapshot and still is, after the hooks."""
+        if self._backend == CRIU:  # connections have been ended, and have no peer
+            return [
+                entry
+                for (descriptor, target), entry in self._held.items()
+                if target and target_of(descriptor) == target
+            ]
         now = descriptors({self._control.descriptor}, self._watch)
         return [entry for key, entry in self._held.items() if now.get(key) == entry]
 
@@ -388,6 +434,14 @@ def place_of(hook: "Any") -> str:
     """Return where a hook is defined, as far as that can be told."""
     code = getattr(getattr(hook, "__func__", hook), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
+
+
+def target_of(descriptor: int) -> str:
+    """Return what a descriptor stands for, as the kernel calls it; nothing for a closed one."""
+    try:
+        return posix.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:
+        return ""
 
 
 def descriptors(without: "set[int]", watch: Watch) -> "dict[tuple[int, str], tuple[str, str, str]]":
