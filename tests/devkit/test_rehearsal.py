@@ -469,9 +469,50 @@ def test_without_a_figure_of_lambda_there_is_no_verdict_on_cost(tmp_path):
     assert json.loads(command(tmp_path, "--json").stdout)["cost"] is None
 
 
+RESTORED = "2026-07-01T10:00:00 2026/07/01/[{}]ab RESTORE_REPORT Restore Duration: {} ms"
+STARTED = (
+    "2026-07-01T10:00:00 2026/07/01/[1]ab REPORT RequestId: 1\tDuration: 2.00 ms\t"
+    "Billed Duration: 2 ms\tInit Duration: {} ms"
+)
+
+
+def test_logs_give_a_verdict_by_the_newest_versions_restores_and_their_own_inits(tmp_path):
+    (tmp_path / "app.py").write_text(HANDLER)
+    lines = [RESTORED.format("9", 900), *(RESTORED.format("10", ms) for ms in (300, 400, 500))]
+    log = tmp_path / "log"
+    log.write_text("\n".join([*lines, *(STARTED.format(ms) for ms in (950, 1000, 1050))]))
+    cost = json.loads(command(tmp_path, "--json", "--logs", str(log)).stdout)["cost"]
+    assert cost == {
+        "restoreMs": 400.0,
+        "initMs": 1000.0,
+        "text": "With a restore of 400 ms on Lambda (median in the logs of version 10), and an init"
+        " of 1000 ms as in the logs, the function starts 600 ms faster with SnapStart.",
+    }
+    log.write_text(lines[0])
+    found = command(tmp_path, "--logs", str(log)).stdout
+    assert "With a restore of 900 ms on Lambda (median in the logs of version 9), and" in found
+    assert "ms as here, the function does not start faster with SnapStart" in found
+
+
+def test_logs_without_a_restore_are_refused_before_anything_runs(tmp_path):
+    (tmp_path / "app.py").write_text("print('runs')" + HANDLER)
+    log = tmp_path / "log"
+    for text, reason in (
+        (STARTED.format(900), "no Restore Duration; export the logs of a version with SnapStart"),
+        ("nothing", "no REPORT, INIT_REPORT, RESTORE_REPORT or snapbootInit line among 1 lines"),
+    ):
+        log.write_text(text)
+        done = command(tmp_path, "--logs", str(log))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert reason in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
+        (["--logs", "absent"], "cannot read the log 'absent': No such file or directory"),
+        (["--logs", "a", "--restore-ms", "1"], "both say what a restore takes; leave one out"),
         (["--ignore", "luck"], "'luck' is not a check; it can be random, "),
         (["--token", "make id"], "'make id' must be a module and a name"),
         (["--restore-ms", "-1"], "--restore-ms -1 must be more than 0"),

@@ -10,11 +10,13 @@ from snapboot_devkit.cli import arguments, exits, handlers
 from snapboot_devkit.cli.exits import UsageError
 from snapboot_devkit.host.lifecycle.terms import InitializationType
 from snapboot_devkit.host.streams import STDOUT, write_all
-from snapboot_devkit.rehearse import page, rehearsal
+from snapboot_devkit.rehearse import cost, page, rehearsal
 from snapboot_devkit.rehearse.checks import CHECKS
 from snapboot_devkit.rehearse.stage import Backend
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from snapboot_devkit.cli.options import FunctionOptions
 
 
@@ -31,6 +33,7 @@ class Asked:
     token: str
     ignored: tuple[str, ...]
     restore_ms: float | None
+    logs: tuple[Path, ...] = ()
     restore_limit_s: float
     as_json: bool
 
@@ -47,17 +50,27 @@ def run(asked: Asked, options: FunctionOptions) -> int:
         ignored=_ignored(asked.ignored),
         restore_limit_s=_positive("--restore-limit", asked.restore_limit_s),
     )
-    if asked.restore_ms is not None:
-        _positive("--restore-ms", asked.restore_ms)
+    known = _known(asked)
     config = replace(options.config(asked.handler), initialization=InitializationType.SNAP_START)
     handlers.check(config)
     held = rehearsal.rehearse(config, plan)
     if asked.as_json:
-        text = json.dumps(page.document(held, asked.restore_ms), indent=1) + "\n"
+        text = json.dumps(page.document(held, known), indent=1) + "\n"
     else:
-        text = page.rendered(held, asked.restore_ms)
+        text = page.rendered(held, known)
     write_all(STDOUT, text.encode("utf-8", "replace"))
     return exits.FUNCTION_ERROR if held.findings else 0
+
+
+def _known(asked: Asked) -> cost.Known | None:
+    """Return what is known of restores on Lambda, before anything is run."""
+    if asked.logs:
+        if asked.restore_ms is not None:
+            raise UsageError("--restore-ms and --logs both say what a restore takes; leave one out")
+        return cost.of_logs(asked.logs)
+    if asked.restore_ms is None:
+        return None
+    return cost.Known(_positive("--restore-ms", asked.restore_ms))
 
 
 def _backend(text: str) -> Backend:

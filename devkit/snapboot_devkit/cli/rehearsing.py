@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snapboot_devkit.cli import options
@@ -34,6 +35,11 @@ def declare(parser: Parser) -> None:
     parser.option(
         "--restore-ms", "What a restore takes on Lambda, for a verdict.", type=float, metavar="MS"
     )
+    parser.several(
+        "--logs",
+        "Exported CloudWatch logs to take that from instead: a file; may be repeated.",
+        type=Path,
+    )
     parser.option(
         "--restore-limit",
         "The limit of a restore in seconds.",
@@ -56,6 +62,7 @@ def run(  # noqa: PLR0913 - each is something that is typed
     token: str | None,
     ignore: list[str],
     restore_ms: float | None,
+    logs: list[Path],
     restore_limit: float,
     as_json: bool,
     **values: Any,
@@ -78,6 +85,7 @@ def run(  # noqa: PLR0913 - each is something that is typed
         token=token or "",
         ignored=tuple(ignore),
         restore_ms=restore_ms,
+        logs=tuple(logs),
         restore_limit_s=restore_limit,
         as_json=as_json,
     )

@@ -10,6 +10,7 @@ from snapboot_devkit.rehearse.stage import Backend
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from snapboot_devkit.rehearse.cost import Known
     from snapboot_devkit.rehearse.rehearsal import Rehearsal
 
 # The marks of a table's columns.
@@ -21,11 +22,12 @@ _WHY_NOT = {
     Backend.CRIU: "CRIU lets it go on where it was",
 }
 _NOT_AWS = (
-    "A local clone is not AWS's restore, which loads the snapshot from storage: see --restore-ms."
+    "A local clone is not AWS's restore, which loads the snapshot from storage: see --restore-ms "
+    "and --logs."
 )
 
 
-def document(held: Rehearsal, restore_ms: float | None) -> dict[str, Any]:
+def document(held: Rehearsal, known: Known | None) -> dict[str, Any]:
     """Return all that is known, times in ms and memory in KiB."""
     clones = held.clones
     return {
@@ -58,14 +60,14 @@ def document(held: Rehearsal, restore_ms: float | None) -> dict[str, Any]:
             for one in held.findings
         ],
         "notes": held.notes,
-        "cost": _cost(held, restore_ms),
+        "cost": known and known.verdict(held.fresh_init_ms),
     }
 
 
-def rendered(held: Rehearsal, restore_ms: float | None) -> str:
+def rendered(held: Rehearsal, known: Known | None) -> str:
     """Return the page."""
-    known = document(held, restore_ms)
-    clones = known["clones"]
+    found = document(held, known)
+    clones = found["clones"]
     counts = f"{len(clones)} restores of one snapshot, beside {len(held.fresh_init_ms)} fresh inits"
     lines = [
         f"{held.handler} on Python {held.python}: {counts}",
@@ -74,7 +76,7 @@ def rendered(held: Rehearsal, restore_ms: float | None) -> str:
         _row("fresh init", held.fresh_init_ms),
         _row("fresh init: first invocation", held.fresh_invoke_ms),
         _row("init for the snapshot", [held.init_ms]),
-        _row("hooks before the snapshot", [sum(one["ms"] or 0 for one in known["beforeHooks"])]),
+        _row("hooks before the snapshot", [sum(one["ms"] or 0 for one in found["beforeHooks"])]),
         _row("snapshot: search and report", [held.snapshot_ms]),
         _row("local clone", [one["localCloneMs"] for one in clones]),
         _row("local clone: release to next", [one["restoredToNextMs"] for one in clones]),
@@ -91,8 +93,8 @@ def rendered(held: Rehearsal, restore_ms: float | None) -> str:
     if not held.clock_jumped and held.clones:
         lines.append(f"The monotonic clock did not jump: {_WHY_NOT[held.plan.backend]}.")
     lines += [f"note: {text}" for text in held.notes]
-    if known["cost"]:
-        lines += ["", known["cost"]["text"]]
+    if found["cost"]:
+        lines += ["", found["cost"]["text"]]
     lines.append("")
     for one in held.findings:
         where = f"{one.where}: " if one.where else ""
@@ -116,23 +118,6 @@ def rendered(held: Rehearsal, restore_ms: float | None) -> str:
 
 def _declined(held: Rehearsal) -> frozenset[str]:
     return frozenset() if held.plan.backend.can_see_uniqueness else UNIQUENESS
-
-
-def _cost(held: Rehearsal, restore_ms: float | None) -> dict[str, Any] | None:
-    """Say whether SnapStart pays, from the restore's time that the user has measured on Lambda."""
-    if restore_ms is None or not held.fresh_init_ms:
-        return None
-    init_ms = _median(held.fresh_init_ms)
-    if restore_ms < init_ms:
-        verdict = f"starts {init_ms - restore_ms:.0f} ms faster with SnapStart"
-    else:
-        verdict = f"does not start faster with SnapStart ({restore_ms - init_ms:.0f} ms slower)"
-    return {
-        "restoreMs": restore_ms,
-        "initMs": init_ms,
-        "text": f"With a restore of {restore_ms:g} ms on Lambda, and an init of {init_ms:.0f} ms as"
-        f" here, the function {verdict}.",
-    }
 
 
 def _hooks(hooks: Sequence[tuple[str, str, int | None]]) -> list[dict[str, Any]]:
