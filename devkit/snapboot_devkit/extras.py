@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.machinery import PathFinder
 from typing import Final
 
 # By module. `host` is enough for the local host; `devkit` is all.
 HOST: Final = frozenset({"h11", "dotenv", "msgspec", "rich", "watchfiles"})
 DEVKIT: Final = frozenset({"elftools", "packaging", "shtab", "uv"})
+
+
+def require(*names: str) -> None:
+    """Raise ModuleNotFoundError for a dependency that is not there, and import none.
+
+    For what is imported late: it is to be missed at once, not amid the work.
+    """
+    for name in names:
+        if name not in sys.modules and PathFinder.find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
 def remedy(error: ModuleNotFoundError) -> str | None:

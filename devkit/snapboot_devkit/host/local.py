@@ -7,6 +7,7 @@ import json
 import socket
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from snapboot_devkit import extras
 from snapboot_devkit.host.errors import InvokeError
 from snapboot_devkit.host.execution.shared import Shared
 from snapboot_devkit.host.front.callers import InvokeResult, Program
@@ -65,7 +66,11 @@ class LocalHost:
         reload: bool = False,
         allow_hosts: Iterable[str] = (),
     ) -> None:
-        """Prepare a host; nothing is opened or started before it is entered."""
+        """Prepare a host; nothing is opened or started before it is entered.
+
+        Raises ModuleNotFoundError where a library is not installed that unusual requests need.
+        """
+        extras.require("h11", "msgspec")
         self._functions = Functions(functions, max_environments)
         self._tracing = Tracing()
         self._listen_on = host, port
