@@ -289,6 +289,28 @@ def handler(event, context): pass
     assert failed is None
 
 
+LOCKED = """
+import logging, threading
+HELD = threading.Event()
+def hold():
+    with logging._lock, logging.getLogger().handlers[0].lock:
+        HELD.set()
+        threading.Event().wait()
+threading.Thread(target=hold, daemon=True).start()
+HELD.wait()
+def handler(event, context):
+    logging.getLogger("made later").error("served")
+"""
+
+
+def test_locks_of_logging_that_a_thread_of_the_init_held_are_free(tmp_path):
+    async def scenario(host):
+        return await asyncio.gather(host.invoke(), host.invoke())
+
+    results, _ = hosted(tmp_path, scenario, LOCKED)
+    assert all("served" in "".join(result.logs) for result in results)
+
+
 def test_an_isolated_function_is_restored_too(tmp_path):
     async def scenario(host):
         return await at_once(host, 2)

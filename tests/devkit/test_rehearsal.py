@@ -129,6 +129,11 @@ GALLERY = {
         "import os\ndef token(): return os.environ['AWS_CONTAINER_AUTHORIZATION_TOKEN']",
         {},
     ),
+    "variables": (
+        "import os\nAPI = {'base': os.environ['AWS_LAMBDA_RUNTIME_API']}  # here",
+        "import os\nAPI = {'region': os.environ['AWS_REGION']}",
+        {},
+    ),
     "timestamps": (
         "import time\nSTARTED = time.time()  # here",
         "import time\nSTARTED = None",
@@ -411,6 +416,41 @@ kept = handler
     held = rehearsal.rehearse(config, rehearsal.Plan(restores=2, fresh=0))
     assert held.findings == []
     assert [len(clone.invoked_ns) for clone in held.clones] == [1, 1]
+
+
+# --- threads that are lost -----------------------------------------------------------------------
+
+LOCKED = """
+import logging, threading
+HELD = threading.Event()
+def hold():
+    with {locks}:
+        HELD.set()
+        threading.Event().wait()
+threading.Thread(target=hold, daemon=True).start()
+HELD.wait()
+def handler(event, context):
+    logging.getLogger("made later").error("served")
+    return 1
+"""
+
+
+OF_HANDLER = "logging.getLogger().handlers[0].lock"
+
+
+@pytest.mark.parametrize(
+    ("backend", "locks"),
+    # A fork waits for the other one in the process that forks.
+    [(Backend.CLONE, f"logging._lock, {OF_HANDLER}"), (Backend.FORK, OF_HANDLER)],
+)
+def test_a_lost_thread_that_held_the_locks_of_logging_keeps_none_of_them(tmp_path, backend, locks):
+    (tmp_path / "app.py").write_text(LOCKED.format(locks=locks))
+    config = FunctionConfig(
+        "app.handler", task_root=tmp_path, initialization=InitializationType.SNAP_START
+    )
+    held = rehearsal.rehearse(config, rehearsal.Plan(backend=backend, restores=2, fresh=0))
+    assert [one.check for one in held.findings] == ["threads"]
+    assert [clone.results for clone in held.clones] == [[b"1"], [b"1"]]
 
 
 # --- the command ---------------------------------------------------------------------------------

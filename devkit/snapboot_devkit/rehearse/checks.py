@@ -29,6 +29,7 @@ CHECKS: Final = {
     "threads": "threads are alive at the snapshot",
     "tmp": "the snapshot has files in /tmp",
     "credentials": "credentials of the init are kept",
+    "variables": "a variable of the platform's that changes is kept",
     "timestamps": "the time of the init is kept",
     "dns": "addresses that the init looked up are kept",
     "hooks": "a hook fails, hangs, is too slow or registered too late",
@@ -52,6 +53,7 @@ _REMEDIES: Final = {
     "threads": "stop it in a before-snapshot hook and start it in an after-restore hook",
     "tmp": "remove it in a before-snapshot hook, unless all environments may have it",
     "credentials": "ask the session for credentials when they are needed",
+    "variables": "read os.environ when it is needed",
     "timestamps": "take the time in the handler or an after-restore hook",
     "dns": "look the name up when it is needed",
 }

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.snapshots.process import (
         Libc,
         become_first,
+        free_logging,
         jump,
         read,
         start_runtime,
@@ -36,6 +37,13 @@ EXIT_REFUSED = 71
 STANDARD_STREAMS = 2
 # Values of init that are looked for among variables; a shorter text may be anything.
 MIN_SECRET = 8
+# Variables that a restored environment has of its own.
+CHANGING = (
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_RUNTIME_API",
+    "_X_AMZN_TRACE_ID",
+)
 MAX_SCANNED = 20_000
 LATE_S = 1.0
 
@@ -290,6 +298,7 @@ class Rehearsal:
             process = self._libc.clone() if self._backend == CLONE else posix.fork()
             if process == 0:
                 undo()
+                free_logging()
                 self._wake(api)
                 return
             _, status = posix.waitpid(process, 0)
@@ -367,12 +376,15 @@ class Rehearsal:
                 ]
         return found
 
-    def _secrets(self) -> "dict[str, str]":
-        """Return values that change with the restore, and what each is."""
+    def _secrets(self) -> "dict[str, tuple[str, str]]":
+        """Return values that change with the restore: of each the check, and what it is."""
         texts = {}
         for name, value in posix.environ.items():
-            if name.startswith(b"AWS_") and name.endswith((b"_TOKEN", b"KEY", b"KEY_ID")):
-                texts[value.decode("utf-8", "replace")] = f"the variable {name.decode()}"
+            secret = name.startswith(b"AWS_") and name.endswith((b"_TOKEN", b"KEY", b"KEY_ID"))
+            if secret or name.decode() in CHANGING:
+                check = "credentials" if secret else "variables"
+                what = f"the variable {name.decode()}"
+                texts[value.decode("utf-8", "replace")] = check, what
         module = sys.modules.get("botocore.credentials")
         if module is not None:
             from snapboot.heap import search
@@ -381,7 +393,7 @@ class Rehearsal:
                 for part in ("_access_key", "_secret_key", "_token"):
                     text = getattr(one, part, None)
                     if isinstance(text, str):
-                        texts[text] = "a temporary credential"
+                        texts[text] = "credentials", "a temporary credential"
         return {text: what for text, what in texts.items() if len(text) >= MIN_SECRET}
 
     def _draws(self) -> "dict[str, str]":
@@ -509,7 +521,7 @@ def peer_of(descriptor: int) -> "str | None":
 
 def captured(
     value: "Any",
-    secrets: "dict[str, str]",
+    secrets: "dict[str, tuple[str, str]]",
     addresses: "dict[str, tuple[str, str]]",
     began: float,
     now: float,
@@ -518,7 +530,8 @@ def captured(
     """Return what is out of date after a restore in a value: check, and what it is."""
     if isinstance(value, str):
         if value in secrets:
-            return [("credentials", f"{secrets[value]} is kept")]
+            check, what = secrets[value]
+            return [(check, f"{what} is kept")]
         if value in addresses:
             return [("dns", f"the address of {addresses[value][0]!r} is kept")]
         return []

@@ -120,6 +120,16 @@ def wait_for_children() -> "Callable[[], object]":
     return undo
 
 
+def free_logging() -> None:
+    """Make the locks of `logging` anew: a thread that is lost in a clone may hold one.
+
+    That is what `logging` does itself after a fork.
+    """
+    renew = getattr(sys.modules.get("logging"), "_after_at_fork_child_reinit_locks", None)
+    if renew is not None:
+        renew()
+
+
 def start_runtime(
     script: str,
     arguments: "list[str]",

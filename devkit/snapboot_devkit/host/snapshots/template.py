@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.snapshots.process import (
         Libc,
         become_first,
+        free_logging,
         jump,
         start_runtime,
         wait_for_children,
@@ -152,6 +153,7 @@ class Template:
         posix.close(errors)
         posix.write(report, posix.readlink("/proc/self").encode() + b"\n")
         posix.close(report)
+        free_logging()
         from snapboot.environment import set_variable
 
         variables: dict[str, str] = eval(word, {})  # noqa: S307 - the host's, of literals alone
