@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
+import socket
+import socketserver
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from oracles import awslambdaric
-from tests.fakes.runtime_api import Call, Cut, Ending, Event, Reply, Stage
+from tests.fakes.contenders import OURS
+from tests.fakes.runtime_api import Call, Cut, Ending, Event, Reply, RuntimeAPI, Stage
+from tests.fakes.runtime_process import RuntimeProcess
 
 if TYPE_CHECKING:
     from tests.fakes.function import Function, Run
@@ -260,6 +266,67 @@ def test_a_connection_kept_by_the_platform_and_dead_by_the_first_event_is_made_a
 ):
     faults = {Call.RESTORE_NEXT: [Reply(cut=Cut(Stage.AFTER_REPLY, Ending.CLOSE))]}
     assert snapped(function, ECHO, Event(b"1"), faults=faults, **over).result == 1
+
+
+class Relay(socketserver.ThreadingTCPServer):
+    """A proxy before the Runtime API, as extensions put one there.
+
+    With `forgets`, it has lost its connections when it is restored itself: it answers none of the
+    calls that it had passed on by then.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, address: str, *, forgets: bool) -> None:
+        host, _, port = address.rpartition(":")
+        self._upstream = host, int(port)
+        self._forgets = forgets
+        self.accepted = 0
+        super().__init__(("127.0.0.1", 0), None)  # finish_request handles them
+
+    def finish_request(self, request, _client) -> None:
+        self.accepted += 1
+        with socket.create_connection(self._upstream) as upstream:
+            answers = threading.Thread(target=self._pass_on, args=(upstream, request))
+            answers.start()
+            self._pass_on(request, upstream)
+            answers.join()
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while content := source.recv(65_536):
+                if self._forgets and b"/restore/next " in content:
+                    self._forgets = False
+                    source.shutdown(socket.SHUT_RDWR)  # before there can be an answer
+                sink.sendall(content)
+        for one in (sink, source):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_the_connection_through_a_proxy_is_made_anew(function: Function, over, forgets):
+    function.code(ECHO)
+    with RuntimeAPI(Event(b"1")) as api, Relay(api.address, forgets=forgets) as relay:
+        thread = threading.Thread(target=relay.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        host, port = relay.server_address
+        variables = {**SNAP_START, **over}
+        address = f"{host}:{port}"
+        with RuntimeProcess(
+            OURS, "app.handler", address, task_root=function.root, environment=variables
+        ):
+            answer = api.wait_for(Call.RESPONSE)
+            api.wait_for(Call.RESTORE_NEXT, 1 + forgets)
+            api.wait_idle()
+        relay.shutdown()
+        thread.join()
+    assert answer.body == b"1"
+    restored = api.sent(Call.RESTORE_NEXT)
+    assert len(restored) == 1 + forgets
+    assert relay.accepted == 2 + forgets
+    assert answer.connection not in {one.connection for one in restored}
 
 
 # --- what a restored process must not share with its siblings -----------------------------------
