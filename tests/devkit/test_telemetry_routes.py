@@ -246,5 +246,5 @@ def test_a_denial_keeps_its_status_and_type():
 
 
 def test_no_other_reply_is_rendered():
-    with pytest.raises(TypeError, match="no reply of the Telemetry API"):
+    with pytest.raises(TypeError, match="not a reply of the Telemetry API"):
         telemetry.render(Accepted())

@@ -168,10 +168,12 @@ class RuntimeAPI:
             return self._idle > 0 and not self._waiting and not self._in_flight
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + self._deadline_s
+        seen, deadline = -1, 0.0
         while not condition():
+            if len(self._requests) != seen:  # a slow machine is no reason: it is standstill that is
+                seen, deadline = len(self._requests), time.monotonic() + self._deadline_s
             assert time.monotonic() < deadline, (
-                f"waited {self._deadline_s} s for {what} of {self!r}"
+                f"nothing came for {self._deadline_s} s, waiting for {what} of {self!r}"
             )
             with self._changed:
                 # A process that ends does not notify: look again now and then.
