@@ -11,12 +11,9 @@ HOST: Final = frozenset({"h11", "dotenv", "msgspec", "rich", "watchfiles"})
 DEVKIT: Final = frozenset({"elftools", "packaging", "shtab", "uv"})
 
 
-def require(*names: str) -> None:
-    """Raise ModuleNotFoundError for a dependency that is not there, and import none.
-
-    For what is imported late: it is to be missed at once, not amid the work.
-    """
-    for name in names:
+def require_host() -> None:
+    """Raise ModuleNotFoundError for what the host imports late, at an unusual or large request."""
+    for name in ("h11", "msgspec"):
         if name not in sys.modules and PathFinder.find_spec(name) is None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 

@@ -29,6 +29,9 @@ def serve(command: "list[str]", own_folder: "str | None") -> "NoReturn":
         from snapboot_devkit.standard_streams import replace_missing
 
         replace_missing()  # before any library is imported: one may keep a file open
+        from snapboot_devkit.extras import require_host
+
+        require_host()
         from snapboot_devkit.host import HostError
         from snapboot_devkit.host import serve as serve_locally
     except ImportError as exc:

@@ -70,7 +70,7 @@ class LocalHost:
 
         Raises ModuleNotFoundError where a library is not installed that unusual requests need.
         """
-        extras.require("h11", "msgspec")
+        extras.require_host()
         self._functions = Functions(functions, max_environments)
         self._tracing = Tracing()
         self._listen_on = host, port
