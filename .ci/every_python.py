@@ -117,7 +117,7 @@ def runs() -> Iterator[tuple[str, Path, list[str], list[str]]]:
 
 def unsteady(suite: Sequence[str | Path], folder: Path) -> list[str] | None:
     """Return the tests that failed at first and pass alone, None when the suite fails."""
-    first = [*suite, "-n", "2", "--cache-clear"]
+    first = [*suite, "-n", "3", "--cache-clear"]  # they wait for processes, too
     code = subprocess.run(first, cwd=folder, check=False).returncode
     if code == 0:
         return []

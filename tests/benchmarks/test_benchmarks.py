@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_DEADLINE_S = 480
+RUN_DEADLINE_S = 1500
 JOIN_DEADLINE_S = 10
 
 

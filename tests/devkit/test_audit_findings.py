@@ -471,6 +471,7 @@ def test_a_source_that_changed_after_sealing_is_an_error(tmp_path):
     assert "'app'" in found(folder, "archive-stale").message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -21,7 +21,10 @@ def test_that_fails_at_first(number):
     seen.touch()
     assert before
 """
-pytestmark = pytest.mark.skipif(not (ROOT / ".ci").is_dir(), reason="needs a checkout")
+pytestmark = [
+    pytest.mark.skipif(not (ROOT / ".ci").is_dir(), reason="needs a checkout"),
+    pytest.mark.slow,
+]
 
 SUITE = (sys.executable, "-m", "pytest", "-q")
 
