@@ -264,8 +264,8 @@ def test_for_a_build_without_the_gil_its_wheels_are_taken_and_the_runtime_is_wit
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     (packages,) = environment.glob("lib/python*/site-packages")
-    (packages / "sitecustomize.py").write_text(
-        "import sysconfig\nsysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1\n"
+    (packages / "without_gil.pth").write_text(  # Debian has a sitecustomize of its own
+        "import sysconfig; sysconfig.get_config_vars()['Py_GIL_DISABLED'] = 1\n"
     )
     version = sys.version_info[:2]
     tag = "cp{}{}".format(*version)
