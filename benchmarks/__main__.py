@@ -153,7 +153,7 @@ def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m benchmarks",
         description=__doc__,
-        epilog="`python -m benchmarks compare --help` tells how two recordings are compared, "
+        epilog="`python -m benchmarks compare --help` says how two recordings are compared, "
         "`python -m benchmarks renew --help` how all are recorded again, and "
         "`python -m benchmarks soak --help` of the host's soak.",
         formatter_class=ArgumentDefaultsHelpFormatter,

@@ -1,4 +1,4 @@
-"""`python -m benchmarks compare A.json B.json`: whether B is faster or slower, or cannot be told.
+"""`python -m benchmarks compare A.json B.json`: whether B is faster or slower, or unclear.
 
 What the machine did between the two recordings is no change of ours. Where a contender that is not
 ours ran in both, in the same version, it is the yardstick: what is compared is how ours relates to
@@ -60,7 +60,7 @@ class Change:
     reason: str = ""
 
     @property
-    def told(self) -> str:
+    def in_words(self) -> str:
         """The verdict in words, with the reason where none is possible."""
         if self.figure.exact and self.ratio.certain and self.verdict is Verdict.CANNOT_TELL:
             return "the same"
@@ -168,7 +168,7 @@ def _row(change: Change) -> tuple[str, ...]:
         f"{shown(median(figure.values[one]))} {figure.unit}".rstrip() for one in ("before", "after")
     )
     ratio = interval(change.ratio) if change.ratio.certain else f"{change.ratio.value:.2f}"
-    return (change.figure.name, change.contender, before, after, ratio, change.told)
+    return (change.figure.name, change.contender, before, after, ratio, change.in_words)
 
 
 def _notes(before: Recording, after: Recording) -> Iterator[str]:
@@ -209,7 +209,7 @@ def main(arguments: Sequence[str]) -> int:
     """Compare two recordings as the command line asks; return the exit code."""
     parser = ArgumentParser(
         prog="python -m benchmarks compare",
-        description="Say of each figure of ours whether it is faster, slower, or cannot be told.",
+        description="Say of each figure of ours whether it is faster or slower, or unclear.",
         epilog="--gate: 0 means no regression, 3 a regression beyond noise, and 4 that no figure "
         "has samples enough to be judged.",
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchmarks.samples import Sample
 
 FORMAT = 1
-# Those whose interpreters are told by their version alone.
+# Those whose interpreters are named by their version alone.
 PLAIN_BUILDERS = ("pyenv", "other")
 
 

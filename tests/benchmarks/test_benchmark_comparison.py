@@ -105,7 +105,7 @@ def test_few_samples_say_nothing_and_how_many_they_are() -> None:
     few = recording("init", *starts(OURS, 10, 11, 10), *starts(THEIRS, 30, 31, 30))
     (first, *_) = found = compare.changes(few, few)
 
-    assert first.told == "cannot tell: the first has 3 samples, too few"
+    assert first.in_words == "cannot tell: the first has 3 samples, too few"
     assert compare.status(found) == 4
 
 
@@ -121,7 +121,7 @@ def test_samples_without_one_figure_say_nothing_and_why(values: list[float], rea
     (first, *_) = compare.changes(ours_alone(1), unsteady)
 
     assert first.verdict is Verdict.CANNOT_TELL
-    assert first.told == f"cannot tell: the second {reason}"
+    assert first.in_words == f"cannot tell: the second {reason}"
 
 
 def footprint(calls: int, modules: int = 30) -> Recording:
@@ -132,14 +132,18 @@ def footprint(calls: int, modules: int = 30) -> Recording:
 
 
 def test_counts_need_no_many_rounds() -> None:
-    told = {one.figure.name: one.told for one in compare.changes(footprint(400), footprint(420))}
+    told = {
+        one.figure.name: one.in_words for one in compare.changes(footprint(400), footprint(420))
+    }
 
     assert told["system calls"] == "more"
     assert told["modules imported"] == "the same"
 
 
 def test_a_count_that_wavers_by_one_is_the_same() -> None:
-    told = {one.figure.name: one.told for one in compare.changes(footprint(400), footprint(401))}
+    told = {
+        one.figure.name: one.in_words for one in compare.changes(footprint(400), footprint(401))
+    }
 
     assert told["system calls"] == "the same"
 
@@ -177,7 +181,7 @@ def instructions(init: int, warm: int) -> Recording:
 def test_instructions_are_compared_as_counts(init: int, told: str) -> None:
     changes = compare.changes(instructions(31_000_000, 190_000), instructions(init, 190_000))
 
-    assert [one.told for one in changes] == [told, "the same"]
+    assert [one.in_words for one in changes] == [told, "the same"]
     assert compare.status(changes) == (3 if told == "more" else 0)
 
 

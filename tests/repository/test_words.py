@@ -26,7 +26,9 @@ PRIVATE = {
 WORDS = re.compile("|".join(rf"\b(?:{words})\b" for words in PRIVATE.values()), re.IGNORECASE)
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 MODULES = [
-    path for folder in ("devkit", "runtime") for path in sorted((ROOT / folder).rglob("*.py"))
+    path
+    for folder in ("devkit", "runtime", "benchmarks")
+    for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 
 
