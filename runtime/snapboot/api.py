@@ -9,12 +9,32 @@ from .wire import ConnectionLostError, ProtocolError, RuntimeAPIError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Protocol
+    from typing import Any, Protocol
 
-    from .main import BareReport
-    from .report import Report
-    from .streaming import Stream
     from .wire import Response
+
+    class ErrorReport(Protocol):
+        """What is sent of an error; `fields` is the error document's content."""
+
+        fields: dict[str, Any]
+
+        @property
+        def document(self) -> bytes:
+            """The error document, JSON in UTF-8."""
+
+        @property
+        def header_type(self) -> str:
+            """The error's type, fit for a header."""
+
+        @property
+        def xray_cause(self) -> str:
+            """The value of the header for X-Ray, "" for none."""
+
+    class StreamedResult(Protocol):
+        """A result that sends itself."""
+
+        def send(self, invocation: "Invocation", content_type: str) -> None:
+            """Send all of it. Raises RuntimeAPIError when the process must end."""
 
     class Transport(Protocol):
         """What carries a call: the socket's or urllib3's."""
@@ -69,7 +89,7 @@ TRAILERS = ("Trailer", f"{STREAM_ERROR_TYPE}, {STREAM_ERROR_BODY}")
 OK = 200
 ACCEPTED = 202
 FORBIDDEN = 403
-# Refusals of one answer that leave the environment in good order: the platform has told the caller.
+# Refusals of one answer that leave the environment in good order: the caller has its error.
 # 410: this invocation timed out. 413: the result is beyond the payload limit.
 SETTLED = (ACCEPTED, 410, 413)
 TRUNCATED = b'"TruncatedHTTPRequest"'
@@ -117,7 +137,7 @@ class Invocation:
     def __repr__(self) -> str:
         return f"<Invocation {self.request_id}>"
 
-    def succeed(self, body: "bytes | Stream", content_type: str) -> None:
+    def succeed(self, body: "bytes | StreamedResult", content_type: str) -> None:
         """Hand in the result. Raises RuntimeAPIError when the process must end."""
         if isinstance(body, bytes):
             self._answer("/response", [(CONTENT_TYPE, content_type)], body)
@@ -138,7 +158,7 @@ class Invocation:
             raise type(exc)(f"POST {target}: {exc}") from exc
         _check_answer(target, response)
 
-    def fail(self, report: "Report | BareReport") -> None:
+    def fail(self, report: "ErrorReport") -> None:
         """Hand in an error document. Raises RuntimeAPIError when the process must end."""
         headers = [(CONTENT_TYPE, JSON_TYPE), (ERROR_TYPE, report.header_type)]
         if report.xray_cause:
@@ -183,7 +203,7 @@ class RuntimeAPI:
         headers: "Sequence[tuple[str, str]]" = (),
         body: bytes | None = None,
     ) -> "Response":
-        """Make one call, once; raise RuntimeAPIError, naming it, when no response can be had."""
+        """Make one call, once; raise RuntimeAPIError, naming it, when there is no response."""
         try:
             return self._transport.exchange(method, target, headers, body)
         except RuntimeAPIError as exc:
@@ -196,16 +216,16 @@ class RuntimeAPI:
         except RuntimeAPIError as exc:
             raise type(exc)(f"POST {target}: {exc}") from exc
 
-    def init_error(self, report: "Report") -> None:
-        """Tell that initialisation failed. The process must exit after it, whatever the answer."""
-        self._tell(INIT_ERROR, report)
+    def init_error(self, report: "ErrorReport") -> None:
+        """Report that init failed. The process must exit after it, whatever the answer."""
+        self._report(INIT_ERROR, report)
 
-    def restore_error(self, report: "Report") -> None:
-        """Tell that an after-restore hook failed. The process must exit after it."""
-        self._tell(RESTORE_ERROR, report)
+    def restore_error(self, report: "ErrorReport") -> None:
+        """Report that an after-restore hook failed. The process must exit after it."""
+        self._report(RESTORE_ERROR, report)
 
     def restore_next(self) -> None:
-        """Say "ready for the snapshot"; return once restored, the connection to be made anew.
+        """Say "ready for the snapshot"; return once restored, with a new connection to be made.
 
         When the connection is lost across the snapshot the call is made again; by then the
         platform may take this environment for restored already, and answers 403.
@@ -220,7 +240,7 @@ class RuntimeAPI:
         if response.status not in restored:
             raise _refusal("GET", RESTORE_NEXT, response)
 
-    def _tell(self, target: str, report: "Report") -> None:
+    def _report(self, target: str, report: "ErrorReport") -> None:
         headers = [(CONTENT_TYPE, JSON_TYPE), (ERROR_TYPE, report.header_type)]
         response = self.call("POST", target, headers, report.document)
         if response.status != ACCEPTED:

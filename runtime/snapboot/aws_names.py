@@ -25,9 +25,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from .api import StreamedResult
     from .main import Handler
     from .report import Report
-    from .streaming import Stream
 
 _get_handler = named
 
@@ -175,7 +175,7 @@ def _serve(invocation: Invocation, handler: "Handler") -> None:
     )
 
 
-def _succeed(invocation: Invocation, body: "bytes | Stream", content_type: str) -> None:
+def _succeed(invocation: Invocation, body: "bytes | StreamedResult", content_type: str) -> None:
     if not isinstance(body, bytes):  # AWS's client cannot stream, so no tool looks at it
         _post_result(invocation, body, content_type)
         return

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from .streaming import Stream
+    from .api import StreamedResult
 
 # What orjson saves per byte against the other engine, and what its import costs (nanoseconds);
 # measured on CPython 3.13 with payloads of 1 KB to 5 MB. Their ratio is what matters.
@@ -173,7 +173,7 @@ def decoded_event(body: "bytes | bytearray", content_type: str) -> "Any":
         raise unreadable_event(exc) from exc
 
 
-def encoded_result(result: object) -> "tuple[bytes | Stream, str]":
+def encoded_result(result: object) -> "tuple[bytes | StreamedResult, str]":
     """Return body and content type of a handler's result: JSON, or its bytes as they are.
 
     What has no JSON form may be awaited or streamed.

@@ -110,7 +110,8 @@ def current_context() -> "Context | None":
     another invocation is served. A thread without them gets the invocation being served, or the
     last one.
     """
-    return environment.current()
+    context: Context | None = environment.current()
+    return context
 
 
 def _parsed(header: str, name: str) -> "dict[str, Any] | None":

@@ -10,10 +10,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import ContextVar
+    from typing import Any, Protocol
 
     from .c_environment import CVariable
-    from .context import Context
-    from .logs import Sink
+
+    class Sink(Protocol):
+        """Takes a whole record, its line end included; `level` is logging's, 0 for none."""
+
+        def write(self, record: str, level: int = 0) -> None:
+            """Write the record. Raises OSError, ValueError where the stream is closed."""
+
+    Context = Any  # that of `context.py`, which imports this module
 
 TRACE_ID = "_X_AMZN_TRACE_ID"
 _TRACE_ID_KEY = TRACE_ID.encode()

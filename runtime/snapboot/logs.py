@@ -13,15 +13,19 @@ from .environment import environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol
 
-    from .report import Report
+    from .environment import Sink
 
-    class Sink(Protocol):
-        """Takes a whole record, its line end included; `level` is logging's, 0 for none."""
+    class LoggedError(Protocol):
+        """An error, as a document and as text."""
 
-        def write(self, record: str, level: int = 0) -> None:
-            """Write the record. Raises OSError, ValueError where the stream is closed."""
+        @property
+        def fields(self) -> dict[str, Any]:
+            """The error document."""
+
+        def lines(self) -> list[str]:
+            """Return the lines of the log record."""
 
 
 ERROR = 40
@@ -52,7 +56,7 @@ def wants_json() -> bool:
     return environment.log_format == "JSON"
 
 
-def log_report(report: "Report") -> None:
+def log_report(report: "LoggedError") -> None:
     """Write an uncaught error as the platform expects to find it."""
     if wants_json():
         moment = strftime(TIME_FORMAT, gmtime())

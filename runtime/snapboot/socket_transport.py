@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
-    from .upload import SocketUpload
+    from .api import Upload
 
     Address = tuple[int, int, int, str, Any]
 
@@ -85,11 +85,11 @@ class SocketTransport:
         except BaseException:
             self.close()
             raise
-        if sent is not WHOLE or response.closing or not self._reader.untouched:
+        if sent is not WHOLE or response.closing or not self._reader.is_idle:
             self.close()
         return response
 
-    def begin(self, target: str, headers: "Iterable[tuple[str, str]]") -> "SocketUpload":
+    def begin(self, target: str, headers: "Iterable[tuple[str, str]]") -> "Upload":
         """Begin a POST whose body is sent piece by piece. Raises ConnectionLostError."""
         from .upload import SocketUpload
 
@@ -156,10 +156,10 @@ class SocketTransport:
         response = None
         while response is None:
             try:
-                if reader.vacancy is None:
+                if reader.body_buffer is None:
                     response = reader.feed(connection.recv(RECEIVE_BYTES))
                 else:
-                    response = reader.filled(connection.recv_into(reader.vacancy))
+                    response = reader.filled(connection.recv_into(reader.body_buffer))
             except BlockingIOError:
                 block(connection)
         return response

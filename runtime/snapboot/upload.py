@@ -19,9 +19,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
     from collections.abc import Callable
+    from typing import Protocol
 
-    from .socket_transport import SocketTransport
     from .wire import Response
+
+    class Transport(Protocol):
+        """The owner of the connection: `SocketTransport`."""
+
+        look: Callable[[int], list[tuple[int, int]]]
+
+        def receive_last(self) -> Response:
+            """Return the response, and close. Raises RuntimeAPIError."""
 
     Data = bytes | bytearray | memoryview
 
@@ -57,7 +65,7 @@ class SocketUpload:
     )
 
     def __init__(
-        self, transport: "SocketTransport", connection: _socket.socket, *, accepting: bool
+        self, transport: "Transport", connection: _socket.socket, *, accepting: bool
     ) -> None:
         self._transport = transport
         self._connection = connection

@@ -5,7 +5,7 @@ bytes. Mostly its head also has the shape of an earlier one: the same status lin
 names in the same order. Then a few calls that run in C take it apart, and check of it what `_parse`
 would. Any doubt sends it to `_head`, which reads every response, and which the shapes are learnt
 from. Otherwise `ResponseReader` keeps what it has: an incomplete head, or a response whose body
-goes on. Of a body of known length the rest bypasses the buffer, since `vacancy` lends the very
+goes on. Of a body of known length the rest bypasses the buffer, since `body_buffer` lends the very
 memory that it will be handed out in; bodies without one are left to `framing.py`, which is
 imported with the first of them. No byte is looked at twice in Python.
 
@@ -15,8 +15,18 @@ No socket, no clock, no knowledge of the Runtime API: those are the transport's 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Protocol
 
-    from .framing import Chunked, Endless
+    class Framing(Protocol):
+        """Where a body of unknown length ends; see `framing.py`."""
+
+        @property
+        def ends_with_connection(self) -> bool:
+            """Whether the end of the connection is the end of the body."""
+
+        def take(self, buffer: bytearray, body: bytes | bytearray) -> bool:
+            """Move what there is of the body from the buffer; return whether it is complete."""
+
 
 # An Invoke request may carry 1 MB of headers (Lambda quotas); what reaches us is less.
 MAX_HEAD_BYTES = 1 << 20
@@ -108,7 +118,7 @@ class ResponseReader:
         "_response",
         "_scanned",
         "_shapes",
-        "vacancy",
+        "body_buffer",
     )
 
     def __init__(self) -> None:
@@ -120,17 +130,17 @@ class ResponseReader:
         self._repeated: Response | None = None
         self._repeated_bytes = b""
         self._response: Response | None = None
-        self._framing: Chunked | Endless | None = None
+        self._framing: Framing | None = None
         self._scanned = 0
         self._interim = 0
         # The unfilled part of a body of known length, to receive into.
-        self.vacancy: memoryview | None = None
+        self.body_buffer: memoryview | None = None
 
     def __repr__(self) -> str:
         return f"<ResponseReader in {self._response or 'a head'}, {len(self._buffer)} bytes kept>"
 
     @property
-    def untouched(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether no byte of a next response is here."""
         return self._response is None and not self._buffer
 
@@ -149,17 +159,17 @@ class ResponseReader:
             return response
         if not data:
             return self._end()
-        if self.vacancy is not None:
+        if self.body_buffer is not None:
             return self._copy(data)
         self._buffer += data
         return self._head(self._buffer) if self._response is None else self._framed()
 
     def filled(self, size: int) -> Response | None:
-        """Take note that `size` bytes (0: end of the connection) came into `vacancy`."""
-        if not size or self.vacancy is None:
+        """Take note that `size` bytes (0: end of the connection) came into `body_buffer`."""
+        if not size or self.body_buffer is None:
             return self._end()
-        self.vacancy = self.vacancy[size:]
-        return None if self.vacancy else self._complete(b"")
+        self.body_buffer = self.body_buffer[size:]
+        return None if self.body_buffer else self._complete(b"")
 
     # What is usual.
 
@@ -212,7 +222,7 @@ class ResponseReader:
 
     def _remember(self, response: Response, data: bytes) -> None:
         """Keep an answer for when its bytes come again, if they are all of it and nothing else."""
-        if self.untouched and len(data) <= MAX_REPEATED_BYTES:
+        if self.is_idle and len(data) <= MAX_REPEATED_BYTES:
             self._repeated, self._repeated_bytes = response, data
 
     # The head.
@@ -300,16 +310,16 @@ class ResponseReader:
         check_size(end - start)
         response.body = body = bytearray(end - start)
         self._buffer = bytearray()
-        self.vacancy = memoryview(body)
+        self.body_buffer = memoryview(body)
         return self._copy(data[start:]) if start < len(data) else None
 
     def _copy(self, data: bytes | bytearray) -> Response | None:
-        """Fill the vacancy with what was received elsewhere."""
-        assert self.vacancy is not None
-        size = min(len(data), len(self.vacancy))
-        self.vacancy[:size] = data[:size]
-        self.vacancy = self.vacancy[size:]
-        return None if self.vacancy else self._complete(data[size:])
+        """Fill the buffer with what was received elsewhere."""
+        assert self.body_buffer is not None
+        size = min(len(data), len(self.body_buffer))
+        self.body_buffer[:size] = data[:size]
+        self.body_buffer = self.body_buffer[size:]
+        return None if self.body_buffer else self._complete(data[size:])
 
     def _begin_framed(self, response: Response, data: bytes | bytearray) -> Response | None:
         from .framing import framing_of
@@ -328,7 +338,7 @@ class ResponseReader:
 
     def _complete(self, rest: bytes | bytearray) -> Response | None:
         response, self._response = self._response, None
-        self._framing = self.vacancy = None
+        self._framing = self.body_buffer = None
         self._scanned = self._interim = 0
         if rest or self._buffer:
             self._buffer = bytearray(rest)
@@ -337,7 +347,7 @@ class ResponseReader:
     def _end(self) -> Response | None:
         if self._framing is not None and self._framing.ends_with_connection:
             return self._complete(b"")
-        where = "before" if self.untouched else "inside"
+        where = "before" if self.is_idle else "inside"
         raise ConnectionLostError(f"the connection ended {where} the response")
 
 

@@ -89,3 +89,38 @@ def _needed(file: Path) -> Iterator[str]:
         for name in names:
             if id(node) not in for_types and name.startswith(f"{PACKAGE}."):
                 yield name.removeprefix(f"{PACKAGE}.").partition(".")[0]
+
+
+def module_imports(file: Path) -> Iterator[str]:
+    """Yield what a file imports when it is loaded, imports for type checkers included."""
+    for node in _at_the_top(ast.parse(file.read_text(encoding="utf-8")).body):
+        if isinstance(node, ast.ImportFrom):
+            start = "." * node.level + (node.module or "")
+            yield from (f"{start}.{alias.name}".replace("..", ".") for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def _at_the_top(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        yield node
+        if isinstance(node, ast.If):
+            yield from _at_the_top(node.body + node.orelse)
+        elif isinstance(node, ast.Try):
+            yield from _at_the_top(node.body)
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return, for each node that leads back to itself, a shortest way."""
+    found = []
+    for start in graph:
+        ways = [[start]]
+        seen: set[str] = set()
+        for way in ways:  # which grows meanwhile
+            for needed in sorted(graph.get(way[-1], set()) - seen):
+                if needed == start:
+                    found.append([*way, start])
+                    seen.update(graph)
+                seen.add(needed)
+                ways.append([*way, needed])
+    return found

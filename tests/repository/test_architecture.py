@@ -4,7 +4,14 @@ import re
 
 import pytest
 
-from tests.repository.architecture import HOST, RANKS, TABLES, imports
+from tests.repository.architecture import (
+    HOST,
+    RANKS,
+    TABLES,
+    circles,
+    imports,
+    module_imports,
+)
 
 PAGE = HOST.parents[2] / "docs" / "architecture.md"
 ARROW = re.compile(r"    (\w+) --> (\w+): (.+)")
@@ -35,3 +42,24 @@ def test_the_page_draws_each_transition_of_a_table_and_no_other(name):
     }
     table = {(state.name, move.name, after.name) for (state, move), after in TABLES[name].items()}
     assert arrows == table
+
+
+RUNTIME = HOST.parents[2] / "runtime" / "snapboot"
+
+
+def test_no_two_modules_of_the_runtime_need_each_other_to_load_or_for_their_types():
+    """What a function imports when it is called does not count, nor the package itself."""
+    graph = {
+        path.stem: {name.split(".")[1] for name in module_imports(path) if name.startswith(".")}
+        for path in RUNTIME.glob("*.py")
+        if path.stem != "__init__"
+    }
+    assert len(graph) > 30
+    assert "wire" in graph["api"]
+    assert circles(graph) == []
+
+
+def test_a_circle_is_found_with_its_way():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
+    assert circles(graph) == [["b", "c", "b"], ["c", "b", "c"]]
+    assert circles({"a": {"b"}, "b": set()}) == []

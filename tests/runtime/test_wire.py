@@ -68,22 +68,22 @@ def by_feed(reader: ResponseReader, data: bytes) -> Response | None:
     return reader.feed(data)
 
 
-def by_vacancy(reader: ResponseReader, data: bytes) -> Response | None:
+def by_body_buffer(reader: ResponseReader, data: bytes) -> Response | None:
     """Put bytes into the memory lent, as `recv_into` does, and feed the others."""
     while True:
-        vacancy = reader.vacancy
-        if vacancy is None or not data:
+        body_buffer = reader.body_buffer
+        if body_buffer is None or not data:
             return reader.feed(data)
-        size = min(len(vacancy), len(data))
-        vacancy[:size] = data[:size]
+        size = min(len(body_buffer), len(data))
+        body_buffer[:size] = data[:size]
         data = data[size:]
         response = reader.filled(size)
         if response is not None or not data:
-            assert not data, "bytes behind the body cannot have come into the vacancy"
+            assert not data, "bytes behind the body cannot have come into the buffer"
             return response
 
 
-FEEDERS: Final = (by_feed, by_vacancy)
+FEEDERS: Final = (by_feed, by_body_buffer)
 
 
 def receive(
@@ -225,7 +225,7 @@ def test_bytes_behind_a_response_are_no_part_of_it_and_are_told(case: Case, feed
 
     assert response is not None
     assert as_read(response) == expected(case)
-    assert not reader.untouched
+    assert not reader.is_idle
 
 
 @with_an_end
@@ -237,7 +237,7 @@ def test_bytes_that_come_along_with_the_last_one_are_no_part_of_a_response(case:
 
     assert response is not None
     assert as_read(response) == expected(case)
-    assert not reader.untouched
+    assert not reader.is_idle
 
 
 @with_an_end
@@ -247,8 +247,8 @@ def test_nothing_is_left_behind_a_response(case: Case, feeder: Feeder) -> None:
 
     receive(feeder, in_pieces(case.data, seed=1), reader)
 
-    assert reader.untouched
-    assert reader.vacancy is None
+    assert reader.is_idle
+    assert reader.body_buffer is None
     assert repr(reader) == "<ResponseReader in a head, 0 bytes kept>"
 
 
@@ -304,8 +304,8 @@ def test_the_end_of_the_connection_before_a_response_is_told_as_such(feeder: Fee
 def test_memory_lent_that_nothing_more_comes_into_is_a_lost_connection() -> None:
     reader = ResponseReader()
     reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\na")
-    assert reader.vacancy is not None
-    assert len(reader.vacancy) == 2
+    assert reader.body_buffer is not None
+    assert len(reader.body_buffer) == 2
 
     with pytest.raises(ConnectionLostError, match="inside the response"):
         reader.filled(0)
@@ -314,14 +314,14 @@ def test_memory_lent_that_nothing_more_comes_into_is_a_lost_connection() -> None
 def test_a_body_is_handed_out_in_the_memory_it_was_received_into() -> None:
     reader = ResponseReader()
     reader.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
-    vacancy = reader.vacancy
-    assert vacancy is not None
+    body_buffer = reader.body_buffer
+    assert body_buffer is not None
 
-    vacancy[:] = b"body"
+    body_buffer[:] = b"body"
     response = reader.filled(4)
 
     assert response is not None
-    assert response.body is vacancy.obj
+    assert response.body is body_buffer.obj
 
 
 def test_a_response_says_what_it_is() -> None:
@@ -451,7 +451,7 @@ def test_a_body_takes_little_more_memory_than_its_bytes(data: bytes) -> None:
     pieces = cut(data, range(0, len(data), 65536))
     tracemalloc.start()
     try:
-        receive(by_vacancy, pieces)
+        receive(by_body_buffer, pieces)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -643,7 +643,7 @@ class Outcome:
 
     read: Read | type[RuntimeAPIError] | None
     closing: bool
-    untouched: bool
+    is_idle: bool
     lent_bytes: int
 
 
@@ -651,12 +651,12 @@ def outcome_in(reader: ResponseReader, data: bytes) -> Outcome:
     try:
         response = reader.feed(data)
     except (ProtocolError, ConnectionLostError) as exc:
-        return Outcome(type(exc), closing=True, untouched=False, lent_bytes=0)
+        return Outcome(type(exc), closing=True, is_idle=False, lent_bytes=0)
     return Outcome(
         as_read(response) if response else None,
         closing=bool(response and response.closing),
-        untouched=reader.untouched,
-        lent_bytes=len(reader.vacancy or b""),
+        is_idle=reader.is_idle,
+        lent_bytes=len(reader.body_buffer or b""),
     )
 
 
@@ -665,7 +665,7 @@ def taught(*lessons: bytes) -> ResponseReader:
     reader = ResponseReader()
     for lesson in lessons:
         assert reader.feed(lesson) is not None
-        assert reader.untouched
+        assert reader.is_idle
     return reader
 
 
@@ -786,7 +786,7 @@ def test_values_of_any_bytes_are_read_as_by_a_reader_that_knows_no_shape(
 
     reader = ResponseReader()
     outcome_in(reader, made(1))
-    if not reader.untouched:
+    if not reader.is_idle:
         return
     found, by_h11 = outcome_in(reader, made(2)), read_by_h11(made(2))
 
@@ -814,7 +814,7 @@ def test_an_answer_that_comes_again_is_the_last_one_itself() -> None:
 
     assert reader.feed(ANSWER) is first
     assert reader.feed(ANSWER + b"H") is not first
-    assert not reader.untouched
+    assert not reader.is_idle
 
 
 def test_interim_answers_are_counted_for_each_response_alone() -> None:

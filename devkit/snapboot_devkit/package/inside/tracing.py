@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from snapboot.report import Report
+    from snapboot.api import ErrorReport
 
     # Name, file, whether it is Python source, size in bytes, time of change in ns.
     Found = tuple[str, str, bool, int, int]
@@ -217,7 +217,7 @@ def _run(runtime: str, layer: str, trace: Trace) -> "NoReturn":
         def restore_next(self) -> "NoReturn":
             trace.succeed()
 
-        def init_error(self, report: "Report") -> "NoReturn":
+        def init_error(self, report: "ErrorReport") -> "NoReturn":
             if trace.error is not None:
                 trace.fail(trace.error)
             trace.end(_reported(report))
@@ -318,7 +318,7 @@ def _failure(error: BaseException) -> "dict[str, Any]":
     }
 
 
-def _reported(report: "Report") -> "dict[str, Any]":
+def _reported(report: "ErrorReport") -> "dict[str, Any]":
     """Return what the runtime reports of a failure beside the handler's import."""
     fields = report.fields
     told = {"type": fields["errorType"], "kind": "", "message": fields["errorMessage"]}
