@@ -49,15 +49,17 @@ def _again(kind: type[T], values: dict[str, Any]) -> T:
 def _made(cls: type[Any]) -> type[Any]:
     """Return the class with slots. It has no bases, and annotations for its fields alone."""
     assert cls.__bases__ == (object,)
-    names = tuple(cls.__annotations__)
+    slots = tuple(cls.__annotations__)
     own = {
         name: value
         for name, value in cls.__dict__.items()
         if name not in {"__dict__", "__weakref__"} and not name.startswith("__annot")
     }
     own["__annotations__"] = dict(cls.__annotations__)  # whichever way a Python keeps them
-    kept = {name: value for name, value in own.items() if name not in names}
-    made = type(cls.__name__, (), {**kept, "__slots__": names, "__match_args__": names})
+    kept = {name: value for name, value in own.items() if name not in slots}
+    # What `__post_init__` sets is no argument.
+    names = tuple(name for name in slots if not _is_set_later(own.get(name)))
+    made = type(cls.__name__, (), {**kept, "__slots__": slots, "__match_args__": names})
 
     def init(self: Any, *values: Any, **named: Any) -> None:
         made.__init__ = _init(made, names, own)  # type: ignore[misc]
@@ -84,9 +86,17 @@ def _made(cls: type[Any]) -> type[Any]:
     return made
 
 
+def _is_set_later(default: Any) -> bool:
+    return isinstance(default, dataclasses.Field) and not default.init
+
+
 def _init(made: type[Any], names: tuple[str, ...], own: dict[str, Any]) -> Any:
     """Write the method that sets the fields of a new object."""
-    known = {"_become": _become, "_made": made, "_open": type("_Open", (), {"__slots__": names})}
+    known = {
+        "_become": _become,
+        "_made": made,
+        "_open": type("_Open", (), {"__slots__": made.__slots__}),
+    }
     parameters: list[str] = []
     keywords: list[str] = []
     lines: list[str] = []

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
 from pathlib import Path
 from typing import Final
+
+from snapboot_devkit.lazy_dataclass import dataclass
 
 _OWN_FOLDER: Final = Path(__file__).resolve().parent
 # An installed wheel, then a checkout or an image. A wheel has a copy of its own, since the folder
@@ -43,6 +45,7 @@ class RuntimeFiles:
         return [python, "-SsP", str(self.bootstrap)]
 
 
+@functools.cache
 def find() -> RuntimeFiles:
     """Return the files of the runtime. Raises MissingRuntimeError."""
     for place in _PLACES:

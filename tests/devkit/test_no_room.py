@@ -21,6 +21,7 @@ def test_environments_that_cannot_be_opened_are_refused_leave_nothing_and_come_l
     async def scenario(host):
         before = descriptors()
         with monkeypatch.context() as patch:
+            patch.setenv("TMPDIR", str(tmp_path / "missing"))
             patch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
             for _ in range(3):
                 with pytest.raises(InvokeError, match="an environment could not be opened"):

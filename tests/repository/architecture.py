@@ -30,7 +30,9 @@ LAYERS = {
     ("routes", "telemetry", "sandbox"): "what HTTP means; what is logged and sent; processes",
     ("http", "sources", "interpreters"): "HTTP without Lambda; a function's code; Pythons",
     ("lifecycle", "bandwidth", "identity"): "decisions without I/O: states, a token bucket, ids",
-    ("protocol", "errors", "streams", "signals"): "literals; errors; the process's own streams",
+    ("protocol", "errors", "streams", "signals", "folders"): (
+        "literals; errors; the process's own streams; temporary folders"
+    ),
 }
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -81,6 +82,9 @@ def _run(words: list[str]) -> int:
         raise exits.UsageError(_unknown(command))
     module = _module(command)
     values = _parser(command, module).values(rest)
+    # What is imported stays: no collection needs to look at it again.
+    gc.freeze()
+    gc.enable()
     status: int = module.run(**values)
     return status
 

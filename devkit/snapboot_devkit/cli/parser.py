@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import shutil
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -32,7 +32,10 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, program: str, purpose: str) -> None:
         """Begin one for a command, whose purpose is its docstring."""
         super().__init__(
-            program, description=purpose, allow_abbrev=False, formatter_class=_formatter
+            program,
+            description=purpose,
+            allow_abbrev=False,
+            formatter_class=_formatter(_MAX_COLUMNS),
         )
 
     def option(self, name: str, text: str, *, default: Any = None, **settings: Any) -> None:
@@ -69,6 +72,13 @@ class Parser(argparse.ArgumentParser):
             for action in self._actions
             if action.option_strings and action.dest != "help"
         ]
+
+    def format_help(self) -> str:
+        """Return the help, as wide as the terminal is."""
+        import shutil  # noqa: PLC0415 - it imports several compressors
+
+        self.formatter_class = _formatter(shutil.get_terminal_size().columns)
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Raise UsageError, which argparse would print in several lines."""
@@ -166,11 +176,6 @@ def port(word: str) -> int:
     return int(word)
 
 
-def _formatter(prog: str) -> argparse.HelpFormatter:
-    columns = min(shutil.get_terminal_size().columns, _MAX_COLUMNS)
-    return _Formatter(prog, max_help_position=28, width=columns)
-
-
 class _Formatter(argparse.HelpFormatter):
     """Help whose description keeps its paragraphs."""
 
@@ -179,3 +184,7 @@ class _Formatter(argparse.HelpFormatter):
         return "\n\n".join(
             super(_Formatter, self)._fill_text(one, width, indent) for one in paragraphs
         )
+
+
+def _formatter(columns: int) -> Any:
+    return partial(_Formatter, max_help_position=28, width=min(columns, _MAX_COLUMNS))

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from snapboot_devkit.cli import arguments, exits, handlers, options, printing
@@ -21,6 +20,7 @@ from snapboot_devkit.host import AddressInUseError, LocalHost
 from snapboot_devkit.host.config import CONCURRENCY
 from snapboot_devkit.host.signals import on_end
 from snapboot_devkit.host.streams import STDERR, LogWriter
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from snapboot_devkit.cli.parser import Parser
@@ -101,7 +101,7 @@ def run(  # noqa: PLR0913 - each is something that is typed
     return 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Service:
     """What to serve, where, and by which names one may call besides."""
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,6 +18,7 @@ from snapboot_devkit.host.interpreters import Interpreter
 from snapboot_devkit.host.lifecycle.rules import EventRules, Rules
 from snapboot_devkit.host.lifecycle.terms import InitializationType
 from snapboot_devkit.host.sources import env_files
+from snapboot_devkit.lazy_dataclass import dataclass
 
 # Many more interpreters would be too much for most machines.
 CONCURRENCY: Final = 10
@@ -191,6 +190,8 @@ def _program(word: str, interpreter: Interpreter) -> str:
     """
     if "/" in word:
         return word
+    import shutil  # noqa: PLC0415 - for a command alone, here and below
+
     found = shutil.which(
         word, path=f"{interpreter.program.parent}:{os.environ.get('PATH', os.defpath)}"
     )
@@ -198,6 +199,8 @@ def _program(word: str, interpreter: Interpreter) -> str:
 
 
 def _split_command(text: str) -> list[str]:
+    import shlex  # noqa: PLC0415
+
     try:
         words = shlex.split(text)
     except ValueError as exc:

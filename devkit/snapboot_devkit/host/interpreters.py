@@ -6,7 +6,6 @@ import functools
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,8 +69,11 @@ def is_found(program: Path) -> bool:
     In /usr/bin `python3` is the system's, whatever other versions lie there.
     """
     path = f"{program.parent}:{PLATFORM_PATH}"
-    found = [shutil.which(name, path=path) for name in NAMES]
-    return found[0] is not None and all(one is None or Path(one).samefile(program) for one in found)
+    found = [programs.first(name, path) for name in NAMES]
+    return found[0] is not None and all(
+        one is None or os.path.samefile(one, program)  # noqa: PTH121
+        for one in found
+    )
 
 
 def give_names(program: Path, folder: Path) -> Path:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import shutil
 import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, get_args
 
+from snapboot_devkit.host import folders
 from snapboot_devkit.host.errors import HostError, NoSnapshotError
 from snapboot_devkit.host.execution import packaged
 from snapboot_devkit.host.execution.api import Call, EnvironmentApi
@@ -275,7 +275,7 @@ class LocalEnvironment:
         await self._telemetry.close()
         await self._api.close()
         # In a thread: a function may have left any number of files.
-        await asyncio.to_thread(shutil.rmtree, self._sandbox.temporary, ignore_errors=True)
+        await asyncio.to_thread(folders.remove, self._sandbox.temporary)
         self._sandbox.close()
         if self._worker_logs:
             self._worker_logs.close()

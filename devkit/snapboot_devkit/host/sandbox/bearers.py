@@ -7,14 +7,15 @@ the guardian runs this without the rest of the host.
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    import signal
+    from collections.abc import Callable
+else:
+    import _signal as signal  # which `signal` names, after it has imported `enum`
 
 # A killed process is gone within milliseconds, unless the kernel holds it; then we let it be.
 LAST_BREATH_S = 2.0
@@ -56,14 +57,25 @@ def find(meant: Callable[[int], bool]) -> list[int]:
 
 def send(pid: int, number: int, meant: Callable[[int], bool]) -> None:
     """Signal a process, if it still is the one that is meant and not its id's next owner."""
-    with contextlib.suppress(OSError), _held(pid) as fd:
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    except (AttributeError, OSError):  # a kernel older than 5.3
+        fd = -1
+    try:
         # Asked while the handle is held: it cannot come to stand for another process.
         if not meant(pid):
             return
-        if fd is None:
+        if fd < 0:
             os.kill(pid, number)
         else:
             signal.pidfd_send_signal(fd, number)
+    except OSError:
+        pass  # it has gone meanwhile
+    finally:
+        if fd >= 0:
+            os.close(fd)
 
 
 def end(meant: Callable[[int], bool]) -> None:
@@ -91,22 +103,6 @@ def end(meant: Callable[[int], bool]) -> None:
             send(pid, signal.SIGKILL, meant)
         before = found
         time.sleep(_LOOK_AGAIN_S)
-
-
-@contextlib.contextmanager
-def _held(pid: int) -> Iterator[int | None]:
-    """Hold a handle of a process, or None on a kernel older than 5.3."""
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        raise
-    except (AttributeError, OSError):
-        yield None
-        return
-    try:
-        yield fd
-    finally:
-        os.close(fd)
 
 
 def _birth(pid: int) -> bytes:

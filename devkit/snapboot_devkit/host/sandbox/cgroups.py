@@ -83,11 +83,11 @@ def places(memberships: str, mounts: str) -> list[tuple[Path, int, frozenset[str
         controllers = frozenset(names.split(",")) if names else frozenset()
         version = 2 if number == "0" and not names else 1
         for kind, options, point, root in mounted:
-            fits = kind == "cgroup2" if version == 2 else controllers <= options
-            inside = os.path.relpath(path, root)
-            if fits and not inside.startswith(".."):
-                found.append((point / inside, version, controllers))
-                break
+            if kind == "cgroup2" if version == 2 else controllers <= options:
+                inside = os.path.relpath(path, root)
+                if not inside.startswith(".."):
+                    found.append((point / inside, version, controllers))
+                    break
     return found
 
 

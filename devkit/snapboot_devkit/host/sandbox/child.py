@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import resource
-import shlex
 import signal
 import subprocess
 import sys
@@ -170,6 +169,8 @@ def start(command: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> subp
             umask=_UMASK,
         )
     except (OSError, ValueError) as exc:
+        import shlex  # noqa: PLC0415
+
         reason = getattr(exc, "strerror", None) or exc
         raise LaunchError(
             f"cannot start {shlex.join(command)!r} in {str(cwd)!r}: {reason}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _PROGRAM: Final = Path(__file__).with_name("guardian.py")
 # Without site and the user's variables: it is at work after some 10 ms, which nobody waits for.
-_OPTIONS: Final = ("-B", "-E", "-s", "-S")
+OPTIONS: Final = ("-B", "-E", "-s", "-S")
 
 
 class Guard:
@@ -28,7 +28,7 @@ class Guard:
         """Start the guardian."""
         try:
             self._popen = subprocess.Popen(
-                [sys.executable, *_OPTIONS, str(_PROGRAM)],
+                [sys.executable, *OPTIONS, str(_PROGRAM)],
                 bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,

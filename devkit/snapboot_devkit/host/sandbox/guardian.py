@@ -7,15 +7,16 @@ folder on the path and without `site`, so nothing but the standard library and `
 
 from __future__ import annotations
 
-import contextlib
 import os
-import signal
 import sys
 import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Iterable
+else:
+    import _signal as signal  # see `bearers`
 
 if __name__ == "__main__":
     import bearers  # type: ignore[import-not-found,unused-ignore]
@@ -62,8 +63,10 @@ def clear(watched: dict[str, set[str]], host: int = 0) -> None:
         )
 
     for leader in sessions:
-        with contextlib.suppress(OSError):
+        try:
             os.killpg(leader, signal.SIGKILL)
+        except OSError:
+            continue
     if sessions or marks:
         bearers.end(meant)
     for group in watched[GROUP]:
@@ -97,19 +100,26 @@ def _kill_group(folder: str, host: int) -> None:
 def _members(folder: str) -> set[int]:
     found = set()
     for group, _, _ in os.walk(folder):
-        with contextlib.suppress(OSError), open(f"{group}/cgroup.procs", "rb") as file:  # noqa: PTH123
-            found |= set(map(int, file.read().split()))
+        try:
+            with open(f"{group}/cgroup.procs", "rb") as file:  # noqa: PTH123
+                found |= set(map(int, file.read().split()))
+        except OSError:
+            continue
     return found
 
 
 def _write(path: str, content: bytes) -> None:
     """Write to a file of a control group, if it has such a one."""
-    with contextlib.suppress(OSError):
+    try:
         fd = os.open(path, os.O_WRONLY)
-        try:
-            os.write(fd, content)
-        finally:
-            os.close(fd)
+    except OSError:
+        return
+    try:
+        os.write(fd, content)
+    except OSError:
+        return
+    finally:
+        os.close(fd)
 
 
 def _remove_group(folder: str) -> None:
@@ -117,10 +127,10 @@ def _remove_group(folder: str) -> None:
     deadline = time.monotonic() + bearers.LAST_BREATH_S
     while os.path.exists(folder) and time.monotonic() < deadline:  # noqa: PTH110 - no pathlib
         for group, _, _ in os.walk(folder, topdown=False):
-            with contextlib.suppress(OSError):
+            try:
                 os.rmdir(group)  # noqa: PTH106
-                continue
-            time.sleep(_LOOK_AGAIN_S)
+            except OSError:
+                time.sleep(_LOOK_AGAIN_S)
 
 
 def main() -> None:

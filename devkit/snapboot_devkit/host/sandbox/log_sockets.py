@@ -10,10 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.host import folders
 from snapboot_devkit.host.sandbox.output import LineReader
 
 if TYPE_CHECKING:
@@ -32,8 +31,9 @@ class LogSocket:
 
     def __init__(self, printed: Callable[[str], None]) -> None:
         """Listen, and tell `printed` every line, without its end; to be made in a running loop."""
-        self._folder = tempfile.TemporaryDirectory(prefix="snapboot-")
-        self.path = str(Path(self._folder.name, "logs"))
+        # The temporary folder that the socket is in.
+        self.folder = folders.temporary("snapboot-")
+        self.path = str(self.folder / "logs")
         self._printed = printed
         self._readers: list[LineReader] = []
         self._retry: asyncio.TimerHandle | None = None
@@ -45,11 +45,6 @@ class LogSocket:
 
     def __repr__(self) -> str:
         return f"<LogSocket {self.path!r}, {len(self._readers)} connections so far>"
-
-    @property
-    def folder(self) -> Path:
-        """The temporary folder that the socket lies in."""
-        return Path(self._folder.name)
 
     def flush(self) -> None:
         """Tell all lines that have been printed by now.
@@ -70,7 +65,7 @@ class LogSocket:
         self._socket.close()
         for reader in self._readers:
             reader.close()
-        self._folder.cleanup()
+        folders.remove(self.folder)
 
     def _listen(self) -> None:
         self._retry = None

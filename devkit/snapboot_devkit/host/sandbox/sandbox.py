@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
-import tempfile
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from snapboot_devkit.host import folders
 from snapboot_devkit.host.protocol import KIB
 from snapboot_devkit.host.sandbox import bearers, cgroups, guardian, limits, memory
 from snapboot_devkit.host.sandbox.child import Child, start
@@ -24,6 +22,7 @@ from snapboot_devkit.host.sandbox.spawner import Spawner
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from snapboot_devkit.host.sandbox.cloned import ClonedProcess
     from snapboot_devkit.host.sandbox.guard import Guard
@@ -75,7 +74,7 @@ class Sandbox:
         self.room: Room | None = None
         self._guard = guard
         # Lives as long as the environment, through every reset, as /tmp does on Lambda.
-        self.temporary = Path(tempfile.mkdtemp(prefix="snapboot-tmp-"))
+        self.temporary = folders.temporary("snapboot-tmp-")
         self._group = cgroups.Group(f"snapboot-{os.urandom(16).hex()}", limits, cgroups.homes())
         self._spawner = Spawner(self._join)
         self._children: dict[str | None, Child] = {}
@@ -159,7 +158,7 @@ class Sandbox:
     def close(self) -> None:
         """Let go of limits and temporary files, once all processes have exited."""
         self._stop_looking()
-        shutil.rmtree(self.temporary, ignore_errors=True)
+        folders.remove(self.temporary)
         self._tell_guard(guardian.FORGET + guardian.FOLDER, self.temporary)
         for folder in self._group.folders:
             self._tell_guard(guardian.FORGET + guardian.GROUP, folder)

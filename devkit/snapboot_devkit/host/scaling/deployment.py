@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
@@ -84,6 +83,8 @@ class Deployment:
         try:
             made = None if reason else snapshot.Snapshot(config)
         except OSError as exc:
+            import tempfile  # noqa: PLC0415
+
             made, reason = None, f"{exc} (in {tempfile.gettempdir()!r}; TMPDIR chooses another)"
         if made is None:
             self._note(f"each environment has an init of its own, as no snapshot: {reason}")

@@ -7,10 +7,8 @@ back to the queue until it is too old.
 
 from __future__ import annotations
 
-import dataclasses
 import heapq
 import itertools
-from dataclasses import field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from snapboot_devkit.host import protocol
@@ -85,17 +83,20 @@ def refused(failure: ServiceFailure) -> Outcome:
     return (TurnedAway if passing else Failed)(f"{failure.exception}: {failure.message}")
 
 
-@dataclasses.dataclass(slots=True, order=True)
 class _Event:
     """One event on its way; ordered by the instant its next attempt is due."""
 
-    due: float
-    ticket: int
-    invocation: Invocation = field(compare=False)
-    expires: float = field(compare=False)
-    failures: int = field(default=0, compare=False)
-    turned_away: int = field(default=0, compare=False)
-    problem: str = field(default="it had to wait", compare=False)
+    failures = turned_away = 0
+    problem = "it had to wait"
+
+    def __init__(self, due: float, ticket: int, invocation: Invocation, expires: float) -> None:
+        self.due = due
+        self.ticket = ticket
+        self.invocation = invocation
+        self.expires = expires
+
+    def __lt__(self, other: _Event) -> bool:
+        return (self.due, self.ticket) < (other.due, other.ticket)
 
     def __str__(self) -> str:
         return f"snapboot: event {self.invocation.request_id}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from snapboot_devkit.host.lifecycle.states import EnvironmentState
 from snapboot_devkit.host.scaling.placing import Condition
+from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     import asyncio
@@ -88,20 +88,30 @@ class Function(Protocol):
         """Let the code go: no environment uses it any more."""
 
 
-@dataclass(slots=True, eq=False)
 class Resident:
     """An environment in a pool; until it is open its requests wait beside it."""
 
-    environment: Environment
-    function: Function
-    tenant: str
-    used_at: float
-    provisioned: bool = False
-    opened: bool = False
-    ahead: bool = False
-    closing: bool = False
+    opened = ahead = closing = False
     opening: asyncio.Task[None] | None = None
-    queue: list[tuple[Invocation, Caller]] = field(default_factory=list)
+
+    def __init__(
+        self,
+        environment: Environment,
+        function: Function,
+        tenant: str,
+        used_at: float,
+        provisioned: bool,  # noqa: FBT001
+    ) -> None:
+        """Begin with one that is still to be opened."""
+        self.environment = environment
+        self.function = function
+        self.tenant = tenant
+        self.used_at = used_at
+        self.provisioned = provisioned
+        self.queue: list[tuple[Invocation, Caller]] = []
+
+    def __repr__(self) -> str:
+        return f"<Resident {self.environment!r}>"
 
     @property
     def dead(self) -> bool:

@@ -6,14 +6,13 @@ import array
 import asyncio
 import functools
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.host import folders
 from snapboot_devkit.host.errors import HostError, LaunchError, NoSnapshotError
 from snapboot_devkit.host.lifecycle.states import EnvironmentState
 from snapboot_devkit.host.sandbox import cloned
@@ -65,7 +64,7 @@ class Snapshot:
     def __init__(self, config: FunctionConfig) -> None:
         """Prepare it, in a `folder` of its own; nothing runs before `ready`. Raises OSError."""
         program, *options, script = config.command
-        self.folder = Path(tempfile.mkdtemp(prefix="snapboot-snapshot-"))
+        self.folder = folders.temporary("snapboot-snapshot-")
         self._path = self.folder / "control"
         self.command = [
             program,
@@ -160,7 +159,7 @@ class Snapshot:
         for one in (self._control, self._listener):
             if one is not None:
                 one.close()
-        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+        await asyncio.to_thread(folders.remove, self.folder)
 
     def _changed(self) -> None:
         """Look whether the init has come to its end."""

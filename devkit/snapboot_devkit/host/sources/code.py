@@ -7,20 +7,18 @@ and layers that must be laid over each other, go to a temporary folder.
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from snapboot_devkit.host import folders
 from snapboot_devkit.host.errors import SourceError
-from snapboot_devkit.host.sources import folder
-from snapboot_devkit.host.sources.budget import Budget
-from snapboot_devkit.host.sources.tree import Tree
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
+
+    from snapboot_devkit.host.sources.budget import Budget
 
 MAX_LAYERS: Final = 5
 # A file of this name in the layer root keeps all external extensions from being started.
@@ -63,7 +61,7 @@ class Code:
     def close(self) -> None:
         """Remove what was unpacked. Once is enough, twice does no harm."""
         if self.temporary is not None:
-            shutil.rmtree(self.temporary, ignore_errors=True)
+            folders.remove(self.temporary)
 
     @property
     def extensions(self) -> tuple[ExtensionFile, ...]:
@@ -105,6 +103,8 @@ def prepare(
     layer_root = layers[0] if len(layers) == 1 and layers[0].is_dir() else None
     if code.is_dir() and (layer_root or not layers):
         return Code(code, layer_root)
+    from snapboot_devkit.host.sources.budget import Budget  # noqa: PLC0415
+
     temporary = temporary_folder(within, made=made)
     try:
         budget = Budget()
@@ -112,7 +112,7 @@ def prepare(
         if layers and layer_root is None:
             layer_root = _lay(layers, temporary / "opt", budget)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        folders.remove(temporary)
         raise
     return Code(task_root, layer_root, temporary)
 
@@ -122,8 +122,10 @@ def temporary_folder(
 ) -> Path:
     """Return a new folder, of which `made` is told. Raises SourceError."""
     try:
-        folder = Path(tempfile.mkdtemp(prefix="snapboot-code-", dir=within)).resolve()
+        folder = folders.temporary("snapboot-code-", within).resolve()
     except OSError as exc:
+        import tempfile  # noqa: PLC0415
+
         raise SourceError(
             f"cannot make a folder for the code in {str(within or tempfile.gettempdir())!r}: "
             f"{exc.strerror}; TMPDIR chooses another one"
@@ -135,6 +137,9 @@ def temporary_folder(
 
 def _lay(sources: Sequence[Path], root: Path, budget: Budget) -> Path:
     """Put sources over each other in order; the last one wins."""
+    from snapboot_devkit.host.sources import folder  # noqa: PLC0415 - rarely needed, all of this
+    from snapboot_devkit.host.sources.tree import Tree  # noqa: PLC0415
+
     root.mkdir()
     for source in sources:
         tree = Tree(root, budget, source)
