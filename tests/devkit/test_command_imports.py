@@ -38,7 +38,10 @@ NOT_OF_USE = {
         f"snapboot_devkit.host.{name}"
         for name in ("lifecycle.managed", "routes.extensions", "routes.telemetry")
     ),
-    *(f"snapboot_devkit.host.telemetry.{name}" for name in ("delivery", "jsonlines")),
+    *(
+        f"snapboot_devkit.host.telemetry.{name}"
+        for name in ("delivery", "json_log", "platform_events")
+    ),
 }
 # What serves over HTTP.
 FRONT = {

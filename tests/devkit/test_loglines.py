@@ -19,10 +19,10 @@ from snapboot_devkit.host.lifecycle.records import (
     Subscribed,
 )
 from snapboot_devkit.host.lifecycle.terms import InitializationType, Phase, Status, TelemetryApi
-from snapboot_devkit.host.telemetry.documents import Facts
-from snapboot_devkit.host.telemetry.loglines import text_lines
+from snapboot_devkit.host.telemetry.logs import EnvironmentInfo
+from snapboot_devkit.host.telemetry.text_log import text_lines
 
-FACTS = Facts("name", "$LATEST", "arn", "stream", 128, "python:3.13.v30")
+FACTS = EnvironmentInfo("name", "$LATEST", "arn", "stream", 128, "python:3.13.v30")
 ON_DEMAND, SNAP_START = InitializationType.ON_DEMAND, InitializationType.SNAP_START
 WARM = Report(1, "id", 2.749, 3, memory_size_mb=128, max_memory_used_mb=56)
 COLD = replace(WARM, billed_ms=117, init_ms=113.51)

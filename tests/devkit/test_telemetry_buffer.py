@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from snapboot_devkit.host.lifecycle.records import LogsDropped, Start
 from snapboot_devkit.host.lifecycle.terms import Subscription, TelemetryApi
-from snapboot_devkit.host.telemetry.buffer import MAX_WAITING_BATCHES, TOO_SLOW, Buffer
-from snapboot_devkit.host.telemetry.history import MAX_CHARACTERS, History
+from snapboot_devkit.host.telemetry.delivery import MAX_WAITING_BATCHES, TOO_SLOW, Buffer
 from snapboot_devkit.host.telemetry.logs import LogLine, Source
+from snapboot_devkit.host.telemetry.subscribers import MAX_CHARACTERS, History
 
 GAP = b"gap "
 

@@ -8,17 +8,15 @@ import pytest
 
 from snapboot_devkit.host.lifecycle.records import RuntimeDone, Start
 from snapboot_devkit.host.lifecycle.terms import Subscription, TelemetryApi
-from snapboot_devkit.host.telemetry.activetime import ActiveTime
-from snapboot_devkit.host.telemetry.broadcast import Telemetry
-from snapboot_devkit.host.telemetry.delivery import Patience
-from snapboot_devkit.host.telemetry.documents import Facts
-from snapboot_devkit.host.telemetry.logs import LogLine, Source
+from snapboot_devkit.host.telemetry.delivery import RetryPolicy
+from snapboot_devkit.host.telemetry.logs import EnvironmentInfo, LogLine, Source
+from snapboot_devkit.host.telemetry.subscribers import ActiveTime, Telemetry
 from tests.devkit.subscribers import DEADLINE_S, free_port, http_subscriber, tcp_subscriber
 
-FACTS = Facts("name", "$LATEST", "arn", "stream", 128)
+FACTS = EnvironmentInfo("name", "$LATEST", "arn", "stream", 128)
 EPOCH = 1_800_000_000.0
 # Quick to try again, and slow to give up: what is scripted happens, however slow the machine is.
-DOGGED = Patience(answer_s=DEADLINE_S, pause_s=0.01, longest_pause_s=0.05, attempts=1000)
+DOGGED = RetryPolicy(answer_s=DEADLINE_S, pause_s=0.01, longest_pause_s=0.05, attempts=1000)
 ALL = ("platform", "function", "extension")
 
 
@@ -167,7 +165,7 @@ def test_a_subscriber_that_never_answers_is_asked_again_in_the_end():
             say(telemetry, "one")
             assert await arrived(received, 1) == ["one"]
 
-        played(scenario, Patience(answer_s=0.2, pause_s=0.01, attempts=1000))
+        played(scenario, RetryPolicy(answer_s=0.2, pause_s=0.01, attempts=1000))
         assert received.attempts.qsize() >= 2
 
 
@@ -215,7 +213,7 @@ def test_a_batch_that_nobody_takes_is_given_up_and_told_as_dropped():
             assert "after 3 attempts" in dropped["record"]["reason"]
             assert "status 500" in dropped["record"]["reason"]
 
-        played(scenario, Patience(answer_s=DEADLINE_S, pause_s=0.01, attempts=3))
+        played(scenario, RetryPolicy(answer_s=DEADLINE_S, pause_s=0.01, attempts=3))
 
 
 @pytest.mark.parametrize(
@@ -259,7 +257,7 @@ def test_nobody_listening_makes_no_flood_pile_up():
     async def scenario(telemetry):
         telemetry.subscribe("ext", over_http(free_port()))
         say(telemetry, *("x" * 1000 for _ in range(100_000)))
-        waiting = telemetry._subscribers["ext"]._delivery._buffer
+        waiting = telemetry._subscribers["ext"]._sender._buffer
         assert waiting._size <= 8 * 262_144
         assert waiting.dropped > 90_000
 
@@ -327,7 +325,7 @@ def test_an_attempt_that_a_freeze_interrupts_is_not_sent_again():
             telemetry.resume()
             assert await arrived(received, 1) == ["one"]
 
-        played(scenario, Patience(answer_s=0.2, pause_s=0.01, attempts=1000))
+        played(scenario, RetryPolicy(answer_s=0.2, pause_s=0.01, attempts=1000))
 
 
 def test_who_subscribes_again_gets_what_it_is_still_owed_at_the_new_place():

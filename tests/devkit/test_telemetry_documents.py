@@ -21,10 +21,12 @@ from snapboot_devkit.host.lifecycle.records import (
     Subscribed,
 )
 from snapboot_devkit.host.lifecycle.terms import InitializationType, Phase, Status, TelemetryApi
-from snapboot_devkit.host.telemetry.documents import Facts, Schema, encoded, events, iso_time
-from snapboot_devkit.host.telemetry.logs import LogLine, Source
+from snapboot_devkit.host.telemetry.logs import EnvironmentInfo, LogLine, Source
+from snapboot_devkit.host.telemetry.platform_events import Schema, encoded, events, iso_time
 
-FACTS = Facts("name", "$LATEST", "arn:function", "2026/11/21/[$LATEST]0", 128, "python:3.13.v30")
+FACTS = EnvironmentInfo(
+    "name", "$LATEST", "arn:function", "2026/11/21/[$LATEST]0", 128, "python:3.13.v30"
+)
 MANAGED = replace(FACTS, managed=True)
 JSON_LOGS = replace(FACTS, json_logs=True)
 EPOCH = 1_800_000_000.1234

@@ -20,11 +20,10 @@ from snapboot_devkit.host.lifecycle.records import (
     Subscribed,
 )
 from snapboot_devkit.host.lifecycle.terms import InitializationType, Phase, Status
-from snapboot_devkit.host.telemetry.documents import Facts
-from snapboot_devkit.host.telemetry.jsonlines import application_line, system_lines
-from snapboot_devkit.host.telemetry.logform import LogForm
+from snapboot_devkit.host.telemetry.json_log import application_line, system_lines
+from snapboot_devkit.host.telemetry.logs import EnvironmentInfo, LineFormatter
 
-FACTS = Facts("name", "$LATEST", "arn", "stream", 128, "python:3.13.v30", json_logs=True)
+FACTS = EnvironmentInfo("name", "$LATEST", "arn", "stream", 128, "python:3.13.v30", json_logs=True)
 OS_ONLY = replace(FACTS, runtime_version=None)
 EPOCH = 1_800_000_000.0
 ON_DEMAND, SNAP_START = InitializationType.ON_DEMAND, InitializationType.SNAP_START
@@ -146,7 +145,10 @@ def test_text_has_no_level_and_passes(text):
 
 
 def test_the_form_of_a_log_is_text_or_json():
-    text, as_json = LogForm(replace(FACTS, json_logs=False)), LogForm(FACTS, level="ERROR")
+    text, as_json = (
+        LineFormatter(replace(FACTS, json_logs=False)),
+        LineFormatter(FACTS, level="ERROR"),
+    )
     line = f'{{"level": "INFO", {STAMP}}}'
     assert text.system(Start("id"), EPOCH) == ["START RequestId: id Version: $LATEST"]
     assert text.application(line, EPOCH) == line

@@ -37,11 +37,14 @@ from snapboot_devkit.host.sandbox.limits import of_lambda
 from snapboot_devkit.host.sandbox.log_sockets import LOG_SOCKET, LogSocket
 from snapboot_devkit.host.sandbox.room import furnish
 from snapboot_devkit.host.sandbox.sandbox import Sandbox
-from snapboot_devkit.host.telemetry.broadcast import Telemetry
-from snapboot_devkit.host.telemetry.documents import Facts
-from snapboot_devkit.host.telemetry.journal import Journal
-from snapboot_devkit.host.telemetry.logform import LogForm
-from snapboot_devkit.host.telemetry.logs import LogStream, Source
+from snapboot_devkit.host.telemetry.logs import (
+    EnvironmentInfo,
+    EventLog,
+    LineFormatter,
+    LogStream,
+    Source,
+)
+from snapboot_devkit.host.telemetry.subscribers import Telemetry
 from snapboot_devkit.lazy_dataclass import changed
 
 if TYPE_CHECKING:
@@ -126,7 +129,7 @@ class LocalEnvironment:
         facts = _facts(config, self.log_stream)
         self._telemetry = Telemetry(facts)
         log = LogStream(shared.log, config.name, self.log_stream)
-        self._journal = Journal(_form(config, facts), log, self._telemetry)
+        self._journal = EventLog(_form(config, facts), log, self._telemetry)
         self._api = EnvironmentApi(self, config, _services(config), self._refused)
         self._sandbox: Sandbox
         self._worker_logs: LogSocket | None = None
@@ -541,9 +544,9 @@ def _fresh_credentials() -> Credentials:
     return Credentials("local", "local", os.urandom(16).hex(), time.time() + _CREDENTIALS_LAST_S)
 
 
-def _facts(config: FunctionConfig, log_stream: str) -> Facts:
+def _facts(config: FunctionConfig, log_stream: str) -> EnvironmentInfo:
     identity = config.identity
-    return Facts(
+    return EnvironmentInfo(
         config.name,
         identity.version,
         identity.arn,
@@ -562,9 +565,9 @@ def _runtime_version(config: FunctionConfig) -> str:
     return f"python:{config.interpreter.version}.snapboot"
 
 
-def _form(config: FunctionConfig, facts: Facts) -> LogForm:
+def _form(config: FunctionConfig, facts: EnvironmentInfo) -> LineFormatter:
     levels = {"level": config.log_level, "system_level": config.system_log_level}
-    return LogForm(facts, **{name: level for name, level in levels.items() if level})
+    return LineFormatter(facts, **{name: level for name, level in levels.items() if level})
 
 
 def _refusal(extension: ExtensionFile) -> str:

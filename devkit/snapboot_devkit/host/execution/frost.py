@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from snapboot_devkit.host.telemetry.broadcast import Telemetry
+    from snapboot_devkit.host.telemetry.subscribers import Telemetry
 
 FREEZE_AFTER_S: Final = 0.02
 

@@ -1,1 +1,1 @@
-"""What an environment tells: log lines, records, and their delivery to subscribers."""
+"""The log of an environment: its lines, the platform's events, their delivery to subscribers."""

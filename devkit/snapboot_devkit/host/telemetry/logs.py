@@ -1,17 +1,29 @@
-"""The log of one environment: every line goes to the sink, and is kept for its invocation."""
+"""The log of one environment: its lines, where they go, and in which form.
+
+Every line goes to the sink, and is kept for its invocation; extensions that have subscribed get it
+in a form of their own.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import field
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.host.lifecycle import records
+from snapboot_devkit.host.telemetry.text_log import text_lines
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from snapboot_devkit.host.telemetry.subscribers import Telemetry
+
+# The least level that gets into a JSON log, unless the function's settings say another one.
+DEFAULT_LEVEL: Final = "INFO"
 
 # Of an invocation that prints more only the end is kept; the sink has seen it all. In characters,
 # and each line counts for some more, which is about what it takes in memory.
@@ -29,7 +41,7 @@ class Source(Enum):
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of the log, without its end. Where it comes from makes no other line of it."""
+    """One line of the log, without its end. Its origin makes no difference in a comparison."""
 
     source: Source
     text: str
@@ -57,8 +69,8 @@ class LogStream:
         try:
             self._sink(LogLine(source, text, *self._origin))
         except Exception as exc:  # noqa: BLE001 - the sink is the user's code
-            told = {"message": f"the log's sink failed with {text!r}", "exception": exc}
-            asyncio.get_running_loop().call_exception_handler(told)
+            context = {"message": f"the log's sink failed with {text!r}", "exception": exc}
+            asyncio.get_running_loop().call_exception_handler(context)
 
     def take(self) -> tuple[str, ...]:
         """Return the lines since the last call: those of one invocation and its init."""
@@ -74,3 +86,86 @@ class LogStream:
         while self._size > _MAX_KEPT:
             self._size -= len(self._kept.popleft()) + _LINE_OVERHEAD
             self._left_out += 1
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentInfo:
+    """What the records of an environment leave open: the function, the log stream, the settings.
+
+    `runtime_version` is such as `python:3.13.v30`; without one no event names a runtime.
+    With `json_logs` lines that are JSON objects are sent as such. Managed instances send less.
+    """
+
+    name: str
+    version: str
+    arn: str
+    log_stream: str
+    memory_mb: int
+    runtime_version: str | None = None
+    runtime_version_arn: str | None = None
+    json_logs: bool = False
+    managed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LineFormatter:
+    """Text, or JSON with levels; `json_logs` decides.
+
+    `level` is the least that the function's lines must have, `system_level` the platform's.
+    """
+
+    info: EnvironmentInfo
+    level: str = DEFAULT_LEVEL
+    system_level: str = DEFAULT_LEVEL
+
+    def system(self, record: records.Record, epoch: float) -> list[str]:
+        """Return the lines that a record leaves in the log; `epoch` in seconds."""
+        if not self.info.json_logs:
+            return text_lines(record, self.info)
+        from snapboot_devkit.host.telemetry.json_log import system_lines  # noqa: PLC0415
+
+        return system_lines(record, self.info, epoch, self.system_level)
+
+    def application(self, text: str, epoch: float) -> str | None:
+        """Return a line of the function or an extension as the log keeps it, if it does."""
+        if not self.info.json_logs:
+            return text
+        from snapboot_devkit.host.telemetry.json_log import application_line  # noqa: PLC0415
+
+        return application_line(text, epoch, self.level)
+
+
+class EventLog:
+    """Takes records and lines in the order in which they come."""
+
+    def __init__(self, formatter: LineFormatter, log: LogStream, telemetry: Telemetry) -> None:
+        """Write to `log` in the given form, and to `telemetry` in its own."""
+        self._formatter = formatter
+        self._log = log
+        self._telemetry = telemetry
+
+    def __repr__(self) -> str:
+        return f"<EventLog to {self._log!r} and {self._telemetry!r}>"
+
+    def record(self, record: records.Record) -> None:
+        """Take a record of the platform."""
+        epoch = time.time()
+        if isinstance(record, records.InitStart):
+            self._telemetry.open()
+        self._telemetry.emit(record, epoch)
+        for line in self._formatter.system(record, epoch):
+            self._log.write(Source.PLATFORM, line)
+        if isinstance(record, records.InitReport):
+            self._telemetry.settle()
+
+    def line(self, source: Source, text: str) -> None:
+        """Take a line that the runtime or an extension has printed."""
+        epoch = time.time()
+        self._telemetry.emit(LogLine(source, text), epoch)
+        kept = self._formatter.application(text, epoch)
+        if kept is not None:
+            self._log.write(source, kept)
+
+    def take(self) -> tuple[str, ...]:
+        """Return the lines since the last call: those of one invocation and its init."""
+        return self._log.take()

@@ -1,4 +1,4 @@
-"""What an environment tells, as the events that subscribers and JSON logs receive. Pure functions.
+"""What an environment reports: the events of subscribers and JSON logs. Pure functions.
 
 An event is `{"time": ..., "type": ..., "record": ...}`. Which events a record becomes depends on
 the API: the Logs API has names and fields of its own. Fields and their order are those of AWS's
@@ -16,10 +16,10 @@ from typing import Any, Final, TypeAlias
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle import records
 from snapboot_devkit.host.lifecycle.terms import Status, TelemetryApi
-from snapboot_devkit.host.telemetry.logs import LogLine
+from snapboot_devkit.host.telemetry.logs import EnvironmentInfo, LogLine
 from snapboot_devkit.lazy_dataclass import dataclass
 
-Told: TypeAlias = records.Record | LogLine
+Entry: TypeAlias = records.Record | LogLine
 Event: TypeAlias = dict[str, Any]
 
 PLATFORM: Final = "platform"
@@ -27,30 +27,11 @@ PLATFORM: Final = "platform"
 # What a failure is called whose fault is the platform's own, not the function's.
 _PLATFORM_FAILURE: Final = "failure"
 _PLATFORM_ERRORS: Final = "Sandbox."
-# The Logs API tells of these as a fault; what a handler raised is the function's own affair.
+# The Logs API reports these as a fault; what a handler raised is the function's own affair.
 _FAULTS: Final = ("Runtime.", "Sandbox.", "Extension.")
 _DURATION_DIGITS: Final = 3
 # Made once: `json.dumps` would make one for each of a flood's lines.
 _COMPACT: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the records of an environment leave open: the function, the log stream, the settings.
-
-    `runtime_version` is such as `python:3.13.v30`; without one nothing is told of a runtime.
-    With `json_logs` lines that are JSON objects are told as such. Managed instances tell less.
-    """
-
-    name: str
-    version: str
-    arn: str
-    log_stream: str
-    memory_mb: int
-    runtime_version: str | None = None
-    runtime_version_arn: str | None = None
-    json_logs: bool = False
-    managed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +47,27 @@ class Schema:
         return self.api is TelemetryApi.TELEMETRY and self.version >= "2022-12-13"
 
     @property
-    def tells_runtime_done(self) -> bool:
-        """Whether the end of the runtime's work is told."""
+    def has_runtime_done(self) -> bool:
+        """Whether the end of the runtime's work is an event."""
         return self.api is TelemetryApi.TELEMETRY or self.version >= "2021-03-18"
 
 
 LATEST: Final = Schema(TelemetryApi.TELEMETRY, protocol.TELEMETRY_SCHEMAS[-1])
 
 
-def events(told: Told, facts: Facts, epoch: float, schema: Schema = LATEST) -> list[Event]:
+def events(
+    entry: Entry, info: EnvironmentInfo, epoch: float, schema: Schema = LATEST
+) -> list[Event]:
     """Return the events that a record or a line becomes, in order; `epoch` in seconds."""
     return [
         {"time": iso_time(epoch), "type": kind, "record": record}
-        for kind, record in _named(told, facts, schema)
+        for kind, record in _named(entry, info, schema)
     ]
 
 
-def category(told: Told) -> str:
+def category(entry: Entry) -> str:
     """Return the stream a record or a line belongs to, as a subscription's `types` name it."""
-    return told.source.value if isinstance(told, LogLine) else PLATFORM
+    return entry.source.value if isinstance(entry, LogLine) else PLATFORM
 
 
 def encoded(event: Event) -> bytes:
@@ -121,39 +104,39 @@ def _finite(literal: str) -> float:
 _Named: TypeAlias = tuple[str, Any]
 
 
-def _named(told: Told, facts: Facts, schema: Schema) -> list[_Named]:
-    if isinstance(told, LogLine):
-        as_object = facts.json_logs and schema.takes_objects
-        found = json_object(told.text) if as_object else None
-        return [(told.source.value, told.text if found is None else found)]
+def _named(entry: Entry, info: EnvironmentInfo, schema: Schema) -> list[_Named]:
+    if isinstance(entry, LogLine):
+        as_object = info.json_logs and schema.takes_objects
+        found = json_object(entry.text) if as_object else None
+        return [(entry.source.value, entry.text if found is None else found)]
     table = _TELEMETRY if schema.api is TelemetryApi.TELEMETRY else _LOGS
-    named = table.get(type(told), ())
-    hidden = _HIDDEN_MANAGED if facts.managed else () if schema.tells_runtime_done else _HIDDEN_OLD
-    rendered = ((kind, render(told, facts)) for kind, render in named if kind not in hidden)
+    named = table.get(type(entry), ())
+    hidden = _HIDDEN_MANAGED if info.managed else () if schema.has_runtime_done else _HIDDEN_OLD
+    rendered = ((kind, render(entry, info)) for kind, render in named if kind not in hidden)
     return [(kind, record) for kind, record in rendered if record is not None]
 
 
-# ---- what both APIs tell ---------------------------------------------------------------------
+# ---- what both APIs send ---------------------------------------------------------------------
 
 
-def _extension(record: records.ExtensionReport, _facts: Facts) -> Event:
+def _extension(record: records.ExtensionReport, _info: EnvironmentInfo) -> Event:
     document = {"name": record.name, "state": record.state, "events": [*record.events]}
     return document | _error_type(record.error_type)
 
 
-def _subscribed(record: records.Subscribed, _facts: Facts) -> Event:
+def _subscribed(record: records.Subscribed, _info: EnvironmentInfo) -> Event:
     return {"name": record.name, "state": "Subscribed", "types": [*record.types]}
 
 
-def _subscribed_to_telemetry(record: records.Subscribed, facts: Facts) -> Event | None:
-    return _subscribed(record, facts) if record.api is TelemetryApi.TELEMETRY else None
+def _subscribed_to_telemetry(record: records.Subscribed, info: EnvironmentInfo) -> Event | None:
+    return _subscribed(record, info) if record.api is TelemetryApi.TELEMETRY else None
 
 
-def _subscribed_to_logs(record: records.Subscribed, facts: Facts) -> Event | None:
-    return _subscribed(record, facts) if record.api is TelemetryApi.LOGS else None
+def _subscribed_to_logs(record: records.Subscribed, info: EnvironmentInfo) -> Event | None:
+    return _subscribed(record, info) if record.api is TelemetryApi.LOGS else None
 
 
-def _logs_dropped(record: records.LogsDropped, _facts: Facts) -> Event:
+def _logs_dropped(record: records.LogsDropped, _info: EnvironmentInfo) -> Event:
     return {
         "droppedBytes": record.dropped_bytes,
         "droppedRecords": record.dropped_records,
@@ -164,44 +147,44 @@ def _logs_dropped(record: records.LogsDropped, _facts: Facts) -> Event:
 # ---- the Telemetry API -----------------------------------------------------------------------
 
 
-def _init_start(record: records.InitStart, facts: Facts) -> Event:
-    return _init(record) | _instance(facts)
+def _init_start(record: records.InitStart, info: EnvironmentInfo) -> Event:
+    return _init(record) | _instance(info)
 
 
-def _init_runtime_done(record: records.InitRuntimeDone, _facts: Facts) -> Event:
+def _init_runtime_done(record: records.InitRuntimeDone, _info: EnvironmentInfo) -> Event:
     return _init(record) | _limited(record)
 
 
-def _init_report(record: records.InitReport, _facts: Facts) -> Event:
+def _init_report(record: records.InitReport, _info: EnvironmentInfo) -> Event:
     return _init(record) | _limited(record) | _duration(record.duration_ms)
 
 
-def _restore_start(_record: records.RestoreStart, facts: Facts) -> Event:
-    return _instance(facts)
+def _restore_start(_record: records.RestoreStart, info: EnvironmentInfo) -> Event:
+    return _instance(info)
 
 
-def _restore_runtime_done(record: records.RestoreRuntimeDone, _facts: Facts) -> Event:
+def _restore_runtime_done(record: records.RestoreRuntimeDone, _info: EnvironmentInfo) -> Event:
     return _limited(record)
 
 
-def _restore_report(record: records.RestoreReport, _facts: Facts) -> Event:
+def _restore_report(record: records.RestoreReport, _info: EnvironmentInfo) -> Event:
     return _limited(record) | _duration(record.duration_ms)
 
 
-def _start(record: records.Start, facts: Facts) -> Event:
-    arn = {"functionArn": facts.arn} if facts.managed else {}
-    return _plain_start(record, facts) | arn | _context(record)
+def _start(record: records.Start, info: EnvironmentInfo) -> Event:
+    arn = {"functionArn": info.arn} if info.managed else {}
+    return _plain_start(record, info) | arn | _context(record)
 
 
-def _runtime_done(record: records.RuntimeDone, _facts: Facts) -> Event:
+def _runtime_done(record: records.RuntimeDone, _info: EnvironmentInfo) -> Event:
     figures = _duration(record.duration_ms)
     if record.produced_bytes is not None:
         figures["metrics"]["producedBytes"] = record.produced_bytes
     return {"requestId": record.request_id} | _outcome(record) | figures | _context(record)
 
 
-def _report(record: records.Report, facts: Facts) -> Event:
-    figures = _duration(record.duration_ms) if facts.managed else {"metrics": _metrics(record)}
+def _report(record: records.Report, info: EnvironmentInfo) -> Event:
+    figures = _duration(record.duration_ms) if info.managed else {"metrics": _metrics(record)}
     return {"requestId": record.request_id} | _outcome(record) | figures | _context(record)
 
 
@@ -209,51 +192,51 @@ def _init(record: records.InitStart | records.InitRuntimeDone | records.InitRepo
     return {"initializationType": record.initialization.value, "phase": record.phase.value}
 
 
-def _instance(facts: Facts) -> Event:
+def _instance(info: EnvironmentInfo) -> Event:
     runtime = {
-        "runtimeVersion": facts.runtime_version,
-        "runtimeVersionArn": facts.runtime_version_arn,
+        "runtimeVersion": info.runtime_version,
+        "runtimeVersionArn": info.runtime_version_arn,
     }
     return {key: value for key, value in runtime.items() if value} | {
-        "functionName": facts.name,
-        "functionVersion": facts.version,
-        "instanceId": facts.log_stream,
-        "instanceMaxMemory": facts.memory_mb,
+        "functionName": info.name,
+        "functionVersion": info.version,
+        "instanceId": info.log_stream,
+        "instanceMaxMemory": info.memory_mb,
     }
 
 
 # ---- the Logs API ----------------------------------------------------------------------------
 
 
-def _old_init_runtime_done(record: records.InitRuntimeDone, _facts: Facts) -> Event:
+def _old_init_runtime_done(record: records.InitRuntimeDone, _info: EnvironmentInfo) -> Event:
     return {"initializationType": record.initialization.value, "status": _status(record)}
 
 
-def _old_init_report(record: records.InitReport, _facts: Facts) -> Event:
+def _old_init_report(record: records.InitReport, _info: EnvironmentInfo) -> Event:
     return {"initializationType": record.initialization.value} | _billed(record.duration_ms)
 
 
-def _old_restore_start(_record: records.RestoreStart, _facts: Facts) -> Event:
+def _old_restore_start(_record: records.RestoreStart, _info: EnvironmentInfo) -> Event:
     return {}
 
 
-def _old_restore_runtime_done(record: records.RestoreRuntimeDone, _facts: Facts) -> Event:
+def _old_restore_runtime_done(record: records.RestoreRuntimeDone, _info: EnvironmentInfo) -> Event:
     return {"status": _status(record)}
 
 
-def _old_restore_report(record: records.RestoreReport, _facts: Facts) -> Event:
+def _old_restore_report(record: records.RestoreReport, _info: EnvironmentInfo) -> Event:
     return _billed(record.duration_ms)
 
 
-def _plain_start(record: records.Start, facts: Facts) -> Event:
-    return {"requestId": record.request_id, "version": facts.version}
+def _plain_start(record: records.Start, info: EnvironmentInfo) -> Event:
+    return {"requestId": record.request_id, "version": info.version}
 
 
-def _old_runtime_done(record: records.RuntimeDone, _facts: Facts) -> Event:
+def _old_runtime_done(record: records.RuntimeDone, _info: EnvironmentInfo) -> Event:
     return {"requestId": record.request_id, "status": _status(record)}
 
 
-def _fault(report: records.Report, _facts: Facts) -> str | None:
+def _fault(report: records.Report, _info: EnvironmentInfo) -> str | None:
     """Return today's text; the one of old is `RequestId: ... Error: ...` and the type below."""
     timed_out = report.status is Status.TIMEOUT
     if not timed_out and not (report.error_type or "").startswith(_FAULTS):
@@ -262,11 +245,11 @@ def _fault(report: records.Report, _facts: Facts) -> str | None:
     return f"RequestId: {report.request_id} Status: {_status(report)}{error_type}"
 
 
-def _end(report: records.Report, _facts: Facts) -> Event:
+def _end(report: records.Report, _info: EnvironmentInfo) -> Event:
     return {"requestId": report.request_id}
 
 
-def _old_report(report: records.Report, _facts: Facts) -> Event:
+def _old_report(report: records.Report, _info: EnvironmentInfo) -> Event:
     figures = {"metrics": _metrics(report)}
     return {"requestId": report.request_id} | figures | _tracing(report.trace_id)
 

@@ -1,7 +1,7 @@
 """Lines of a log in JSON format, and which of them its levels let through. Pure functions.
 
 The rules are those of AWS's guide (monitoring-cloudwatchlogs-logformat, -log-level). The levels
-are about the log alone; subscribers to telemetry are told everything.
+are about the log alone; subscribers to telemetry get everything.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Final
 
 from snapboot_devkit.host.lifecycle import records
 from snapboot_devkit.host.lifecycle.terms import InitializationType, Phase, Status
-from snapboot_devkit.host.telemetry.documents import Facts, encoded, events, iso_time, json_object
-from snapboot_devkit.host.telemetry.logform import DEFAULT_LEVEL
+from snapboot_devkit.host.telemetry.logs import DEFAULT_LEVEL, EnvironmentInfo
+from snapboot_devkit.host.telemetry.platform_events import encoded, events, iso_time, json_object
 
 LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _RANK: Final = {level: rank for rank, level in enumerate(LEVELS)} | {
@@ -25,14 +25,16 @@ _RANK: Final = {level: rank for rank, level in enumerate(LEVELS)} | {
 _RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)")
 
 
-def system_lines(record: records.Record, facts: Facts, epoch: float, level: str) -> list[str]:
+def system_lines(
+    record: records.Record, info: EnvironmentInfo, epoch: float, level: str
+) -> list[str]:
     """Return the lines that a record leaves in a log that keeps records of `level` and above."""
     if getattr(record, "phase", None) is Phase.INVOKE:
-        # A second init, inside an invoke, is told to subscribers only.
+        # A second init, inside an invoke, goes to subscribers only.
         return []
-    if _RANK[_level(record, facts)] < _RANK[level]:
+    if _RANK[_level(record, info)] < _RANK[level]:
         return []
-    return [encoded(event).decode() for event in events(record, facts, epoch)]
+    return [encoded(event).decode() for event in events(record, info, epoch)]
 
 
 def application_line(text: str, epoch: float, level: str) -> str | None:
@@ -67,13 +69,13 @@ def _is_timestamp(value: object) -> bool:
     return True
 
 
-def _level(record: records.Record, facts: Facts) -> str:
+def _level(record: records.Record, info: EnvironmentInfo) -> str:
     """Return a record's level: what went wrong is a warning, steps on the way are for debugging."""
     if getattr(record, "status", Status.SUCCESS) is not Status.SUCCESS:
         return "WARN"
     if getattr(record, "error_type", None) or isinstance(record, records.LogsDropped):
         return "WARN"
-    if isinstance(record, records.InitStart | records.RestoreStart) and not facts.runtime_version:
+    if isinstance(record, records.InitStart | records.RestoreStart) and not info.runtime_version:
         return "DEBUG"
     on_demand = getattr(record, "initialization", None) is InitializationType.ON_DEMAND
     if isinstance(record, records.InitReport) and on_demand:

@@ -11,42 +11,42 @@ from snapboot_devkit.host.lifecycle import records, terms
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from snapboot_devkit.host.telemetry.documents import Facts
+    from snapboot_devkit.host.telemetry.logs import EnvironmentInfo
 
 _SUBSCRIBED: Final = {terms.TelemetryApi.TELEMETRY: "TELEMETRY", terms.TelemetryApi.LOGS: "LOGS"}
 _TRACE_FIELD: Final = re.compile(r"(Root|Parent|Sampled)=([^;]+)")
 
 
-def text_lines(record: records.Record, facts: Facts) -> list[str]:
+def text_lines(record: records.Record, info: EnvironmentInfo) -> list[str]:
     """Return the lines that a record leaves in a text log."""
     render = _LINES.get(type(record))
-    return render(record, facts) if render else []
+    return render(record, info) if render else []
 
 
-def _init_start(start: records.InitStart, facts: Facts) -> list[str]:
+def _init_start(start: records.InitStart, info: EnvironmentInfo) -> list[str]:
     suppressed = start.phase is terms.Phase.INVOKE
-    return [] if suppressed else _version_line("INIT_START", facts)
+    return [] if suppressed else _version_line("INIT_START", info)
 
 
-def _restore_start(_start: records.RestoreStart, facts: Facts) -> list[str]:
-    return _version_line("RESTORE_START", facts)
+def _restore_start(_start: records.RestoreStart, info: EnvironmentInfo) -> list[str]:
+    return _version_line("RESTORE_START", info)
 
 
-def _version_line(beginning: str, facts: Facts) -> list[str]:
+def _version_line(beginning: str, info: EnvironmentInfo) -> list[str]:
     """Tell the runtime's version, which only a managed runtime has."""
-    if not facts.runtime_version:
+    if not info.runtime_version:
         return []
-    fields = [f"{beginning} Runtime Version: {facts.runtime_version}"]
-    if facts.runtime_version_arn:
-        fields.append(f"Runtime Version ARN: {facts.runtime_version_arn}")
+    fields = [f"{beginning} Runtime Version: {info.runtime_version}"]
+    if info.runtime_version_arn:
+        fields.append(f"Runtime Version ARN: {info.runtime_version_arn}")
     return ["\t".join(fields)]
 
 
-def _start(start: records.Start, facts: Facts) -> list[str]:
-    return [f"START RequestId: {start.request_id} Version: {facts.version}"]
+def _start(start: records.Start, info: EnvironmentInfo) -> list[str]:
+    return [f"START RequestId: {start.request_id} Version: {info.version}"]
 
 
-def _end(report: records.Report, _facts: Facts) -> list[str]:
+def _end(report: records.Report, _info: EnvironmentInfo) -> list[str]:
     """Tell of the end together with the figures, when the extensions are done, too."""
     end = f"END RequestId: {report.request_id}"
     return [end, _report(report), *_xray(report.trace_id)]
@@ -80,7 +80,7 @@ def _xray(trace_id: str) -> list[str]:
     return [f"XRAY TraceId: {trace['Root']}\tSegmentId: {segment}\tSampled: true"]
 
 
-def _init_report(report: records.InitReport, _facts: Facts) -> list[str]:
+def _init_report(report: records.InitReport, _info: EnvironmentInfo) -> list[str]:
     """Render an init that failed; one that went well shows in a snapshot's log only."""
     quiet = report.initialization is terms.InitializationType.ON_DEMAND
     if report.phase is terms.Phase.INVOKE or (quiet and report.status is terms.Status.SUCCESS):
@@ -93,18 +93,18 @@ def _init_report(report: records.InitReport, _facts: Facts) -> list[str]:
     return ["\t".join(fields + _error_type(report.error_type))]
 
 
-def _restore_report(report: records.RestoreReport, _facts: Facts) -> list[str]:
+def _restore_report(report: records.RestoreReport, _info: EnvironmentInfo) -> list[str]:
     fields = [f"RESTORE_REPORT Restore Duration: {report.duration_ms:.2f} ms"]
     return ["\t".join(fields + _outcome(report.status, report.error_type))]
 
 
-def _subscribed(record: records.Subscribed, _facts: Facts) -> list[str]:
+def _subscribed(record: records.Subscribed, _info: EnvironmentInfo) -> list[str]:
     types = ", ".join(name.capitalize() for name in record.types)
     source = _SUBSCRIBED[record.api]
     return [f"{source}\tName: {record.name}\tState: Subscribed\tTypes: [{types}]"]
 
 
-def _extension(report: records.ExtensionReport, _facts: Facts) -> list[str]:
+def _extension(report: records.ExtensionReport, _info: EnvironmentInfo) -> list[str]:
     fields = [
         "EXTENSION",
         f"Name: {report.name}",
@@ -118,15 +118,15 @@ def _outcome(status: terms.Status, error_type: str | None) -> list[str]:
     if status is terms.Status.SUCCESS:
         return []
     # The guide's lines show no type for what took too long.
-    told = [] if status is terms.Status.TIMEOUT else _error_type(error_type)
-    return [f"Status: {status.value}", *told]
+    shown = [] if status is terms.Status.TIMEOUT else _error_type(error_type)
+    return [f"Status: {status.value}", *shown]
 
 
 def _error_type(error_type: str | None) -> list[str]:
     return [f"Error Type: {error_type}"] if error_type else []
 
 
-_LINES: Final[Mapping[type, Callable[[Any, Facts], list[str]]]] = {
+_LINES: Final[Mapping[type, Callable[[Any, EnvironmentInfo], list[str]]]] = {
     records.InitStart: _init_start,
     records.InitReport: _init_report,
     records.RestoreStart: _restore_start,
