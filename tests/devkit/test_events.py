@@ -6,23 +6,23 @@ from hypothesis import strategies as st
 
 from snapboot_devkit.host.lifecycle.rules import EventRules
 from snapboot_devkit.host.lifecycle.terms import Invocation, ServiceFailure
-from snapboot_devkit.host.scaling.events import (
+from snapboot_devkit.host.scaling.async_events import (
     FIRST_BACKOFF_S,
     MAX_BACKOFF_S,
     MAX_EVENTS,
     MAX_EVENTS_BYTES,
     EventQueue,
     Failed,
+    LogText,
+    NotServed,
     Send,
     Succeeded,
-    Tell,
-    TurnedAway,
     backoff_s,
     refused,
 )
 
 BOOM = Failed("function error Unhandled")
-THROTTLED = TurnedAway("TooManyRequestsException: Rate Exceeded")
+THROTTLED = NotServed("TooManyRequestsException: Rate Exceeded")
 
 
 def event(name="e", payload=b"{}"):
@@ -34,7 +34,7 @@ def queue(at_once=10, **rules):
 
 
 def told(effects):
-    return [effect.text for effect in effects if isinstance(effect, Tell)]
+    return [effect.text for effect in effects if isinstance(effect, LogText)]
 
 
 def sent(effects):
@@ -52,13 +52,13 @@ def test_a_function_error_is_retried_twice_with_the_same_request_id_and_then_dro
     events = queue(retry_delays_s=(1.0, 2.0))
     events.taken(event("one"), now=0.0)
     assert told(events.ended(1, BOOM, now=0.0)) == [
-        f"snapboot: event one comes again in 1 s (on Lambda in about 1 min): {BOOM.problem}"
+        f"snapboot: event one retries in 1 s (on Lambda in about 1 min): {BOOM.problem}"
     ]
     assert events.deadline == 1.0
     assert events.time_passed(now=0.9) == []
     assert sent(events.time_passed(now=1.0)) == ["one"]
     assert told(events.ended(1, BOOM, now=1.0)) == [
-        f"snapboot: event one comes again in 2 s (on Lambda in about 2 min): {BOOM.problem}"
+        f"snapboot: event one retries in 2 s (on Lambda in about 2 min): {BOOM.problem}"
     ]
     assert sent(events.time_passed(now=3.0)) == ["one"]
     assert told(events.ended(1, BOOM, now=3.0)) == [
@@ -92,7 +92,7 @@ def test_an_event_that_is_turned_away_comes_again_and_again_which_is_no_attempt(
     for count in range(1, 20):
         told_now = told(events.ended(1, THROTTLED, now))
         assert told_now == [
-            f"snapboot: event one comes again in {backoff_s(count):g} s: {THROTTLED.problem}"
+            f"snapboot: event one retries in {backoff_s(count):g} s: {THROTTLED.problem}"
         ]
         now = events.deadline
         assert sent(events.time_passed(now)) == ["one"]
@@ -117,16 +117,16 @@ def test_an_event_that_would_get_too_old_is_dropped_with_its_last_problem():
     ]
     events.taken(event("two"), now=0.0)
     assert told(events.ended(2, THROTTLED, now=0.9)) == [
-        f"snapboot: event two is dropped unserved: {THROTTLED.problem}"
+        f"snapboot: event two is dropped without delivery: {THROTTLED.problem}"
     ]
 
 
-def test_an_event_that_got_too_old_behind_others_is_dropped_unserved():
+def test_an_event_that_got_too_old_behind_others_is_dropped_without_delivery():
     events = queue(at_once=1, max_age_s=1.0)
     events.taken(event("one"), now=0.0)
     assert events.taken(event("two"), now=0.0) == []
     assert events.ended(1, Succeeded(), now=5.0) == [
-        Tell("snapboot: event two is dropped unserved: it had to wait")
+        LogText("snapboot: event two is dropped without delivery: it had to wait")
     ]
 
 
@@ -160,7 +160,7 @@ def test_the_queue_takes_so_many_bytes_and_no_more():
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(429, TurnedAway), (500, TurnedAway), (502, TurnedAway), (400, Failed)]
+    ("status", "kind"), [(429, NotServed), (500, NotServed), (502, NotServed), (400, Failed)]
 )
 def test_a_refusal_may_pass_or_not(status, kind):
     outcome = refused(ServiceFailure(status, "SomeException", "no"))

@@ -207,7 +207,7 @@ def test_an_event_whose_function_fails_is_tried_three_times_with_one_request_id(
     lines = collected(scenario, "fail", events=EventRules(retry_delays_s=(0.01, 0.02)))
     starts = [line for line in lines if line.startswith(f"START RequestId: {asked[0]}")]
     assert len(starts) == 3
-    assert sum("comes again in" in line for line in lines) == 2
+    assert sum("retries in" in line for line in lines) == 2
 
 
 def test_more_events_than_environments_are_all_handled_in_the_end():

@@ -13,9 +13,15 @@ from pathlib import Path
 import pytest
 
 from snapboot_devkit.host import LocalHost
-from snapboot_devkit.host.scaling import bytecode
-from snapboot_devkit.host.scaling.notices import FORCE_POLLING
-from snapboot_devkit.host.scaling.reload import IGNORED_FOLDERS, LOOK_S, Watch, look, stamps
+from snapboot_devkit.host.scaling import reload
+from snapboot_devkit.host.scaling.reload import (
+    FORCE_POLLING,
+    IGNORED_FOLDERS,
+    LOOK_S,
+    Watch,
+    look,
+    stamps,
+)
 from tests.devkit.hosted import DEADLINE_S, config
 
 
@@ -317,9 +323,9 @@ def test_only_bytecode_that_python_would_take_by_its_time_is_removed(tmp_path, m
     put(tmp_path, "x = 1")
     at_the_time(tmp_path / "app.py", SECOND)
     compiled = py_compile.compile(tmp_path / "app.py", invalidation_mode=mode)
-    bytecode.forget_outdated([str(tmp_path / "app.py")])
+    reload.forget_outdated_bytecode([str(tmp_path / "app.py")])
     assert Path(compiled).exists()
-    bytecode.forget([str(tmp_path / "app.py"), str(tmp_path / "gone.py"), "/dev/null"])
+    reload.forget_bytecode([str(tmp_path / "app.py"), str(tmp_path / "gone.py"), "/dev/null"])
     assert Path(compiled).exists() is kept
 
 

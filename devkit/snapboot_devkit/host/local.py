@@ -19,7 +19,7 @@ from snapboot_devkit.host.routes.invocation import Wishes, checked_invocation, c
 from snapboot_devkit.host.routes.refusals import RefusedError
 from snapboot_devkit.host.sandbox import cgroups
 from snapboot_devkit.host.sandbox.guard import Guard
-from snapboot_devkit.host.scaling.events import QUEUE_IS_FULL
+from snapboot_devkit.host.scaling.async_events import QUEUE_IS_FULL
 from snapboot_devkit.host.scaling.functions import MAX_ENVIRONMENTS, Functions
 from snapboot_devkit.host.telemetry.logs import LogStream, Source
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.http.exchange import Head, Response
     from snapboot_devkit.host.lifecycle.terms import Invocation
-    from snapboot_devkit.host.scaling.hosted import HostedFunction
+    from snapboot_devkit.host.scaling.functions import HostedFunction
     from snapboot_devkit.host.scaling.resident import Environment
     from snapboot_devkit.host.telemetry.logs import LogLine
 

@@ -10,7 +10,7 @@ from snapboot_devkit.host.routes import function_url
 from snapboot_devkit.host.routes import invoke as invoke_routes
 from snapboot_devkit.host.routes.invoke import InvocationType, InvokeCall, InvokeTarget
 from snapboot_devkit.host.routes.refusals import RefusedError, render_failure
-from snapboot_devkit.host.scaling.events import QUEUE_IS_FULL
+from snapboot_devkit.host.scaling.async_events import QUEUE_IS_FULL
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.http.connection import Exchange

@@ -1,4 +1,4 @@
-"""Notices that a function's code has changed.
+"""Reload: notices that a function's code has changed, and removes bytecode that passes for new.
 
 When something has happened in one of the folders, all files are looked at, in a thread: what has
 changed is what differs from the last look, so that it does not matter which notices the system has
@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import importlib.util
 import os
 import stat
+import threading
 import time
+from collections import defaultdict
+from importlib.machinery import PathFinder
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from snapboot_devkit.host.scaling import bytecode
-from snapboot_devkit.host.scaling.notices import Notices, NoticesError
 from snapboot_devkit.host.streams import STDERR, STDOUT
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
+
+    from watchfiles._rust_notify import RustNotify
 
 # Between two looks without notices.
 LOOK_S: Final = 0.3
@@ -178,7 +183,7 @@ class Watch:
         files are looked at again and again, if they are.
         """
         self._seen = await self._look()
-        await asyncio.to_thread(bytecode.forget_outdated, self._seen)
+        await asyncio.to_thread(forget_outdated_bytecode, self._seen)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
@@ -198,7 +203,7 @@ class Watch:
                 now = await self._settled(now)
                 before, self._seen = self._seen, now
                 differing = [path for path in now if now[path] != before.get(path)]
-                await asyncio.to_thread(bytecode.forget, differing)
+                await asyncio.to_thread(forget_bytecode, differing)
                 self._changed()
             await asyncio.sleep(self._pause_s)
 
@@ -246,3 +251,145 @@ def _timed_look(roots: Sequence[Path]) -> tuple[Look, float]:
     began = time.thread_time()
     found = look(roots)
     return found, time.thread_time() - began
+
+
+# ---- the system's notices --------------------------------------------------------------------
+
+# What comes within this time of each other is one notice, but none is kept back for longer than
+# the second one.
+_STEP_MS: Final = 50
+_LONGEST_MS: Final = 400
+# watchfiles' own variable for file systems that send no notices, such as mounts from elsewhere.
+FORCE_POLLING: Final = "WATCHFILES_FORCE_POLLING"
+_NO: Final = frozenset({"", "0", "false", "disable", "disabled"})
+
+
+class NoticesError(Exception):
+    """There are no notices here: look at the files instead."""
+
+
+class Notices:
+    """Wakes who waits whenever something has happened in one of the folders, from now on."""
+
+    def __init__(self, folders: Sequence[str], loop: asyncio.AbstractEventLoop) -> None:
+        """Begin; what is in the folders' own folders is not noticed. Raises NoticesError."""
+        self._loop = loop
+        self._event = asyncio.Event()
+        self._stopped = threading.Event()
+        self._notify = _notify(folders)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def __repr__(self) -> str:
+        return f"<Notices {'ended' if self._stopped.is_set() else 'awaited'}>"
+
+    async def wait(self) -> None:
+        """Wait until something has happened since the last call."""
+        await self._event.wait()
+        self._event.clear()
+
+    def close(self) -> None:
+        """Take no more notices. Blocks for a moment."""
+        self._stopped.set()
+        self._thread.join()
+        self._notify.close()
+
+    def _serve(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._notify.watch(_LONGEST_MS, _STEP_MS, 0, self._stopped)
+            except Exception:  # noqa: BLE001 - a look will show what there is, whatever this was
+                self._stopped.wait(_LONGEST_MS / 1000)
+            # The loop may be gone when the host's program is torn down without closing the host.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._event.set)
+
+
+@functools.cache
+def _notify_class() -> type[RustNotify]:
+    """Return the part of watchfiles that is used. Raises ImportError.
+
+    Not by the package, whose own import brings anyio and multiprocessing: an eighth of a start.
+    """
+    package = importlib.util.find_spec("watchfiles")
+    folders = package.submodule_search_locations if package else None
+    spec = PathFinder.find_spec("_rust_notify", folders) if folders else None
+    if spec is None or spec.loader is None:
+        from watchfiles._rust_notify import RustNotify  # noqa: PLC0415 - laid out in another way
+
+        return RustNotify
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: type[RustNotify] = module.RustNotify
+    return found
+
+
+def _notify(folders: Sequence[str]) -> RustNotify:
+    if os.environ.get(FORCE_POLLING, "").lower() not in _NO:
+        raise NoticesError(f"{FORCE_POLLING} is set")
+    try:
+        notify = _notify_class()
+    except ImportError as exc:
+        raise NoticesError(f"watchfiles is not available ({exc}): pip install watchfiles") from exc
+    try:
+        return notify(list(folders), False, False, 0, False, True)  # noqa: FBT003
+    except Exception as exc:  # it has errors of its own beside those of the system
+        raise NoticesError(f"the system sends no notices ({exc})") from exc
+
+
+# ---- bytecode --------------------------------------------------------------------------------
+#
+# Python compares the time of a source in whole seconds, and its size: of two equally long saves in
+# one second it runs the first, once something has compiled that. Only such files are removed;
+# Python compiles them again.
+
+# PEP 552: a magic number, flags, and without flags the time and the size of the source.
+_HEADER_BYTES: Final = 16
+_NO_FLAGS: Final = bytes(4)
+_WORD: Final = 0xFFFFFFFF
+
+
+def forget_bytecode(sources: Iterable[str]) -> None:
+    """Remove the bytecode that passes for that of sources which have just been written."""
+    _forget(sources, lambda source, compiled: True)  # noqa: ARG005
+
+
+def forget_outdated_bytecode(sources: Iterable[str]) -> None:
+    """Remove the bytecode that passes for that of its source, but is older."""
+    _forget(sources, lambda source, compiled: compiled.st_mtime_ns < source.st_mtime_ns)
+
+
+def _forget(
+    sources: Iterable[str], condition: Callable[[os.stat_result, os.stat_result], bool]
+) -> None:
+    by_folder: dict[Path, set[str]] = defaultdict(set)
+    for source in map(Path, sources):
+        if source.suffix == ".py":
+            by_folder[source.parent].add(source.stem)
+    for folder, stems in by_folder.items():
+        for compiled in _compiled(folder / "__pycache__"):
+            stem = compiled.name.partition(".")[0]
+            # It may be gone by now, or in a folder that only others may write to.
+            with contextlib.suppress(OSError):
+                if stem in stems and _passes(folder / f"{stem}.py", compiled, condition):
+                    compiled.unlink()
+
+
+def _compiled(cache: Path) -> list[Path]:
+    try:
+        return [path for path in cache.iterdir() if path.suffix == ".pyc"]
+    except OSError:
+        return []
+
+
+def _passes(
+    source: Path, compiled: Path, condition: Callable[[os.stat_result, os.stat_result], bool]
+) -> bool:
+    status = source.stat()
+    with compiled.open("rb") as file:
+        header = file.read(_HEADER_BYTES)
+        if not condition(status, os.fstat(file.fileno())):
+            return False
+    words = (int(status.st_mtime) & _WORD, status.st_size & _WORD)
+    expected = _NO_FLAGS + b"".join(word.to_bytes(4, "little") for word in words)
+    return header[4:] == expected

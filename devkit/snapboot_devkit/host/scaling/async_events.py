@@ -1,14 +1,16 @@
-"""Events that nobody waits for: queued, sent, and sent again when they fail. No I/O.
+"""Events that no one waits for: queued, sent, and sent again when they fail.
 
 As on Lambda an event keeps its request id over all attempts. A function error is retried a few
 times; an event that is turned away, because all environments are taken or the service failed, goes
-back to the queue until it is too old.
+back to the queue until it is too old. `EventQueue` decides without I/O; `AsyncInvokeQueue` acts.
 """
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from snapboot_devkit.host import protocol
@@ -16,10 +18,12 @@ from snapboot_devkit.host.lifecycle.terms import ServiceFailure
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from snapboot_devkit.host.front.callers import Caller, Sink
+    from snapboot_devkit.host.lifecycle.records import Report
     from snapboot_devkit.host.lifecycle.rules import EventRules
-    from snapboot_devkit.host.lifecycle.terms import Invocation
+    from snapboot_devkit.host.lifecycle.terms import FunctionResult, Invocation
 
 # Of one function, waiting or at work: more than anybody sends by hand, and small in memory.
 MAX_EVENTS: Final = 1_000
@@ -39,20 +43,20 @@ QUEUE_IS_FULL: Final = ServiceFailure(
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Invoke the function, and tell `ended` what came of it, by `ticket`."""
+    """Invoke the function, and log `ended` what came of it, by `ticket`."""
 
     ticket: int
     invocation: Invocation
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class LogText:
     """Write a line to the log."""
 
     text: str
 
 
-Effect: TypeAlias = Send | Tell
+Effect: TypeAlias = Send | LogText
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +72,19 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class TurnedAway:
+class NotServed:
     """The event has not been served, and may be later."""
 
     problem: str
 
 
-Outcome: TypeAlias = Succeeded | Failed | TurnedAway
+Outcome: TypeAlias = Succeeded | Failed | NotServed
 
 
 def refused(failure: ServiceFailure) -> Outcome:
     """Return what a refusal by the service comes to."""
     passing = failure.status == 429 or failure.status >= 500
-    return (TurnedAway if passing else Failed)(f"{failure.exception}: {failure.message}")
+    return (NotServed if passing else Failed)(f"{failure.exception}: {failure.message}")
 
 
 class _Event:
@@ -133,7 +137,7 @@ class EventQueue:
         return self._waiting[0].due
 
     def has_room(self, invocation: Invocation) -> bool:
-        """Tell whether the queue can take one more event."""
+        """LogText whether the queue can take one more event."""
         fits = self._size + len(invocation.payload) <= MAX_EVENTS_BYTES
         return fits and len(self) < MAX_EVENTS
 
@@ -150,8 +154,8 @@ class EventQueue:
 
     def ended(self, ticket: int, outcome: Outcome, now: float) -> list[Effect]:
         """Take note of what came of an event that was sent."""
-        told = self._settle(self._sent.pop(ticket), outcome, now)
-        return [*told, *self._due(now)]
+        settled = self._settle(self._sent.pop(ticket), outcome, now)
+        return [*settled, *self._due(now)]
 
     def _due(self, now: float) -> Iterator[Effect]:
         while self._waiting and len(self._sent) < self._at_once and self._waiting[0].due <= now:
@@ -166,14 +170,14 @@ class EventQueue:
         match outcome:
             case Succeeded():
                 self._size -= event.size
-                return [Tell(f"{event} is done {_attempts(event)}")] if event.failures else []
-            case TurnedAway(problem):
+                return [LogText(f"{event} is done {_attempts(event)}")] if event.failures else []
+            case NotServed(problem):
                 event.turned_away += 1
                 return [self._later(event, problem, backoff_s(event.turned_away), now)]
             case Failed(problem):
                 return [self._failed(event, problem, now)]
 
-    def _failed(self, event: _Event, problem: str, now: float) -> Tell:
+    def _failed(self, event: _Event, problem: str, now: float) -> LogText:
         delays = self._rules.retry_delays_s
         event.failures += 1
         event.turned_away = 0
@@ -181,17 +185,17 @@ class EventQueue:
             return self._dropped(event, problem)
         return self._later(event, problem, delays[event.failures - 1], now)
 
-    def _later(self, event: _Event, problem: str, wait_s: float, now: float) -> Tell:
+    def _later(self, event: _Event, problem: str, wait_s: float, now: float) -> LogText:
         if now + wait_s > event.expires:
             return self._dropped(event, problem)
         event.problem = problem
         event.due = now + wait_s
         heapq.heappush(self._waiting, event)
-        return Tell(f"{event} comes again in {wait_s:g} s{_real_wait(event)}: {problem}")
+        return LogText(f"{event} retries in {wait_s:g} s{_real_wait(event)}: {problem}")
 
-    def _dropped(self, event: _Event, problem: str) -> Tell:
+    def _dropped(self, event: _Event, problem: str) -> LogText:
         self._size -= event.size
-        return Tell(f"{event} is dropped {_attempts(event)}: {problem}")
+        return LogText(f"{event} is dropped {_attempts(event)}: {problem}")
 
 
 def backoff_s(turned_away: int) -> float:
@@ -209,7 +213,7 @@ _LAMBDA_WAITS_MIN: Final = (1, 2)
 def _attempts(event: _Event) -> str:
     """Say how often the function has failed."""
     if not event.failures:
-        return "unserved"
+        return "without delivery"
     return f"after {event.failures} failed attempt{'s' if event.failures > 1 else ''}"
 
 
@@ -218,3 +222,108 @@ def _real_wait(event: _Event) -> str:
     if event.turned_away or event.failures > len(_LAMBDA_WAITS_MIN):
         return ""
     return f" (on Lambda in about {_LAMBDA_WAITS_MIN[event.failures - 1]} min)"
+
+
+class AsyncCaller:
+    """The caller of an event: waits for its outcome, and for none of its bytes."""
+
+    sink: Sink | None = None
+
+    def __init__(self, ended: Callable[[Outcome], None]) -> None:
+        """LogText `ended` how the invocation went, once."""
+        self._ended = ended
+        self._outcome: Outcome = Succeeded()
+
+    def __repr__(self) -> str:
+        return f"<AsyncCaller {self._outcome!r}>"
+
+    def answered(self, result: FunctionResult) -> None:
+        """Keep whether it went well."""
+        if result.function_error:
+            self._outcome = Failed(f"function error {result.function_error}")
+
+    def finished(self, report: Report, lines: tuple[str, ...]) -> None:
+        """LogText the outcome."""
+        del lines
+        if report.error_type and isinstance(self._outcome, Failed):
+            self._outcome = Failed(f"function error {report.error_type}")
+        self._ended(self._outcome)
+
+    def refused(self, failure: ServiceFailure) -> None:
+        """LogText that the function was not invoked."""
+        self._ended(refused(failure))
+
+
+class AsyncInvokeQueue:
+    """One function's events."""
+
+    def __init__(
+        self,
+        rules: EventRules,
+        at_once: int,
+        invoke: Callable[[Invocation, Caller], None],
+        log: Callable[[str], None],
+    ) -> None:
+        """Send events by `invoke`, at most so many `at_once`; `log` their fates, line by line."""
+        self._queue = EventQueue(rules, at_once)
+        self._invoke = invoke
+        self._log = log
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"<AsyncInvokeQueue {self._queue!r}>"
+
+    def has_room(self, invocation: Invocation) -> bool:
+        """LogText whether one more event can be taken."""
+        return not self._closed and self._queue.has_room(invocation)
+
+    def post(self, invocation: Invocation) -> None:
+        """Take an event for which there is room; it is sent as soon as possible."""
+        self._perform(self._queue.taken(invocation, self._now()))
+
+    def close(self) -> None:
+        """LogText how many events are given up, and send no more."""
+        self._closed = True
+        if self._timer:
+            self._timer.cancel()
+        if count := len(self._queue):
+            self._log(f"snapboot: the host stops; {count} {_events(count)} not done")
+
+    def _perform(self, effects: Iterable[Effect]) -> None:
+        if self._closed:
+            return
+        for effect in effects:
+            match effect:
+                case LogText(text):
+                    self._log(text)
+                case Send(ticket, invocation):
+                    self._invoke(invocation, AsyncCaller(partial(self._ended, ticket)))
+        self._set_timer()
+
+    def _ended(self, ticket: int, outcome: Outcome) -> None:
+        # Not from within the call that has just sent it, and whose turn may not be over.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(self._settle, ticket, outcome)
+
+    def _settle(self, ticket: int, outcome: Outcome) -> None:
+        self._perform(self._queue.ended(ticket, outcome, self._now()))
+
+    def _set_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+        deadline = self._queue.deadline
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(deadline, self._ring) if deadline is not None else None
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._perform(self._queue.time_passed(self._now()))
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _events(count: int) -> str:
+    return "event is" if count == 1 else "events are"
