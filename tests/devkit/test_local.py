@@ -93,7 +93,7 @@ def test_a_reset_is_waited_for_when_there_can_be_one_environment_only():
     async def scenario(host):
         return [await host.invoke(event) for event in (1, 0)]
 
-    slow, after = hosted("hang", scenario, timeout_s=0.5, concurrency=1)
+    slow, after = hosted("hang", scenario, timeout_s=2, concurrency=1)
     assert slow.report.status is Status.TIMEOUT
     assert after.function_error is None
 
