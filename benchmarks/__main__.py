@@ -5,15 +5,17 @@ from __future__ import annotations
 import gc
 import sys
 import tempfile
+import time
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, ArgumentTypeError, Namespace
 from contextlib import chdir
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import cautions, compare, contenders, plots, tables
-from benchmarks.bench import FULL, QUICK, Bench, Plan
+from benchmarks import compare, contenders, enough, plots, tables, warn
+from benchmarks.bench import FULL, QUICK, Bench, Plan, never, planned
 from benchmarks.endpoints import ContenderError
 from benchmarks.machine import (
     RESULTS,
@@ -47,6 +49,7 @@ TABLES_FILE = "tables.md"
 # Each says what was tried and what to do; a traceback would add nothing.
 EXPECTED = (ContenderError, InterpreterError, OracleUnavailable, PinningError, RecordingError)
 EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,7 +69,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if options.what != RENDER:
             _measure(options)
-        sys.stdout.write(_render(options.output))
+        if options.tables:
+            sys.stdout.write(_render(options.output))
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     except EXPECTED as error:
         notes = getattr(error, "__notes__", ())
         sys.stderr.write("\n".join((f"error: {error}", *notes)) + "\n")
@@ -76,18 +82,21 @@ def main(arguments: Sequence[str]) -> int:
 
 def _measure(options: Namespace) -> None:
     output = options.output.resolve()
-    plan = _plan(options)
+    asked = {name: getattr(options, name) for name in ("runs", "warmup", "invocations", "seed")}
+    plan = planned(quick=options.quick, **asked)
     named = interpreter_at(Path(options.python).absolute())
     pinned = pin(options.cpu)
     flags = {**asdict(plan), "quick": options.quick, "pinned": pinned}
     with tempfile.TemporaryDirectory(prefix="snapboot-benchmarks-") as folder:
         interpreter = bare(named, Path(folder) / "python")
-        warnings = list(cautions.of_machine(interpreter, pinned))
+        warnings = list(warn.of_machine(interpreter, pinned))
         bench = _bench(plan, interpreter, Path(folder), options.contenders)
         with chdir(bench.task_root):
             for scenario in SCENARIOS if options.what == ALL else (options.what,):
                 recording = _recording(scenario, bench, flags, warnings)
-                _record(recording, bench, output)
+                # Who names a number of rounds gets it.
+                known = never if options.runs else partial(enough.known, recording)
+                _record(recording, replace(bench, known=known), output)
 
 
 def _bench(plan: Plan, interpreter: Interpreter, folder: Path, names: Sequence[str]) -> Bench:
@@ -110,7 +119,7 @@ def _recording(
             {"name": entry.name, "version": entry.version, "command": entry.shown}
             for entry in SCENARIOS[scenario].entrants(bench)
         ],
-        cautions=warnings.copy(),
+        warnings=warnings.copy(),
     )
 
 
@@ -120,33 +129,30 @@ def _record(recording: Recording, bench: Bench, output: Path) -> None:
     The collector waits: a collection in this process would fall into a contender's time.
     """
     scenario = SCENARIOS[recording.scenario]
+    began = time.monotonic()
     with Progress(recording.scenario, scenario.rounds(bench)) as progress:
         gc.disable()
         for samples in scenario.measure(bench):
             recording.samples += samples
-            recording.save(output)
+            recording.save_unfinished(output)
             gc.collect()
             progress.advance()
         gc.enable()
+    recording.seconds = round(time.monotonic() - began, 1)
     path = recording.save(output)
-    for caution in cautions.of(recording):
-        sys.stderr.write(f"warning: {recording.scenario}: {caution}\n")
-    sys.stderr.write(f"{len(recording.samples)} samples in {path}\n")
+    for warning in warn.of(recording):
+        sys.stderr.write(f"warning: {recording.scenario}: {warning}\n")
+    sys.stderr.write(
+        f"{len(recording.samples)} samples in {path}, taken in {recording.seconds:.0f} s\n"
+    )
 
 
 def _render(folder: Path) -> str:
     recordings = load_all(folder)
-    for recording in recordings:
-        plots.write(recording, folder)
+    plots.write_all(recordings, folder)
     text = tables.render(recordings)
     (folder / TABLES_FILE).write_text(text, encoding="utf-8")
     return text
-
-
-def _plan(options: Namespace) -> Plan:
-    plan = QUICK if options.quick else FULL
-    asked = {name: getattr(options, name) for name in ("runs", "warmup", "invocations", "seed")}
-    return replace(plan, **{name: value for name, value in asked.items() if value is not None})
 
 
 def _parser() -> ArgumentParser:
@@ -184,10 +190,16 @@ def _parser() -> ArgumentParser:
         "--quick", action="store_true", help="few rounds, to see that it works; no figures to keep"
     )
     parser.add_argument(
+        "--no-tables",
+        dest="tables",
+        action="store_false",
+        help="leave the tables and plots as they are",
+    )
+    parser.add_argument(
         "--cpu", type=_cpu, default="auto", help="the CPU to pin to: a number, auto or none"
     )
     for name, meaning in (
-        ("runs", "rounds of each scenario"),
+        ("runs", "rounds of each scenario, and not fewer where the ratios are known before"),
         ("warmup", "rounds before the first that is recorded"),
         ("invocations", "invocations in the memory scenario's long runs"),
     ):

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import random
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from benchmarks.children import Child
 from benchmarks.contenders import environment
 from benchmarks.endpoints import Endpoint, RuntimeAPI
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.contenders import Contender
     from benchmarks.machine import Interpreter
+    from benchmarks.samples import Sample
+
+Taken = TypeVar("Taken", bound="Sample")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,12 @@ class Plan:
 
 QUICK = Plan(runs=3, warmup=1, invocations=1_000, block_share=0.05, seed=1)
 FULL = Plan(runs=50, warmup=5, invocations=100_000, block_share=1.0, seed=1)
+
+
+def planned(*, quick: bool, **asked: int | None) -> Plan:
+    """Return how much is measured: the usual, but for what is asked for."""
+    given = {name: value for name, value in asked.items() if value is not None}
+    return replace(QUICK if quick else FULL, **given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +60,24 @@ class Running:
         return self.endpoint
 
 
+def never(_samples: Sequence[Sample]) -> bool:
+    """Take every round of the plan."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The plan and all that was laid out for it. `scratch` takes what contenders write."""
+    """The plan and all that was laid out for it. `scratch` takes what contenders write.
+
+    `known` tells from the samples of a part whether its figures need no more rounds.
+    """
 
     plan: Plan
     interpreter: Interpreter
     contenders: tuple[Contender, ...]
     task_root: Path
     scratch: Path
+    known: Callable[[Sequence[Sample]], bool] = never
 
     @property
     def invokable(self) -> tuple[Contender, ...]:
@@ -70,6 +88,23 @@ class Bench:
         """Yield the number of each round, and its own source of random order."""
         for number in range(count):
             yield number, random.Random(f"{self.plan.seed} {number}")  # noqa: S311 - no secret
+
+    def part(
+        self, count: int, take: Callable[[int, random.Random], Sequence[Taken]]
+    ) -> Iterator[Sequence[Taken]]:
+        """Yield what `take` measures in each round: `count` of them, or fewer if that is enough."""
+        taken: list[Taken] = []
+        for number, source in self.rounds(count):
+            samples = take(number, source)
+            taken += samples
+            yield samples
+            if self.known(taken):
+                return
+
+    def warm_up(self, take: Callable[[int, random.Random], object]) -> None:
+        """Take the rounds before the first that is recorded: they warm the page cache only."""
+        for number, source in self.rounds(self.plan.warmup):
+            take(number - self.plan.warmup, source)
 
     @contextmanager
     def start(

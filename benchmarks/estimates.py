@@ -1,4 +1,4 @@
-"""Medians, quantiles and ratios of skewed timings, with bootstrap intervals.
+"""Medians, quantiles and ratios of skewed timings, with their intervals.
 
 Timings have a hard floor and a long tail, so there is no mean and no standard deviation here.
 Contenders that ran in the same round are compared with each other, pair by pair: whatever slowed
@@ -10,7 +10,14 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, TypeVar
 
-from snapboot_devkit.profile.statistics import CONFIDENCE, Estimate, median, outliers, quantile
+from snapboot_devkit.profile.statistics import (
+    CONFIDENCE,
+    Estimate,
+    median,
+    outliers,
+    quantile,
+    ratio_of_pairs,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,19 +28,14 @@ __all__ = [  # some are those that `snapboot profile` uses
     "median",
     "outliers",
     "overhead_ratio",
-    "paired_ratio",
     "quantile",
+    "ratio_of_pairs",
 ]
 
 Round = TypeVar("Round")
 
 RESAMPLES = 2_000
 SEED = 20_180_601
-
-
-def paired_ratio(pairs: Sequence[tuple[float, float]]) -> float:
-    """Return the median of first/second, each pair taken in one round."""
-    return median([first / second for first, second in pairs])
 
 
 def overhead_ratio(rounds: Sequence[tuple[float, float, float]]) -> float:

@@ -7,7 +7,7 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING
 
 from benchmarks import steadiness
-from benchmarks.estimates import Estimate, bootstrap, median, overhead_ratio, paired_ratio
+from benchmarks.estimates import Estimate, bootstrap, median, overhead_ratio, ratio_of_pairs
 from benchmarks.page_cache import PageCache
 from benchmarks.samples import (
     NOTHING,
@@ -76,7 +76,7 @@ class Figure:
     def ratio(self, first: str, second: str) -> Estimate:
         """Estimate first/second, pair by pair."""
         pairs = list(zip(self.values[first], self.values[second], strict=True))
-        return bootstrap(pairs, paired_ratio)
+        return ratio_of_pairs(pairs)
 
     def flaw(self, contender: str) -> str:
         """Return what keeps the contender's median from being a figure; nothing if it is one."""

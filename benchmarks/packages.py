@@ -235,13 +235,20 @@ def _linked(source: str, target: str) -> str:
     return target
 
 
+def _linked_but_for_bytecode(source: str, target: str) -> str:
+    return (shutil.copy2 if source.endswith(".pyc") else _linked)(source, target)
+
+
 def _fill_true(bench: Bench, function: Function, folder: Path) -> None:
     _fill_without(bench, function, folder)
     compile_folder(bench.interpreter.path, folder)
 
 
 def _fill_stale(bench: Bench, function: Function, folder: Path) -> None:
-    _fill_true(bench, function, folder)
+    true = folder.with_name(Bytecode.TRUE.value)
+    if not true.exists():
+        _fill_true(bench, function, true)
+    shutil.copytree(true, folder, copy_function=_linked_but_for_bytecode)
     make_stale(folder)
 
 

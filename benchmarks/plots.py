@@ -11,7 +11,7 @@ from math import ceil, floor, log10
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
-from benchmarks import cautions
+from benchmarks import warn
 from benchmarks.contenders import OURS, title
 from benchmarks.estimates import median, quantile
 from benchmarks.figures import figures, shown
@@ -19,7 +19,7 @@ from benchmarks.tables import DASH, provenance
 from snapboot_devkit.profile.statistics import estimate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from benchmarks.figures import Figure
@@ -45,6 +45,20 @@ LANE_PX = 3.2
 AXIS_SHARE = 0.98
 COLOURS = {OURS: "#c2410c"}
 OTHER_COLOUR = "#475569"
+
+
+def write_all(recordings: Iterable[Recording], folder: Path) -> None:
+    """Write every plot of the recordings, and remove those of figures that they have no more."""
+    taken = list(recordings)
+    written = {path for recording in taken for path in write(recording, folder)}
+    for recording in taken:
+        for path in {*of(recording, folder)} - written:
+            path.unlink()
+
+
+def of(recording: Recording, folder: Path) -> list[Path]:
+    """Return the plots that lie in a folder, and are the recording's by their names."""
+    return [*folder.glob(f"{recording.stem}-*.svg")]
 
 
 def write(recording: Recording, folder: Path) -> list[Path]:
@@ -79,7 +93,7 @@ def plot(figure: Figure, recording: Recording) -> str:
 
 
 def _notes(recording: Recording) -> Iterator[str]:
-    for text in (provenance(recording), *(f"Warning: {one}." for one in cautions.of(recording))):
+    for text in (provenance(recording), *(f"Warning: {one}." for one in warn.of(recording))):
         yield from textwrap.wrap(text.replace("`", ""), NOTE_CHARACTERS)
 
 

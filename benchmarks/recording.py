@@ -1,7 +1,7 @@
 """Every sample of one scenario on one interpreter, as JSON, with all that bears on it.
 
-The file is written anew after each round, so that a failure in the last round loses nothing of
-the others.
+It is written after each round, so that a failure in the last round loses nothing of the others,
+beside the recording before it, whose place it takes when it is complete.
 """
 
 from __future__ import annotations
@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from benchmarks.samples import Sample
 
-FORMAT = 1
+FORMAT = 2
 # Those whose interpreters are named by their version alone.
 PLAIN_BUILDERS = ("pyenv", "other")
+SUFFIX = ".json"
+UNFINISHED = ".unfinished"
 
 
 class RecordingError(Exception):
@@ -29,7 +31,10 @@ class RecordingError(Exception):
 
 @dataclass(slots=True)
 class Recording:
-    """What was measured, where, and every sample. `flags` are those of the command line."""
+    """What was measured, where, and every sample. `flags` are those of the command line.
+
+    `seconds` is how long all of it took, with what was laid out first.
+    """
 
     scenario: str
     started: str
@@ -38,7 +43,8 @@ class Recording:
     commit: dict[str, Any]
     flags: dict[str, Any]
     contenders: list[dict[str, str]]
-    cautions: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    seconds: float | None = None
     samples: list[Sample] = field(default_factory=list)
 
     def __repr__(self) -> str:
@@ -47,14 +53,12 @@ class Recording:
     @property
     def file_name(self) -> str:
         """The name it is kept under, one for each scenario and interpreter."""
-        return f"{self.stem}.json"
+        return f"{self.stem}{SUFFIX}"
 
     @property
     def stem(self) -> str:
         """What its files are called; a distribution's interpreter is named."""
-        builder = self.interpreter.get("builder", PLAIN_BUILDERS[0])
-        build = "" if builder in PLAIN_BUILDERS else f"-{builder.lower()}"
-        return f"{self.scenario}-{self.version}{build}"
+        return stem(self.scenario, self.interpreter)
 
     @property
     def version(self) -> str:
@@ -67,10 +71,21 @@ class Recording:
 
     def save(self, folder: Path) -> Path:
         """Write it into `folder`, in place of an earlier one, whole or not at all."""
-        path = folder / self.file_name
+        return self.save_unfinished(folder).replace(folder / self.file_name)
+
+    def save_unfinished(self, folder: Path) -> Path:
+        """Write what there is so far beside the recording that it will replace."""
+        path = folder / f"{self.stem}{UNFINISHED}"
         partial = path.with_suffix(".partial")
         partial.write_text(to_json(self), encoding="utf-8")
         return partial.replace(path)
+
+
+def stem(scenario: str, interpreter: Mapping[str, Any]) -> str:
+    """Return what a recording's files are called; a distribution's interpreter is named."""
+    builder = interpreter.get("builder", PLAIN_BUILDERS[0])
+    build = "" if builder in PLAIN_BUILDERS else f"-{builder.lower()}"
+    return f"{scenario}-{interpreter['version']}{build}"
 
 
 def to_json(recording: Recording) -> str:
@@ -101,7 +116,7 @@ def load(path: Path) -> Recording:
 
 def load_all(folder: Path) -> list[Recording]:
     """Read every recording in `folder`, newest interpreter first, scenarios in their order."""
-    found = [load(path) for path in folder.glob("*.json")]
+    found = [load(path) for path in folder.glob(f"*{SUFFIX}")]
     if not found:
         msg = f"no recordings in {str(folder)!r}; run `python -m benchmarks all` to make them"
         raise RecordingError(msg)

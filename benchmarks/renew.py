@@ -1,6 +1,7 @@
 """`python -m benchmarks renew`: record everything again, on each interpreter, from one commit.
 
-Then the tables, the plots, and the blocks of the README and the docs are written anew.
+Then the tables, the plots, and the blocks of the README and the docs are written. What is recorded
+already on this commit, as this would record it, is kept: an interrupted run goes on where it was.
 """
 
 from __future__ import annotations
@@ -8,22 +9,39 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from argparse import ArgumentParser
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.machine import RESULTS, ROOT, InterpreterError, interpreter_at, this_commit
+from benchmarks import plots, tables
+from benchmarks.bench import planned
+from benchmarks.figures import figures
+from benchmarks.machine import (
+    RESULTS,
+    ROOT,
+    InterpreterError,
+    interpreter_at,
+    this_commit,
+    this_machine,
+)
+from benchmarks.recording import SUFFIX, RecordingError, load, stem
 from benchmarks.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.machine import Interpreter
+    from benchmarks.recording import Recording
 
 EXIT_FAILED: Final = 1
+EXIT_INTERRUPTED: Final = 130
 DEBIANS: Final = Path("/usr/bin/python3")
 OLDEST: Final = (3, 11)
+# What of the interpreter is the same in the bare environment that a scenario makes of it.
+KEPT_OF_INTERPRETER: Final = ("version", "builder", "compiler", "optimised", "debug")
 
 
 def interpreters() -> list[Path]:
@@ -45,17 +63,34 @@ class RenewError(Exception):
 def main(arguments: Sequence[str]) -> int:
     """Renew the recordings as the command line asks; return the exit code."""
     options = _parser().parse_args(arguments)
+    began = time.monotonic()
     try:
-        for one in _checked(options):
-            sys.stderr.write(f"recording on Python {one.version}, {one.builder}'s build\n")
-            for scenario in options.scenario or SCENARIOS:
-                _record(scenario, one, options)
+        failed = [
+            f"{scenario} on Python {one.version}, {one.builder}'s build"
+            for one in _checked(options)
+            for scenario in options.scenario or SCENARIOS
+            if not _renew(scenario, one, options)
+        ]
     except (RenewError, InterpreterError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        _say(f"error: {error}")
         return EXIT_FAILED
-    if options.output.resolve() == ROOT / RESULTS:
-        return subprocess.run([sys.executable, ROOT / ".ci/readme.py"], check=False).returncode
-    return 0
+    except KeyboardInterrupt:
+        _say("interrupted: what is recorded is kept, and the same command goes on from there")
+        return EXIT_INTERRUPTED
+    if failed:
+        _say(
+            f"error: not recorded, see above: {'; '.join(failed)}; all else is kept, and the same "
+            "command goes on from there"
+        )
+        return EXIT_FAILED
+    _say(f"all is recorded, {time.monotonic() - began:.0f} s after the start")
+    if not (options.scenario or options.python):
+        _remove_others(options.output)
+    return _written(options.output)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def _checked(options: Namespace) -> list[Interpreter]:
@@ -75,18 +110,82 @@ def _checked(options: Namespace) -> list[Interpreter]:
     return found
 
 
-def _record(scenario: str, interpreter: Interpreter, options: Namespace) -> None:
+def _renew(scenario: str, interpreter: Interpreter, options: Namespace) -> bool:
+    """Record a scenario unless that is done; return whether there is a recording."""
+    path = options.output / f"{stem(scenario, interpreter.public())}{SUFFIX}"
+    try:
+        found = load(path)
+    except (OSError, RecordingError):
+        found = None
+    if not options.again and found and _as_it_would_be(found, interpreter, options):
+        _say(f"kept: {_told(found)}")
+        return True
+    began = time.monotonic()
+    if recorded := _record(scenario, interpreter, options):
+        _say(f"recorded: {_told(load(path))}; {time.monotonic() - began:.0f} s in all")
+    return recorded
+
+
+def _as_it_would_be(found: Recording, interpreter: Interpreter, options: Namespace) -> bool:
+    """Tell whether a recording is of this commit, machine and interpreter, and as long."""
+    plan = planned(quick=options.quick, runs=options.runs)
+    public = interpreter.public()
+    return (
+        found.commit == asdict(this_commit())
+        and not found.commit["modified"]
+        and found.machine == asdict(this_machine())
+        and all(found.interpreter.get(name) == public[name] for name in KEPT_OF_INTERPRETER)
+        and {**found.flags, "pinned": None}
+        == {**asdict(plan), "quick": options.quick, "pinned": None}
+    )
+
+
+def _told(found: Recording) -> str:
+    return f"{found.file_name}, {tables.rounds(*figures(found))} rounds, {found.seconds or 0:.0f} s"
+
+
+def _record(scenario: str, interpreter: Interpreter, options: Namespace) -> bool:
     """Record in a process of its own, so that none inherits what another has left in memory."""
     command = [sys.executable, "-m", "benchmarks", scenario, "--python", str(interpreter.path)]
-    command += ["--output", str(options.output.absolute()), *["--quick"] * options.quick]
+    command += ["--output", str(options.output.absolute()), "--no-tables"]
+    command += ["--quick"] * options.quick
     if options.runs is not None:
         command += ["--runs", str(options.runs)]
     done = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
-    if done.returncode:
-        raise RenewError(
-            f"{scenario!r} failed on Python {interpreter.version}, see above; what was recorded "
-            "before is kept: renew the rest with --scenario"
-        )
+    if done.returncode == EXIT_INTERRUPTED:
+        raise KeyboardInterrupt
+    return not done.returncode
+
+
+def _remove_others(folder: Path) -> None:
+    """Remove the recordings of earlier commits: all that is published is of one."""
+    for path, found in _recordings(folder):
+        if found.commit["id"] != this_commit().id:
+            _say(f"removed: {path.name}, of commit {(found.commit['id'] or 'none')[:12]}")
+            for plot in plots.of(found, folder):
+                plot.unlink()
+            path.unlink()
+
+
+def _recordings(folder: Path) -> Iterator[tuple[Path, Recording]]:
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        try:
+            yield path, load(path)
+        except RecordingError as error:
+            _say(f"left alone: {error}")
+
+
+def _written(folder: Path) -> int:
+    """Write the tables and plots, and what the docs take from them; return the exit status."""
+    render = [sys.executable, "-m", "benchmarks", "render", "--output", str(folder.absolute())]
+    commands = [render]
+    if folder.resolve() == ROOT / RESULTS:
+        commands.append([sys.executable, str(ROOT / ".ci/readme.py")])
+    for command in commands:
+        done = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
+        if done.returncode:
+            return done.returncode
+    return 0
 
 
 def _parser() -> ArgumentParser:
@@ -104,7 +203,12 @@ def _parser() -> ArgumentParser:
         action="append",
         help="one to record; may be repeated (default: all)",
     )
-    parser.add_argument("--runs", type=int, help="rounds of each scenario")
+    parser.add_argument(
+        "--again", action="store_true", help="record again what is there of this commit, too"
+    )
+    parser.add_argument(
+        "--runs", type=int, help="rounds of each scenario, and not fewer where they suffice"
+    )
     parser.add_argument("--quick", action="store_true", help="few rounds, to see that it works")
     parser.add_argument(
         "--modified", action="store_true", help="record although files differ from the commit"

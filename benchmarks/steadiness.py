@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.profile import statistics
@@ -20,6 +21,11 @@ def too_few(values: Sequence[float]) -> bool:
 
 def flaw(values: Sequence[float]) -> str:
     """Return what keeps the median from being a figure of the series; nothing if it is one."""
+    return _flaw(tuple(values))
+
+
+@functools.cache  # it is asked for in tables, in warnings and in each plot
+def _flaw(values: tuple[float, ...]) -> str:
     if statistics.groups(values):
         return SPLITS
     return DRIFTS if statistics.drift(values) else ""

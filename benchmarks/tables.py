@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks import cautions
+from benchmarks import warn
 from benchmarks.contenders import FLOOR, OURS, title
 from benchmarks.estimates import median, quantile
 from benchmarks.figures import figures, shown
@@ -106,12 +106,12 @@ def sources(recordings: Iterable[Recording]) -> str:
     taken = list(recordings)
     warned: dict[str, list[str]] = {}
     for recording in taken:
-        for caution in cautions.of(recording):
-            warned.setdefault(caution, []).append(f"`{recording.file_name}`")
+        for warning in warn.of(recording):
+            warned.setdefault(warning, []).append(f"`{recording.file_name}`")
     lines = [provenance(recording) for recording in taken]
-    for caution, files in warned.items():
+    for warning, files in warned.items():
         whose = "" if len(files) == len(taken) else f" of {', '.join(files)}"
-        lines.append(f"Warning{whose}: {caution}.")
+        lines.append(f"Warning{whose}: {warning}.")
     return "".join(f"- {each}\n" for each in lines)
 
 

@@ -13,7 +13,8 @@ from benchmarks.payloads import SIZES_BYTES, mixed_json
 from benchmarks.samples import WarmSample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.bench import Bench, Running
     from benchmarks.contenders import Contender
@@ -40,7 +41,7 @@ def rounds(bench: Bench) -> int:
     return bench.plan.runs
 
 
-def measure(bench: Bench) -> Iterator[list[WarmSample]]:
+def measure(bench: Bench) -> Iterator[Sequence[WarmSample]]:
     """Yield the blocks of each round, a block of each kind."""
     event = mixed_json(SIZES_BYTES[PAYLOAD])
     delivered = delivery(event)
@@ -52,7 +53,8 @@ def measure(bench: Bench) -> Iterator[list[WarmSample]]:
         }
         for process in running.values():
             process.api.round_trips_ns(delivered, warmup)
-        for number, source in bench.rounds(bench.plan.runs):
+
+        def take(number: int, source: random.Random) -> list[WarmSample]:
             taken = []
             for each in shuffled(kinds, source):
                 before_ns = running[each].child.cpu_ns()
@@ -61,4 +63,6 @@ def measure(bench: Bench) -> Iterator[list[WarmSample]]:
                 spent = None if before_ns is None or after_ns is None else after_ns - before_ns
                 size = len(event)
                 taken.append(WarmSample(number, each.name, PAYLOAD, size, times, spent))
-            yield taken
+            return taken
+
+        yield from bench.part(bench.plan.runs, take)

@@ -11,11 +11,14 @@ import re
 import shutil
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.bench import Bench, Running, shuffled
+from benchmarks.bench import Bench, Running
 from benchmarks.endpoints import ContenderError, RuntimeAPI, delivery
+from benchmarks.pinning import unpinned
 from benchmarks.samples import CountsSample
 
 if TYPE_CHECKING:
@@ -45,12 +48,16 @@ def rounds(bench: Bench) -> int:
 
 
 def measure(bench: Bench) -> Iterator[list[CountsSample]]:
-    """Yield the counts of each contender, a few times over, to show that they do not waver."""
-    for number, source in bench.rounds(rounds(bench)):
-        yield [_sample(bench, one, number) for one in shuffled(bench.invokable, source)]
+    """Yield the counts of each contender, a few times over, to show that they do not waver.
+
+    What else runs does not count: the contenders run at the same time, on every CPU.
+    """
+    with unpinned(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        for number in range(rounds(bench)):
+            yield [*pool.map(partial(_sample, bench, number), bench.invokable)]
 
 
-def _sample(bench: Bench, contender: Contender, number: int) -> CountsSample:
+def _sample(bench: Bench, number: int, contender: Contender) -> CountsSample:
     valgrind = shutil.which("valgrind")
     if valgrind is None:
         return CountsSample(number, contender.name, None, None)
@@ -62,7 +69,7 @@ def _sample(bench: Bench, contender: Contender, number: int) -> CountsSample:
 
 def _instructions(bench: Bench, contender: Contender, valgrind: str, invocations: int) -> int:
     """Return how many instructions were executed up to the `next` after so many invocations."""
-    log = bench.scratch / "valgrind"
+    log = bench.scratch / f"{contender.name}.valgrind"
     log.unlink(missing_ok=True)
     under = (valgrind, *TOOL, f"--log-file={log}")
     api = RuntimeAPI(DEADLINE_S)

@@ -33,7 +33,8 @@ from benchmarks.page_cache import PageCache, emptied, settle
 from benchmarks.samples import FunctionInitSample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.bench import Bench
     from benchmarks.packages import Function, Package
@@ -67,7 +68,7 @@ SUITES: Final = (
     Suite(
         (EMPTY, IMPORT, CLIENT),
         (OURS, FILES, COLLECTING, LAZY, THEIRS, THEIRS_UNPOOLED, STALE, UNCOMPILED),
-        Fraction(1, 2),
+        Fraction(2, 5),
         at_least=1,
     ),
     Suite(
@@ -91,7 +92,7 @@ def rounds(bench: Bench) -> int:
     return sum(suite.rounds(bench) for suite in SUITES)
 
 
-def measure(bench: Bench) -> Iterator[list[FunctionInitSample]]:
+def measure(bench: Bench) -> Iterator[Sequence[FunctionInitSample]]:
     """Yield the rounds of each suite: every function, in every packaging, once."""
     done = 0
     for suite in SUITES:
@@ -99,7 +100,7 @@ def measure(bench: Bench) -> Iterator[list[FunctionInitSample]]:
         done += suite.rounds(bench)
 
 
-def measured(bench: Bench, suite: Suite, first: int = 0) -> Iterator[list[FunctionInitSample]]:
+def measured(bench: Bench, suite: Suite, first: int = 0) -> Iterator[Sequence[FunctionInitSample]]:
     """Yield the rounds of a suite, counted from `first`: those of another are other rounds."""
     count = suite.rounds(bench)
     if not count:
@@ -111,10 +112,13 @@ def measured(bench: Bench, suite: Suite, first: int = 0) -> Iterator[list[Functi
     else:  # one round warms the page cache
         for one in packages:
             _start(bench, one, 0, cold=False)
-    for number, source in bench.rounds(count):
+
+    def take(number: int, source: random.Random) -> list[FunctionInitSample]:
         order = source.sample(range(len(packages)), len(packages))
         taken = {at: _start(bench, packages[at], first + number, cold=suite.cold) for at in order}
-        yield [taken[at] for at in range(len(packages))]
+        return [taken[at] for at in range(len(packages))]
+
+    yield from bench.part(count, take)
 
 
 def _start(bench: Bench, one: Package, number: int, *, cold: bool) -> FunctionInitSample:

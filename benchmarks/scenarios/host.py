@@ -20,7 +20,8 @@ from benchmarks.platforms import Connection, invocation, platforms
 from benchmarks.samples import HostSample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.bench import Bench
     from benchmarks.platforms import Platform
@@ -56,7 +57,7 @@ def rounds(bench: Bench) -> int:
     return bench.plan.runs * (len(LOADS) + 1)
 
 
-def measure(bench: Bench) -> Iterator[list[HostSample]]:
+def measure(bench: Bench) -> Iterator[Sequence[HostSample]]:
     """Yield the blocks of each round: load after load, then the requests per second."""
     with ExitStack() as stack:
         ports = {one: stack.enter_context(one.running(bench)) for one in platforms(bench)}
@@ -71,29 +72,35 @@ def measure(bench: Bench) -> Iterator[list[HostSample]]:
 
 def _round_trips(
     bench: Bench, load: Load, lines: dict[Platform, Connection]
-) -> Iterator[list[HostSample]]:
+) -> Iterator[Sequence[HostSample]]:
     request = invocation(load.event)
     for one, line in lines.items():
         _check_echo(one, load.event, bytes(line.invoke(request)))
         _timed(line, request, _share(bench, load.warmup))
     count = _share(bench, load.block)
-    for number, source in bench.rounds(bench.plan.runs):
-        yield [
+
+    def take(number: int, source: random.Random) -> list[HostSample]:
+        return [
             _alone(number, one, load.payload, _timed(lines[one], request, count))
             for one in source.sample(list(lines), len(lines))
         ]
 
+    yield from bench.part(bench.plan.runs, take)
 
-def _served(bench: Bench, ports: dict[Platform, int]) -> Iterator[list[HostSample]]:
+
+def _served(bench: Bench, ports: dict[Platform, int]) -> Iterator[Sequence[HostSample]]:
     count = _share(bench, SERVED_COUNT)
     for port in ports.values():
         _at_once(port, max(CLIENTS), count)  # so that all environments are there
-    for number, source in bench.rounds(bench.plan.runs):
-        yield [
+
+    def take(number: int, source: random.Random) -> list[HostSample]:
+        return [
             _together(number, one, _at_once(ports[one], clients, count), clients, count * clients)
             for one in source.sample(list(ports), len(ports))
             for clients in CLIENTS
         ]
+
+    yield from bench.part(bench.plan.runs, take)
 
 
 def _alone(number: int, one: Platform, payload: str, times_ns: list[int]) -> HostSample:

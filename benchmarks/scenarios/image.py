@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import chdir
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.layouts import stage_layouts
@@ -11,7 +12,7 @@ from benchmarks.samples import ImageSample
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.bench import Bench
     from benchmarks.layouts import Layout
@@ -22,20 +23,17 @@ def rounds(bench: Bench) -> int:
     return 2 * bench.plan.runs
 
 
-def measure(bench: Bench) -> Iterator[list[ImageSample]]:
+def measure(bench: Bench) -> Iterator[Sequence[ImageSample]]:
     """Start every image once in each round: first the warm rounds, then the cold ones."""
     staged = stage_layouts(bench)
     settle()
-    for number, source in bench.rounds(bench.plan.warmup + bench.plan.runs):
-        samples = _round(bench, staged, source, number - bench.plan.warmup, cold=False)
-        if number >= bench.plan.warmup:
-            yield samples
-    for number, source in bench.rounds(bench.plan.runs):
-        yield _round(bench, staged, source, number, cold=True)
+    bench.warm_up(partial(_round, bench, staged, cold=False))
+    for cold in (False, True):
+        yield from bench.part(bench.plan.runs, partial(_round, bench, staged, cold=cold))
 
 
 def _round(
-    bench: Bench, staged: tuple[Layout, ...], source: random.Random, number: int, *, cold: bool
+    bench: Bench, staged: tuple[Layout, ...], number: int, source: random.Random, *, cold: bool
 ) -> list[ImageSample]:
     order = source.sample(staged, len(staged))
     return [_start(bench, layout, number, cold=cold) for layout in order]

@@ -13,7 +13,8 @@ from benchmarks.bench import Bench
 from benchmarks.samples import InitSample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.contenders import Contender
     from benchmarks.machine import Interpreter
@@ -28,17 +29,15 @@ def rounds(bench: Bench) -> int:
     return bench.plan.runs
 
 
-def measure(bench: Bench) -> Iterator[list[InitSample]]:
-    """Start every contender once in each round, and beside the file those that run functions.
-
-    The first rounds warm the page cache only.
-    """
+def measure(bench: Bench) -> Iterator[Sequence[InitSample]]:
+    """Start every contender once in each round, and beside the file those that run functions."""
     starts = [(one, False) for one in bench.contenders] + [(one, True) for one in bench.invokable]
-    for number, source in bench.rounds(bench.plan.warmup + bench.plan.runs):
-        order = source.sample(starts, len(starts))
-        samples = [_start(bench, *start, number - bench.plan.warmup) for start in order]
-        if number >= bench.plan.warmup:
-            yield samples
+
+    def take(number: int, source: random.Random) -> list[InitSample]:
+        return [_start(bench, *start, number) for start in source.sample(starts, len(starts))]
+
+    bench.warm_up(take)
+    yield from bench.part(bench.plan.runs, take)
 
 
 def _start(bench: Bench, contender: Contender, path_file: bool, number: int) -> InitSample:  # noqa: FBT001

@@ -14,7 +14,7 @@ from benchmarks.packages import EMPTY, LAZY, LIBRARIES, packagings
 from benchmarks.scenarios.function_init import Suite, measured
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.bench import Bench
     from benchmarks.contenders import Contender
@@ -35,6 +35,6 @@ def rounds(bench: Bench) -> int:
     return SUITE.rounds(bench)
 
 
-def measure(bench: Bench) -> Iterator[list[FunctionInitSample]]:
+def measure(bench: Bench) -> Iterator[Sequence[FunctionInitSample]]:
     """Yield the rounds: every function, in every packaging, once."""
     yield from measured(bench, SUITE)

@@ -11,7 +11,8 @@ from benchmarks.page_cache import PageCache
 from benchmarks.samples import FunctionInitSample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.bench import Bench
     from benchmarks.contenders import Contender
@@ -23,14 +24,17 @@ def rounds(bench: Bench) -> int:
     return bench.plan.runs
 
 
-def measure(bench: Bench) -> Iterator[list[FunctionInitSample]]:
+def measure(bench: Bench) -> Iterator[Sequence[FunctionInitSample]]:
     """Start every function with and without the wrapper in each round."""
     pairs = [(function, one) for function in FUNCTIONS for one in stage(bench)]
-    for number, source in bench.rounds(bench.plan.warmup + bench.plan.runs):
+
+    def take(number: int, source: random.Random) -> list[FunctionInitSample]:
         order = source.sample(range(len(pairs)), len(pairs))
-        taken = {at: _start(bench, *pairs[at], number - bench.plan.warmup) for at in order}
-        if number >= bench.plan.warmup:
-            yield [taken[at] for at in range(len(pairs))]
+        taken = {at: _start(bench, *pairs[at], number) for at in order}
+        return [taken[at] for at in range(len(pairs))]
+
+    bench.warm_up(take)
+    yield from bench.part(bench.plan.runs, take)
 
 
 def _start(bench: Bench, function: Function, one: Contender, number: int) -> FunctionInitSample:

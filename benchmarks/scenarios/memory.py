@@ -15,7 +15,8 @@ from benchmarks.payloads import SIZES_BYTES, mixed_json
 from benchmarks.samples import MemorySample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.contenders import Contender
 
@@ -29,11 +30,14 @@ def rounds(bench: Bench) -> int:
     return bench.plan.runs + _long_runs(bench)
 
 
-def measure(bench: Bench) -> Iterator[list[MemorySample]]:
+def measure(bench: Bench) -> Iterator[Sequence[MemorySample]]:
     """Yield first what each start holds, then the long runs, one process at a time."""
-    for number, source in bench.rounds(bench.plan.runs):
+
+    def take(number: int, source: random.Random) -> list[MemorySample]:
         order = shuffled(bench.contenders, source)
-        yield [_first_next(bench, contender, number) for contender in order]
+        return [_first_next(bench, contender, number) for contender in order]
+
+    yield from bench.part(bench.plan.runs, take)
     for number, source in bench.rounds(_long_runs(bench)):
         yield [
             sample

@@ -27,7 +27,8 @@ from snapboot_devkit.profile.environment import Ended, Outcome
 from snapboot_devkit.rehearse.stage import Backend, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from benchmarks.bench import Bench
@@ -67,7 +68,7 @@ def rounds(bench: Bench) -> int:
     return 0 if reason_of_machine() else bench.plan.runs
 
 
-def measure(bench: Bench) -> Iterator[list[RestoreSample]]:
+def measure(bench: Bench) -> Iterator[Sequence[RestoreSample]]:
     """Yield the rounds: one of each way, in turn. Raises `ContenderError`."""
     if reason := reason_of_machine():
         sys.stderr.write(f"restore is not measured: {reason}\n")
@@ -82,13 +83,16 @@ def measure(bench: Bench) -> Iterator[list[RestoreSample]]:
             stage = stack.enter_context(Stage(_config(bench, folder, LOCAL)))
             template = stack.enter_context(stage.start_template(Backend.CLONE, ""))
             _check(template, template.wait_for_snapshot(LIMIT_S))
-            for number, source in bench.rounds(bench.plan.runs):
-                yield [
+
+            def take(number: int, source: random.Random) -> list[RestoreSample]:
+                return [
                     _restored(number, template, bench, folder)
                     if way == LOCAL
                     else _started(number, fresh, bench, folder)
                     for way in source.sample((LOCAL, FRESH), 2)
                 ]
+
+            yield from bench.part(bench.plan.runs, take)
     except HostError as error:
         raise ContenderError(f"could not be rehearsed ({error})") from error
 

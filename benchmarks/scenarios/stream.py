@@ -15,7 +15,8 @@ from benchmarks.contenders import OURS, Contender
 from benchmarks.samples import StreamSample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.bench import Bench, Running
 
@@ -62,7 +63,7 @@ def rounds(bench: Bench) -> int:
     return bench.plan.runs
 
 
-def measure(bench: Bench) -> Iterator[list[StreamSample]]:
+def measure(bench: Bench) -> Iterator[Sequence[StreamSample]]:
     """Yield the streams of each round; in the first round there is a long one, too."""
     kinds = entrants(bench)
     count = max(1, round(CHUNKS * bench.plan.block_share))
@@ -70,11 +71,14 @@ def measure(bench: Bench) -> Iterator[list[StreamSample]]:
         running = {each: stack.enter_context(bench.start(each, "app.stream")) for each in kinds}
         for process in running.values():
             process.api.stream(json.dumps(count).encode())
-        for number, source in bench.rounds(bench.plan.runs):
-            yield [
+
+        def take(number: int, source: random.Random) -> list[StreamSample]:
+            return [
                 _sample(number, each, running[each], bench.plan.block_share)
                 for each in shuffled(kinds, source)
             ]
+
+        yield from bench.part(bench.plan.runs, take)
 
 
 def _sample(number: int, contender: Contender, running: Running, share: float) -> StreamSample:

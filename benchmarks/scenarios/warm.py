@@ -17,7 +17,8 @@ from benchmarks.payloads import MAX_RESPONSE_BYTES, SIZES_BYTES, mixed_json
 from benchmarks.samples import WarmSample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.contenders import Contender
 
@@ -50,7 +51,7 @@ def rounds(bench: Bench) -> int:
     return bench.plan.runs * len(LOADS)
 
 
-def measure(bench: Bench) -> Iterator[list[WarmSample]]:
+def measure(bench: Bench) -> Iterator[Sequence[WarmSample]]:
     """Yield the blocks of each round, load after load."""
     for load in LOADS:
         with ExitStack() as stack:
@@ -63,17 +64,20 @@ def measure(bench: Bench) -> Iterator[list[WarmSample]]:
 
 def _measure_load(
     bench: Bench, load: Load, running: dict[Contender, Running]
-) -> Iterator[list[WarmSample]]:
+) -> Iterator[Sequence[WarmSample]]:
     event = load.event
     for contender, process in running.items():
         _check_echo(contender, event, process.api.invoke(event))
         process.api.round_trips_ns(delivery(event), _share(bench, load.warmup))
     block = _share(bench, load.block)
-    for number, source in bench.rounds(bench.plan.runs):
-        yield [
+
+    def take(number: int, source: random.Random) -> list[WarmSample]:
+        return [
             _block(number, contender, running[contender], load, block)
             for contender in shuffled(bench.invokable, source)
         ]
+
+    yield from bench.part(bench.plan.runs, take)
 
 
 def _block(

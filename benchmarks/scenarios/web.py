@@ -17,7 +17,8 @@ from benchmarks.samples import WebSample
 from benchmarks.scenarios.function_init import LEAST_RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import random
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from benchmarks.bench import Bench
@@ -33,7 +34,7 @@ def rounds(bench: Bench) -> int:
     return int(ROUNDS_SHARE * bench.plan.runs) if bench.plan.runs >= LEAST_RUNS else 0
 
 
-def measure(bench: Bench) -> Iterator[list[WebSample]]:
+def measure(bench: Bench) -> Iterator[Sequence[WebSample]]:
     """Yield the rounds; one more warms the page cache."""
     if not rounds(bench):
         return
@@ -41,10 +42,13 @@ def measure(bench: Bench) -> Iterator[list[WebSample]]:
     event = web.event()
     for contender, folder in staged.items():
         _sample(bench, contender, folder, event, 0)
-    for number, source in bench.rounds(rounds(bench)):
+
+    def take(number: int, source: random.Random) -> list[WebSample]:
         order = source.sample(list(staged), len(staged))
         taken = {one: _sample(bench, one, staged[one], event, number) for one in order}
-        yield [taken[one] for one in staged]
+        return [taken[one] for one in staged]
+
+    yield from bench.part(rounds(bench), take)
 
 
 def _sample(

@@ -21,7 +21,6 @@ import pytest
 
 from benchmarks import (
     bytecode,
-    cautions,
     contenders,
     endpoints,
     estimates,
@@ -31,6 +30,7 @@ from benchmarks import (
     plots,
     summary,
     tables,
+    warn,
     web,
 )
 from benchmarks.bench import QUICK, Bench
@@ -159,7 +159,7 @@ class TestAQuickRunOfEverything:
     def test_records_where_when_and_how_it_measured(self, measured: Path, scenario: str) -> None:
         document = raw(measured, scenario)
 
-        assert document["format"] == 1
+        assert document["format"] == 2
         assert document["started"].endswith("+00:00")
         assert set(document["machine"]) == {"system", "architecture", "processor", "cpus"}
         assert document["interpreter"]["version"].startswith("3.")
@@ -352,7 +352,7 @@ def test_a_quantile_of_nothing_or_beyond_the_ends_is_refused(
 def test_a_ratio_is_taken_round_by_round() -> None:
     # Every round is slower than the last for both; the medians' ratio would be the same by luck
     # only, the pairs' is.
-    assert estimates.paired_ratio([(1, 2), (10, 20), (100, 200), (7, 28)]) == 0.5
+    assert estimates.ratio_of_pairs([(1, 2), (10, 20), (100, 200), (7, 28)]).value == 0.5
 
 
 def test_an_overhead_is_what_exceeds_the_floor() -> None:
@@ -360,17 +360,19 @@ def test_an_overhead_is_what_exceeds_the_floor() -> None:
 
 
 def test_an_interval_holds_its_estimate_and_is_the_same_every_time() -> None:
-    rounds = [(1.0 + number / 100, 2.0) for number in range(40)]
-    estimate = estimates.bootstrap(rounds, estimates.paired_ratio)
+    rounds = [(3.0 + number / 100, 5.0, 1.0) for number in range(40)]
+    estimate = estimates.bootstrap(rounds, estimates.overhead_ratio)
 
     assert estimate.low < estimate.value < estimate.high
-    assert estimate == estimates.bootstrap(rounds, estimates.paired_ratio)
+    assert estimate == estimates.bootstrap(rounds, estimates.overhead_ratio)
 
 
 def test_an_interval_has_no_width_where_samples_do_not_differ() -> None:
-    estimate = estimates.bootstrap([(1.0, 4.0)] * 10, estimates.paired_ratio)
-
-    assert (estimate.low, estimate.value, estimate.high) == (0.25, 0.25, 0.25)
+    for estimate in (
+        estimates.ratio_of_pairs([(1.0, 4.0)] * 10),
+        estimates.bootstrap([(2.0, 5.0, 1.0)] * 10, estimates.overhead_ratio),
+    ):
+        assert (estimate.low, estimate.value, estimate.high) == (0.25, 0.25, 0.25)
 
 
 @pytest.mark.parametrize(
@@ -755,16 +757,22 @@ def test_a_recording_has_a_line_for_each_sample(tmp_path: Path) -> None:
     assert sum('"ready_ns"' in line for line in lines) == len(THREE_STARTS)
 
 
-def test_a_recording_in_the_making_never_harms_the_one_before(tmp_path: Path) -> None:
+def test_a_recording_takes_the_place_of_the_one_before_when_it_is_complete(tmp_path: Path) -> None:
     path = recording("init", *THREE_STARTS).save(tmp_path)
-    recording("init", *THREE_STARTS[:1]).save(tmp_path)
+    later = recording("init", *THREE_STARTS[:1])
+    unfinished = later.save_unfinished(tmp_path)
+
+    assert load(unfinished).samples == list(THREE_STARTS[:1])
+    assert load_all(tmp_path) == [recording("init", *THREE_STARTS)]
+
+    later.save(tmp_path)
 
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     assert load(path).samples == list(THREE_STARTS[:1])
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"format": 1, "scenario": "nonsense", "samples": []}']
+    "text", ["", "[]", "{}", '{"format": 2, "scenario": "nonsense", "samples": []}']
 )
 def test_a_file_that_is_no_recording_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "other.json"
@@ -776,9 +784,9 @@ def test_a_file_that_is_no_recording_is_named(tmp_path: Path, text: str) -> None
 
 def test_a_recording_of_another_format_is_refused(tmp_path: Path) -> None:
     path = recording("init", *THREE_STARTS).save(tmp_path)
-    path.write_text(path.read_text(encoding="utf-8").replace('"format": 1', '"format": 9'))
+    path.write_text(path.read_text(encoding="utf-8").replace('"format": 2', '"format": 9'))
 
-    with pytest.raises(RecordingError, match="its format is 9, not 1"):
+    with pytest.raises(RecordingError, match="its format is 9, not 2"):
         load(path)
 
 
@@ -904,7 +912,7 @@ def test_growth_is_what_goes_on_in_the_second_half() -> None:
 def test_too_few_rounds_are_warned_of_with_the_flag_that_helps() -> None:
     few = recording("init", *starts("snapboot", *[9.0] * 19))
 
-    (warning,) = cautions.of_samples(few)
+    (warning,) = warn.of_samples(few)
     assert warning == (
         "2 of 2 series have fewer than 20 samples, spawn to next of snapboot has 19: too few to "
         "rank by; give more --runs"
@@ -915,7 +923,7 @@ def test_rounds_are_counted_in_the_samples_whatever_the_flags_were() -> None:
     few = recording("init", *starts("snapboot", 9, 10, 9, 8))
     few.flags["runs"] = 500
 
-    assert "has 4: too few to rank by" in next(cautions.of_samples(few))
+    assert "has 4: too few to rank by" in next(warn.of_samples(few))
     assert "; 4 interleaved rounds, 2026-01-01." in tables.provenance(few)
     assert tables.table(few).splitlines()[2].endswith(" | 4 |")
 
@@ -941,7 +949,7 @@ STEADY = [9, 9.1, 9.2, 9.1, 9, 9.3, 8.9, 9.1, 9.2, 9] * 2
 def test_outliers_are_warned_of_with_the_flag_that_helps() -> None:
     noisy = recording("init", *starts("snapboot", *STEADY, 60, 70))
 
-    (warning,) = cautions.of_samples(noisy)
+    (warning,) = warn.of_samples(noisy)
     assert warning.startswith("2 of 2 series have outliers, spawn to next of snapboot has 2 of 22:")
     assert warning.endswith("choose a quieter CPU with --cpu, or give more --runs")
 
@@ -949,7 +957,7 @@ def test_outliers_are_warned_of_with_the_flag_that_helps() -> None:
 def test_a_slow_first_round_is_warned_of_with_the_flag_that_helps() -> None:
     cold = recording("init", *starts("snapboot", 15, *STEADY))
 
-    (warning,) = cautions.of_samples(cold)
+    (warning,) = warn.of_samples(cold)
     assert warning == (
         "2 of 2 series have a first round slower than the rest, spawn to next of snapboot the "
         "first of them; give more --warmup"
@@ -957,7 +965,7 @@ def test_a_slow_first_round_is_warned_of_with_the_flag_that_helps() -> None:
 
 
 def test_steady_samples_are_not_warned_of() -> None:
-    assert not list(cautions.of_samples(recording("init", *starts("snapboot", *STEADY))))
+    assert not list(warn.of_samples(recording("init", *starts("snapboot", *STEADY))))
 
 
 # --- samples without one median -------------------------------------------------------------------
@@ -997,7 +1005,7 @@ def test_a_ratio_of_pairs_that_is_not_steady_is_not_shown_either() -> None:
 def test_they_are_warned_of_once() -> None:
     both = recording("init", *starts("snapboot", *TWO_GROUPS), *starts("awslambdaric", *DRIFTING))
 
-    (warning,) = cautions.of_samples(both)
+    (warning,) = warn.of_samples(both)
     assert warning.startswith("4 of 4 series have no one median, their samples drift or fall into")
 
 
@@ -1030,8 +1038,8 @@ def test_times_of_a_millisecond_and_more_are_told_in_ms() -> None:
 def test_every_warning_of_a_recording_is_beside_its_table_and_in_its_plots(tmp_path: Path) -> None:
     one = recording("init", *starts("snapboot", *TWO_GROUPS))
     one.commit["modified"] = True
-    one.cautions = ["the interpreter is a debug build", "the machine is busy (load 3.00 per CPU)"]
-    expected = cautions.of(one)
+    one.warnings = ["the interpreter is a debug build", "the machine is busy (load 3.00 per CPU)"]
+    expected = warn.of(one)
     assert len(expected) == 4
 
     beside = tables.render([one])
@@ -1042,6 +1050,23 @@ def test_every_warning_of_a_recording_is_beside_its_table_and_in_its_plots(tmp_p
         assert f"- Warning: {warning}.\n" in beside
         assert warning.replace("`", "") in " ".join(drawn.split())
     assert "files differed from the commit (modified)" in beside
+
+
+def test_plots_of_figures_that_a_recording_has_no_more_are_removed(tmp_path: Path) -> None:
+    one = recording("init", *THREE_STARTS)
+    debians = recording("init", *THREE_STARTS)
+    debians.interpreter = {**one.interpreter, "builder": "Debian"}
+    plots.write_all([one, debians], tmp_path)
+    (tmp_path / f"{one.stem}-a-figure-of-old.svg").touch()
+    (tmp_path / "notes.svg").touch()
+    plots.write_all([one, debians], tmp_path)
+
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {
+        *("notes.svg", "init-3.13.0-spawn-to-next.svg", "init-3.13.0-cpu-time-to-next.svg"),
+        "init-3.13.0-debian-spawn-to-next.svg",
+        "init-3.13.0-debian-cpu-time-to-next.svg",
+    }
 
 
 def test_a_plot_has_the_interval_the_count_and_the_machine(tmp_path: Path) -> None:
@@ -1057,7 +1082,7 @@ def test_a_plot_has_the_interval_the_count_and_the_machine(tmp_path: Path) -> No
 def test_the_readme_names_each_recording_that_a_row_comes_from() -> None:
     start = recording("init", *THREE_STARTS)
     warm = recording("warm", WarmSample(0, "snapboot", "200 B", 200, (48_400,), 33_000))
-    warm.cautions = ["the machine is busy"]
+    warm.warnings = ["the machine is busy"]
     warm.commit = {"id": "fedcba9876543210", "modified": True}
     text = summary.summary([start, warm])
 
@@ -1100,7 +1125,7 @@ def test_both_ways_to_run_theirs_are_columns_with_their_names() -> None:
 def test_modules_compiled_at_each_start_are_warned_of() -> None:
     compiled = FootprintSample(0, "snapboot", ("a", "b"), 1, 300, 20)
 
-    (warning,) = cautions.of_samples(recording("footprint", compiled))
+    (warning,) = warn.of_samples(recording("footprint", compiled))
     assert warning.startswith("snapboot compiles 1 modules at each start; write their bytecode")
 
 
@@ -1125,7 +1150,7 @@ def test_modules_compiled_at_each_start_are_warned_of() -> None:
 def test_what_the_system_does_not_tell_is_said(sample: Sample, remedy: str) -> None:
     one = recording(sample_scenario(sample), sample)
 
-    assert any(warning.startswith(remedy) for warning in cautions.of_samples(one))
+    assert any(warning.startswith(remedy) for warning in warn.of_samples(one))
     assert tables.table(one)
 
 
@@ -1137,7 +1162,7 @@ def test_an_interpreter_that_runs_code_at_each_start_is_warned_of() -> None:
     clean = replace(interpreter_at(Path(sys.executable)), pth_files=[], optimised=True, debug=False)
     dirty = replace(clean, pth_files=["distutils-precedence.pth"])
 
-    said = set(cautions.of_machine(dirty, pinned=1)) - set(cautions.of_machine(clean, pinned=1))
+    said = set(warn.of_machine(dirty, pinned=1)) - set(warn.of_machine(clean, pinned=1))
 
     (warning,) = said
     assert "has distutils-precedence.pth, which every start reads" in warning
@@ -1147,4 +1172,4 @@ def test_an_interpreter_that_runs_code_at_each_start_is_warned_of() -> None:
 def test_an_unpinned_run_is_warned_of_with_the_flag_that_helps() -> None:
     here = interpreter_at(Path(sys.executable))
 
-    assert any(warning.endswith("--cpu auto") for warning in cautions.of_machine(here, None))
+    assert any(warning.endswith("--cpu auto") for warning in warn.of_machine(here, None))

@@ -68,7 +68,7 @@ def _of_interpreter(interpreter: Interpreter) -> Iterator[str]:
 def of(recording: Recording) -> list[str]:
     """Return every warning: those written into the recording, and what its samples show."""
     return list(
-        dict.fromkeys((*_of_commit(recording), *recording.cautions, *of_samples(recording)))
+        dict.fromkeys((*_of_commit(recording), *recording.warnings, *of_samples(recording)))
     )
 
 
