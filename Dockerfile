@@ -21,7 +21,7 @@ RUN sh /snapboot-image/provide-python.sh "${PYTHON_VERSION}"
 COPY bootstrap /var/runtime/
 COPY runtime /var/runtime/
 COPY devkit /var/runtime/.devkit/
-# orjson and urllib3 lie beside snapboot, found last on sys.path: a function's own copies win.
+# orjson and urllib3 are beside snapboot, found last on sys.path: a function's own copies win.
 RUN --mount=type=secret,id=pip.conf \
     export PIP_CONFIG_FILE=/run/secrets/pip.conf PIP_ROOT_USER_ACTION=ignore \
     && install="python3 -m pip install --no-cache-dir --no-compile --disable-pip-version-check" \

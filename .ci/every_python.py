@@ -39,7 +39,7 @@ PARTS = (
 )
 # How many failures may be due to timing.
 UNSTEADY = 3
-# Tells implementation and version, whatever the interpreter; 3.11 itself may not even be one.
+# Prints implementation and version, whatever the interpreter; 3.11 itself may not even be one.
 ASK = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
 
 
@@ -53,11 +53,11 @@ def candidates() -> list[Path]:
 
 def version_of(python: Path) -> tuple[int, int] | None:
     """Return the version of a working CPython, None for anything else."""
-    told = subprocess.run(
+    done = subprocess.run(
         [python, "-c", ASK], capture_output=True, text=True, check=False, timeout=60
     )
-    words = told.stdout.split()
-    if told.returncode or len(words) != 3 or words[0] != "cpython":
+    words = done.stdout.split()
+    if done.returncode or len(words) != 3 or words[0] != "cpython":
         return None
     return int(words[1]), int(words[2])
 

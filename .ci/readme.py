@@ -1,4 +1,4 @@
-"""Write anew what the README and docs/ take from code and recordings; `--check` only compares.
+"""Write again what the README and docs/ take from code and recordings; `--check` only compares.
 
 A block stands between `<!-- name -->` and `<!-- /name -->`.
 """

@@ -36,7 +36,7 @@ def compile_folder(python: Path, folder: Path, *, mode: str = "unchecked-hash") 
 
 
 def make_stale(folder: Path) -> None:
-    """Make all bytecode below `folder` what it is beside sources whose times were set anew.
+    """Make all bytecode below `folder` what it is beside sources whose times were set again.
 
     Packagers do that, for archives that come out the same, and leave the bytecode in.
     """

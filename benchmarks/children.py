@@ -22,7 +22,7 @@ LAST_WORDS_CHARACTERS = 2_000
 class Memory:
     """What the kernel holds for a process: resident, and with shared pages shared out.
 
-    Both are None where the system does not tell.
+    Both are None where the system does not say.
     """
 
     resident_bytes: int | None
@@ -81,7 +81,7 @@ class Child:
             error.add_note(f"The last words of {self!r}:\n{last_words or '(nothing)'}")
 
     def cpu_ns(self) -> int | None:
-        """Return the CPU time of all its threads, ended ones too; None where no clock tells.
+        """Return the CPU time of all its threads, ended ones too; None without such a clock.
 
         The kernel's clock for a process is exact where /proc/<pid>/stat counts ticks, and
         /proc/<pid>/schedstat knows the first thread alone. Its number is made as in
@@ -103,7 +103,7 @@ class Child:
     def storage_bytes(self) -> int | None:
         """Return how much had to come from storage for it, with what was read ahead.
 
-        None where the system does not tell.
+        None where the system does not say.
         """
         try:
             text = Path(f"/proc/{self.pid}/io").read_text(encoding="ascii")

@@ -1,8 +1,8 @@
 """`python -m benchmarks compare A.json B.json`: whether B is faster or slower, or unclear.
 
-What the machine did between the two recordings is no change of ours. Where a contender that is not
-ours ran in both, in the same version, it is the yardstick: what is compared is how ours relates to
-it, pair by pair. The verdict is that of `snapboot profile --baseline`. All rows together have a
+What the machine did between the two recordings is not a change of ours. Where a contender that is
+not ours ran in both, in the same version, it is the yardstick: what is compared is how ours relates
+to it, pair by pair. The verdict is that of `snapboot profile --baseline`. All rows together have a
 95 % interval, so that a long table does not find a change by chance.
 """
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 FUNCTIONS = Path(__file__).resolve().parent / "functions"
 RUNTIME = ROOT / "runtime"
-# Another interpreter's, or older than its source: it is written anew for the one measured.
+# Another interpreter's, or older than its source: it is compiled again for the one measured.
 NO_BYTECODE = shutil.ignore_patterns("__pycache__")
 # The folder of functions is a package for our tools; as a task root it is not.
 NO_PACKAGE = shutil.ignore_patterns("__pycache__", "__init__.py")
@@ -36,7 +36,7 @@ THEIRS = "awslambdaric"
 THEIRS_UNPOOLED = "awslambdaric-unpooled"
 FLOOR = "interpreter"
 # How tables call them. AWS's client waits for each event in a thread pool made for it from 3.12 on,
-# but only when told that it runs in AWS's own image.
+# but only when it is said to run in AWS's own image.
 TITLES = {THEIRS: f"{THEIRS}, AWS's image", THEIRS_UNPOOLED: f"{THEIRS}, own image"}
 
 # It answers as soon as any program could, then stays, so that its memory can be read.

@@ -56,7 +56,7 @@ class ContenderError(Exception):
 
 
 class Endpoint(Protocol):
-    """What tells that a contender is ready."""
+    """What shows that a contender is ready."""
 
     address: str
 

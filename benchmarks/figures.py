@@ -103,7 +103,7 @@ def shown(value: float) -> str:
 
 
 def figures(recording: Recording) -> list[Figure]:
-    """Return the figures of a recording; those that its system could not tell are left out."""
+    """Return the figures of a recording; those that its system does not have are left out."""
     found = MAKERS[recording.scenario](recording)
     return [figure for figure in found if any(figure.values.values())]
 
@@ -232,8 +232,8 @@ def _host(recording: Recording) -> list[Figure]:
 
 def _image(recording: Recording) -> list[Figure]:
     return [
-        _figure(recording, f"{name}{told}", unit, _of_image(cache, value))
-        for cache, told in PAGE_CACHES.items()
+        _figure(recording, f"{name}{state}", unit, _of_image(cache, value))
+        for cache, state in PAGE_CACHES.items()
         for name, unit, value in (
             ("spawn to next", "ms", _ready_ms),
             ("CPU time to next", "ms", _cpu_ms),

@@ -71,7 +71,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the interpreter lies that is copied; `shared` is its library, if it has one."""
+    """The folder of the interpreter that is copied; `shared` is its library, if it has one."""
 
     executable: str
     library: str

@@ -15,7 +15,7 @@ RESULTS = "benchmarks/results"
 ROOT = Path(__file__).resolve().parent.parent
 
 # Run in the interpreter to be measured. Build options are named one by one: all of them together
-# would tell the paths of the machine that built it.
+# would contain the paths of the machine that built it.
 DESCRIBE = """
 import glob, json, os, platform, sys, sysconfig
 base = os.path.realpath(sys._base_executable)
@@ -126,7 +126,7 @@ def interpreter_at(path: Path) -> Interpreter:
 def bare(interpreter: Interpreter, folder: Path) -> Interpreter:
     """Return the interpreter as a virtual environment in `folder`, without a single package.
 
-    What lies in an interpreter's site-packages, a `.pth` file above all, may take longer at each
+    What is in an interpreter's site-packages, a `.pth` file above all, may take longer at each
     start than what is measured, and says nothing about a contender.
     """
     make: list[str | Path] = [interpreter.path, "-m", "venv", "--without-pip", folder]
@@ -135,7 +135,7 @@ def bare(interpreter: Interpreter, folder: Path) -> Interpreter:
 
 
 def this_commit() -> Commit:
-    """Tell which commit of the project is measured; its id is None where git cannot say.
+    """Return which commit of the project is measured; its id is None where git cannot say.
 
     The recordings themselves do not count as files that differ from it.
     """

@@ -1,6 +1,6 @@
 """Functions that import what people import, each packaged in the ways that are compared.
 
-A package lies in a folder of its own for each state of its bytecode; what else is in the folders
+A package has a folder of its own for each state of its bytecode; what else is in the folders
 is the same. No start writes bytecode, as on Lambda, where a function's folder is read-only.
 """
 
@@ -144,7 +144,7 @@ class Bytecode(Enum):
 
     ARCHIVE = "archive"  # `snapboot package`: never to be checked, and in a module archive
     TRUE = "true"  # never to be checked
-    STALE = "stale"  # of sources of another time: read, and compiled anew
+    STALE = "stale"  # of sources of another time: read, and compiled again
     NONE = "none"
 
 
@@ -227,7 +227,7 @@ def _fill_without(bench: Bench, function: Function, folder: Path) -> None:
 
 
 def _linked(source: str, target: str) -> str:
-    """Link a file, which nobody writes into, or copy it into another file system."""
+    """Link a file, which no one writes into, or copy it into another file system."""
     try:
         os.link(source, target)
     except OSError:

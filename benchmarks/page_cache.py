@@ -26,7 +26,7 @@ def settle() -> None:
 
 
 def emptied(*folders: Path, drop: Path = DROP) -> PageCache:
-    """Empty the page cache, at least of what lies below `folders`; return which was done."""
+    """Empty the page cache, at least of the files below `folders`; return which was done."""
     try:
         drop.write_text(PAGES_INODES_AND_NAMES, encoding="ascii")
     except OSError:

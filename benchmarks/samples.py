@@ -14,7 +14,7 @@ NOTHING: Final = "nothing"
 
 @dataclass(frozen=True, slots=True)
 class InitSample:
-    """One start: from spawn to ready, and the CPU time that took, where the system tells.
+    """One start: from spawn to ready, and the CPU time that took, where the system has it.
 
     `path_file` is whether the interpreter's site-packages had a `.pth` file.
     """
@@ -40,7 +40,7 @@ class WarmSample:
 
 @dataclass(frozen=True, slots=True)
 class MemorySample:
-    """What a process held after so many invocations; bytes are None where no system tells.
+    """What a process held after so many invocations; bytes are None where the system does not say.
 
     `blocks` counts what Python had allocated, as the function saw it; None before any invocation.
     """
@@ -90,7 +90,7 @@ class ImageSample:
     """One start of an image: from spawn to ready, and what storage had to give for it.
 
     `page_cache` says what was in memory before: see `PageCache`. `storage_bytes`, with what was
-    read ahead, is None where the system does not tell.
+    read ahead, is None where the system does not say.
     """
 
     round: int

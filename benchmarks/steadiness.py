@@ -15,7 +15,7 @@ SPLITS: Final = "two groups"
 
 
 def too_few(values: Sequence[float]) -> bool:
-    """Tell whether there are fewer samples than an interval of their median takes."""
+    """Return whether there are fewer samples than an interval of their median takes."""
     return len(values) < statistics.ENOUGH_FOR_INTERVAL
 
 

@@ -136,7 +136,7 @@ def _share(found: Collection[str], series: Collection[str]) -> str:
 
 
 def _untold(recording: Recording) -> Iterator[str]:
-    """Name what this system could not tell, so that nobody takes a gap for a nought."""
+    """Name what this system could not measure, so that no gap is taken for a zero."""
     for attribute, remedy in UNTOLD:
         if any(getattr(sample, attribute, "") is None for sample in recording.samples):
             yield f"{attribute} could not be measured here: {remedy}"

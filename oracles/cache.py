@@ -57,7 +57,7 @@ def _move(scratch: Path, target: Path) -> None:
     try:
         scratch.rename(target)
     except OSError:
-        # Somebody else was first; theirs is as good as ours.
+        # Another process was first; its copy is as good as ours.
         if not target.is_dir():
             raise
 

@@ -1,7 +1,7 @@
 """Container images, built for real by buildah: no daemon, no registry, no container engine.
 
-Everything lies in one folder, a store, and goes with it. `vfs` keeps a layer as a plain folder, and
-`chroot` is all the isolation a build gets, so this works within a container, too, for root.
+Everything is in one folder, a store, and is deleted with it. `vfs` keeps a layer as a plain folder,
+and `chroot` is all the isolation a build gets, so this works within a container, too, for root.
 """
 
 from __future__ import annotations
@@ -96,15 +96,15 @@ class Store:
 
     def image(self, name: str) -> Image:
         """Return an image of the store, its root folder there to be read."""
-        told = json.loads(self._run("inspect", "--type=image", name))
+        description = json.loads(self._run("inspect", "--type=image", name))
         container = self._run("from", "--pull-never", f"localhost/{name}").strip()
         root = Path(self._run("mount", container).strip())
-        return Image(name, told["OCIv1"]["config"], root)
+        return Image(name, description["OCIv1"]["config"], root)
 
     def layers(self, name: str) -> int:
         """Return how many layers an image has."""
-        told = json.loads(self._run("inspect", "--type=image", name))
-        return len(told["OCIv1"]["rootfs"]["diff_ids"])
+        description = json.loads(self._run("inspect", "--type=image", name))
+        return len(description["OCIv1"]["rootfs"]["diff_ids"])
 
     def layer_bytes(self, name: str) -> int:
         """Return what the image's layers take as a registry keeps them, gzipped."""
@@ -121,7 +121,7 @@ class Store:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _offered(self, wheels: Iterable[Path]) -> list[str]:
-        """Return what shows a build wheels, and tells its pip to look nowhere else."""
+        """Return the options that give a build wheels, and that have its pip look nowhere else."""
         places = {f"{WHEELS}/{folder.name}": folder for folder in wheels}
         if not places:
             return []

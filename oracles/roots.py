@@ -1,4 +1,4 @@
-"""Root folders made by debootstrap: what lies around a function, with Python or without any.
+"""Root folders made by debootstrap: what is around a function, with Python or without any.
 
 The mirror and the suite are those that apt of this machine is configured for. A root takes half a
 minute and some 200 MB; it must not be written to, for it is there for all that come after.
@@ -139,7 +139,7 @@ def _run(command: Sequence[str]) -> str:
     except (OSError, subprocess.TimeoutExpired) as exc:
         raise cache.OracleUnavailable(f"tried {command!r}: {exc}") from exc
     if done.returncode:
-        # debootstrap tells on standard output why it gave up.
+        # debootstrap says on standard output why it gave up.
         words = "\n".join((done.stdout + done.stderr).splitlines()[-5:])
         raise cache.OracleUnavailable(
             f"tried {' '.join(command)!r}, which failed: {words!r}. Give this machine a mirror "

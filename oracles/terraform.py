@@ -52,7 +52,7 @@ def parse(bindings: str) -> Mapping[str, Field]:
     """Return what the resource takes whose bindings (JavaScript) these are. Raises ValueError."""
     resource = _RESOURCE.search(bindings)
     if resource is None:
-        raise ValueError(f"{BINDINGS!r} names the fields of a resource otherwise: read it anew")
+        raise ValueError(f"{BINDINGS!r} names the fields of a resource otherwise: read it again")
     return _fields(resource[1], dict(_BLOCK.findall(bindings)))
 
 

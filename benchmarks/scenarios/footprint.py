@@ -22,7 +22,7 @@ ROUNDS = 3
 TRACE_DEADLINE_S = 20
 POLL_S = 0.005
 
-# With the threads and children too, and enough of what is sent to tell which request it is.
+# With the threads and children too, and enough of what is sent to show which request it is.
 TRACE = ("-f", "-qq", "-s", "100")
 # One line of `strace -f`: the process, then a call that ended, or the end of one begun above.
 _ended_call = re.compile(

@@ -1,7 +1,7 @@
 """Function Init: from spawn to the first `GET next` of functions that import what people import.
 
 That is what Lambda reports as Init Duration, and what a caller waits for. What it takes beyond the
-start of a function that imports nothing is told beside it; it flatters a runtime that has
+start of a function that imports nothing is shown beside it; it flatters a runtime that has
 imported half of what the function needs before it looks for the function.
 """
 

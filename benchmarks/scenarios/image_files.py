@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from benchmarks.layouts import Layout
 
 ROUNDS: Final = 3
-# Descriptors with their paths, and of what is sent as much as tells which request it is.
+# Descriptors with their paths, and of what is sent as much as shows which request it is.
 TRACE: Final = (
     *("-f", "-qq", "-y", "-s", "100"),
     *("-e", "trace=open,openat,read,pread64,mmap,getdents64,sendto,write"),
@@ -80,7 +80,7 @@ def _sample(bench: Bench, layout: Layout, number: int, strace: str) -> ImageFile
 
 
 def touched(text: str) -> dict[str, Touched]:
-    """Return the files that were opened up to the call that tells readiness; no folders."""
+    """Return the files that were opened up to the call that shows readiness; no folders."""
     files: dict[str, Touched] = {}
     folders = set()
     for call in whole_calls(text):

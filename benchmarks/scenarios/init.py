@@ -1,6 +1,6 @@
 """Runtime Init: from spawn to the first `GET next`; bare, and beside one `.pth` file.
 
-Such a file lies in the site-packages of most images: an editable install, a tracer or setuptools
+Such a file is in the site-packages of most images: an editable install, a tracer or setuptools
 leave one. This one adds a folder to the path and has a line of code, which imports nothing.
 """
 

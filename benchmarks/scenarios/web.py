@@ -1,6 +1,6 @@
 """Web applications: a FastAPI hello-world, from spawn to the first `GET next`, and warm.
 
-Each round starts each of the ways to serve it anew, and times a block of requests to it.
+Each round starts each of the ways to serve it afresh, and times a block of requests to it.
 """
 
 from __future__ import annotations

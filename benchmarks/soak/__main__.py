@@ -47,13 +47,13 @@ def main(arguments: Sequence[str]) -> int:
 def _save(outcome: Outcome, started: str, options: Namespace) -> dict[str, object]:
     interpreter = interpreter_at(Path(options.python))
     # No path of this machine is recorded.
-    told = replace(outcome, plan=replace(outcome.plan, python=None)).document()
+    document = replace(outcome, plan=replace(outcome.plan, python=None)).document()
     document = {
         "started": started,
         "machine": asdict(this_machine()),
         "interpreter": interpreter.public(),
         "commit": asdict(this_commit()),
-        **told,
+        **document,
     }
     options.output.mkdir(parents=True, exist_ok=True)
     path = options.output / f"soak-{interpreter.version}.json"

@@ -84,9 +84,9 @@ class Outcome:
 class Course:
     """The events that are still to come, and how far the soak is."""
 
-    def __init__(self, plan: Plan, tell: Callable[[str], object]) -> None:
+    def __init__(self, plan: Plan, report: Callable[[str], object]) -> None:
         self._plan = plan
-        self._tell = tell
+        self._report = report
         self._all_reported = asyncio.Event()
         self._began = time.monotonic()
         self._numbers = iter(range(plan.invocations))
@@ -117,7 +117,7 @@ class Course:
                     group.create_task(client(host, self.events(), self.tally))
             self.duration_s = time.monotonic() - self._began
             self.memory_mb.append(resident_mb())
-            # A caller has its answer before the report; what never comes is the tally's to tell.
+            # A caller has its answer before the report; what never comes is in the tally.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_REPORTS_S):
                     await self._all_reported.wait()
@@ -126,15 +126,17 @@ class Course:
         if number and number % max(1, self._plan.invocations // _LOOKS) == 0:
             self.memory_mb.append(resident_mb())
             took_s = time.monotonic() - self._began
-            self._tell(f"{number:,} of {self._plan.invocations:,} after {took_s:.0f} s, {self!r}\n")
+            self._report(
+                f"{number:,} of {self._plan.invocations:,} after {took_s:.0f} s, {self!r}\n"
+            )
 
 
-def soak(plan: Plan, tell: Callable[[str], object] = sys.stderr.write) -> Outcome:
-    """Run a soak; `tell` hears how far it is."""
+def soak(plan: Plan, report: Callable[[str], object] = sys.stderr.write) -> Outcome:
+    """Run a soak; `report` gets how far it is."""
     mark = f"SOAK_MARK={uuid4().hex}"
     with staged(plan, mark) as config, temporary_folder():
         before = Held.now(mark)
-        course = asyncio.run(_run(plan, config, tell))
+        course = asyncio.run(_run(plan, config, report))
         gc.collect()
         after = Held.now(mark)
     course.tally.close()
@@ -169,8 +171,8 @@ def _clients(count: int) -> list[clients.Client]:
     return [*_OTHER_CLIENTS, *[clients.over_http] * (count - len(_OTHER_CLIENTS))]
 
 
-async def _run(plan: Plan, config: FunctionConfig, tell: Callable[[str], object]) -> Course:
-    course = Course(plan, tell)
+async def _run(plan: Plan, config: FunctionConfig, report: Callable[[str], object]) -> Course:
+    course = Course(plan, report)
     await course.run(config)
     return course
 

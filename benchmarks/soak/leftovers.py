@@ -37,7 +37,7 @@ class Held:
 
 
 def bearing(mark: str) -> list[int]:
-    """Return the processes with a variable, and this one's children that nobody has awaited."""
+    """Return the processes with a variable, and this one's children that no one has awaited."""
     found = []
     for folder in Path("/proc").iterdir():
         try:

@@ -22,7 +22,7 @@ TIMED_OUT: Final = "Sandbox.Timedout"
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """How often something happens, in ten thousandths, and what its caller may be told.
+    """How often something happens, in ten thousandths, and which answers its caller may get.
 
     An answer is the echo of its event, or an error of one of the types, whose message holds `text`.
     """
@@ -69,7 +69,7 @@ MEANT: Final = {
     Kind.KILL_EXTENSION: Meant(6, (CRASH,), "signal: killed"),
     # After the answer or before it.
     Kind.EXTENSION_EXITS_LATE: Meant(6, (CRASH,), "exit status 1", echo=True),
-    # The client does not wait: of an answer nobody may ever hear.
+    # The client does not wait: the answer may never arrive.
     Kind.HANG_UP: Meant(50),
 }
 _USUAL: Final = Meant(0, echo=True)
@@ -104,7 +104,7 @@ class Event:
 
     @property
     def request_id(self) -> str:
-        """An id that tells the extension, which sees no event, what to do."""
+        """An id that says what the extension is to do, which sees no event."""
         return str(UUID(int=(list(Kind).index(self.kind) << 96) + self.number))
 
     @property
@@ -114,7 +114,7 @@ class Event:
         return {"number": self.number, "kind": self.kind.value, **padding}
 
     def fault_of(self, payload: bytes, *, failed: bool) -> str | None:
-        """Tell what is wrong with an answer, if anything is."""
+        """Return what is wrong with an answer, or None."""
         try:
             document = json.loads(payload)
         except ValueError:
@@ -123,8 +123,8 @@ class Event:
             right = self.meant.echo and document == self.document
             return None if right else f"{payload[:200]!r} is no answer to it"
         known = document.get("errorType") in self.meant.errors
-        told = self.meant.text in document.get("errorMessage", "")
-        return None if known and told else f"{payload[:400]!r} is no error of it"
+        expected = self.meant.text in document.get("errorMessage", "")
+        return None if known and expected else f"{payload[:400]!r} is no error of it"
 
 
 def number_of(request_id: str) -> int:

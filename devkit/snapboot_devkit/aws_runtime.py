@@ -146,7 +146,7 @@ def _fill(folder: Path, name: str, python: Path, target: Target) -> None:
 
 
 def write_scripts(folder: Path, name: str, python: str, place: str | None = None) -> None:
-    """Write what is started in /var/runtime into a folder, which will lie at `place`.
+    """Write what is started in /var/runtime into a folder, which will be at `place`.
 
     `name` is the runtime's, `python3.13`; `python` is the path of its interpreter there.
     """

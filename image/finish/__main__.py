@@ -23,7 +23,7 @@ INSIDE = RUNTIME / ".devkit/snapboot_devkit/package/inside"
 BOOTSTRAP = RUNTIME / "bootstrap"
 MATERIALS = Path(__file__).resolve().parents[1]
 SEALER = Path("/usr/local/bin/snapboot-seal")
-# Lambda looks for these; in a read-only root nobody can make them.
+# Lambda looks for these; in a read-only root no one can make them.
 MOUNT_POINTS = ("/var/task", "/opt", "/tmp")  # noqa: S108 - the function's
 # What holds no modules, or is not the image's.
 PASSED_OVER = {*map(Path, ("/proc", "/sys", "/dev", "/run", "/tmp")), MATERIALS}  # noqa: S108

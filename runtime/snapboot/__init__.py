@@ -122,7 +122,7 @@ def load_unchecked(names: "tuple[str, ...]") -> None:
 
     Such is the bytecode that ships (PEP 552, unchecked hash). The import system would find, stat
     and open the same files, and take 0.5 ms of CPU more (50 pairs on CPython 3.13). What it alone
-    can judge is left to it, and all of it when somebody watches the imports.
+    can judge is left to it, and all of it when the imports are watched.
     """
     if sys.flags.optimize or sys.flags.verbose or sys.pycache_prefix is not None:
         return

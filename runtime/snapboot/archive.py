@@ -2,9 +2,9 @@
 
 `snapboot package` writes it; the devkit's `package/inside/archive.py` describes it byte by byte.
 What the import system would find in a folder is found here without a look at the folder. Everything
-else about a module is as if it had been: its files are there, and its loader reads them for whoever
-asks for a source or a resource. With the modules come the regular expressions that they compile,
-and data that they would parse: see `ADAPTERS`.
+else about a module is as if it had been: its files are there, and its loader reads them for any
+caller that asks for a source or a resource. With the modules come the regular expressions that they
+compile, and data that they would parse: see `ADAPTERS`.
 
 It is no finder on `sys.meta_path`: the path finder walks `sys.path` or a package's `__path__` as
 ever, and where it asks for the finder of a folder that modules were sealed of, it gets one of ours.
@@ -74,7 +74,7 @@ class ArchiveError(Exception):
 def install(folder: str) -> None:
     """Have modules loaded from the archive in a function's code folder, if it can be used.
 
-    Whatever is wrong with it is told in one warning, and the modules come from their files.
+    What is wrong with it is written as one warning, and the modules come from their files.
     """
     try:
         archive = ModuleArchive(folder)

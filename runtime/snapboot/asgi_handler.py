@@ -248,7 +248,7 @@ class Exchange:
                 self._run()
             except (SystemExit, KeyboardInterrupt):
                 raise
-            except BaseException as exc:  # after a disconnect: no one is there to be told
+            except BaseException as exc:  # after a disconnect: no one is there to receive it
                 _log(exc)
 
     def _check_complete(self) -> None:
@@ -350,7 +350,7 @@ def _kind_of(message: "Any") -> str:
 
 
 def _is_disconnect(error: "BaseException | None") -> bool:
-    """Whether an error comes from the disconnect that the application was told of."""
+    """Whether an error comes from the disconnect that was sent to the application."""
     seen: list[BaseException] = []
     while error is not None and error not in seen:
         if isinstance(error, DisconnectError):

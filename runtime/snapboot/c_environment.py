@@ -35,7 +35,7 @@ class _Function(_ctypes.CFuncPtr):
 class CVariable:
     """A variable that C code and child processes see; `os.environ` is not concerned.
 
-    There are two buffers: whoever reads the one that is in use never meets half a value.
+    There are two buffers: a reader of the one that is in use never sees half a value.
     """
 
     __slots__ = ("_buffer", "_prefix", "_put", "_spare")

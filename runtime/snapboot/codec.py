@@ -7,7 +7,7 @@ of some size that the slower engine handles is charged with the time orjson woul
 
 What an engine cannot do as AWS's runtime does (or better, where that one fails) goes to
 `exact_json.py`, which is slow and complete: named tuples, `Decimal`, `NaN`, keys that are `bytes`.
-Whoever encodes, the JSON means the same.
+Whichever encodes, the JSON means the same.
 """
 
 import sys

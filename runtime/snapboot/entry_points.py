@@ -1,7 +1,7 @@
 """Entry points out of the module archive: parsed when the function was packaged.
 
 `importlib.metadata` (and `importlib_metadata`, of which it came) opens and parses a file of each
-distribution whenever somebody asks for entry points. Which distributions there are is looked up as
+distribution whenever entry points are asked for. Which distributions there are is looked up as
 ever; of those in a sealed folder it gets here what it would make of the file.
 """
 

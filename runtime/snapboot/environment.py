@@ -161,7 +161,7 @@ def _is_open(descriptor: str) -> bool:
 
 
 def variable(name: str) -> "str | None":
-    """Return an environment variable. What `os.environ` is told, `posix.environ` knows."""
+    """Return an environment variable. What is set in `os.environ` is in `posix.environ`."""
     value = posix.environ.get(name.encode())
     return None if value is None else value.decode("utf-8", "surrogateescape")
 

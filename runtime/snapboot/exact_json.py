@@ -76,7 +76,7 @@ _FLOAT_NAMES = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def _write(value: "Any", put: "Callable[[str], None]", path: "set[int]") -> None:
-    """Put the pieces of a value's JSON; `path` has the ids of the containers it lies in."""
+    """Put the pieces of a value's JSON; `path` has the ids of the containers it is in."""
     if value is None:
         put("null")
     elif value is True or value is False:

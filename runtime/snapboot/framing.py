@@ -1,6 +1,6 @@
-"""Bodies that do not tell their length: in chunks, or up to the end of the connection.
+"""Bodies that do not state their length: in chunks, or up to the end of the connection.
 
-A framing takes what it can from a buffer, adds it to a body, and tells when that is complete.
+A framing takes what it can from a buffer, adds it to a body, and says when that is complete.
 """
 
 from .wire import MAX_HEAD_BYTES, ProtocolError, Response, check_size
@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# A chunk's size line: at most 16 digits, and extensions that nobody sends.
+# A chunk's size line: at most 16 digits, and extensions that no one sends.
 MAX_CHUNK_LINE_BYTES = 4096
 
 _HEX = b"0123456789abcdefABCDEF"

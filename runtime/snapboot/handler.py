@@ -135,7 +135,7 @@ def _import(name: str) -> "Any":
 
 
 def _import_watched(name: str) -> None:
-    """Import a module, and tell what had to be compiled: so it will be at each cold start."""
+    """Import a module, and log what had to be compiled: so it will be at each cold start."""
     original = SourceLoader.source_to_code
     spent_ns: list[int] = []
 

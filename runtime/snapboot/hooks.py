@@ -1,7 +1,7 @@
 """Registering SnapStart hooks.
 
 There is one registry, that of `snapshot_restore_py`: the function's own copy of AWS's package if it
-brings one, ours otherwise. Whoever imports which, the order of registration is one order.
+has one, ours otherwise. Whichever is imported, there is one order of registration.
 """
 
 import sys

@@ -45,8 +45,8 @@ class LambdaLoggerHandler(logging.Handler):
     """Hands formatted records to the platform; the name is that of AWS's handler."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record. What goes wrong is told on stderr, as `logging` does."""
-        # In text, the platform wants levels only where it was told to filter by them.
+        """Write a record. What goes wrong is printed on stderr, as `logging` does."""
+        # In text, the platform wants levels only where it is set to filter by them.
         level = record.levelno if logs.wants_json() or environment.log_level else 0
         try:
             logs.sink().write(self.format(record), level)

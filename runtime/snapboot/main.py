@@ -121,7 +121,7 @@ def _serve_all(api: RuntimeAPI) -> "NoReturn":
 
 
 def _initialise(api: RuntimeAPI) -> "Handler":
-    """Do Function Init and return the handler; exit once its failure is told."""
+    """Do Function Init and return the handler; exit once its failure is reported."""
     try:
         settings = {name: setting(name) for name in SETTINGS}
         if settings["SNAPBOOT_LAZY_IMPORTS"] == "all":
@@ -217,7 +217,7 @@ def _serve(invocation: Invocation, handler: "Handler") -> None:
 
 
 def reported(error: BaseException, request_id: str) -> "Report | BareReport":
-    """Log an error and return what the platform is to be told of it."""
+    """Log an error and return what to report of it."""
     try:
         if isinstance(error, (MemoryError, OSError)):
             _release(error)
@@ -283,7 +283,7 @@ def _release(error: BaseException) -> None:
 
 
 def _transport(address: str) -> "Transport":
-    """Return what carries the calls; an unknown choice is told over the default."""
+    """Return what carries the calls; an unknown choice is reported over the default."""
     headers = [(USER_AGENT, _user_agent())]
     if variable("SNAPBOOT_TRANSPORT") == "urllib3" or address.startswith("https://"):
         try:

@@ -44,7 +44,7 @@ def engine() -> "tuple[Callable[..., object], Callable[..., bytes], type[ValueEr
 
 
 def _shadow_of_standard_library() -> "str | None":
-    """Return a file that lies ahead of the standard library and has a name out of it."""
+    """Return a file that comes before the standard library on the path and has a name out of it."""
     for folder in sys.path:
         if folder == sys._stdlib_dir:  # type: ignore[attr-defined]  # noqa: SLF001
             break

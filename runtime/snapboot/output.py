@@ -48,14 +48,14 @@ def prepare_output() -> None:
 
 
 def _fill_closed_streams() -> None:
-    """Give the numbers of closed standard streams away, lest a connection gets one of them."""
+    """Use up the numbers of closed standard streams, so that no connection gets one of them."""
     while posix.open("/dev/null", posix.O_RDWR) <= STDERR:
         pass
 
 
 def _unbuffered(stream: "Any") -> "Any":
     if not isinstance(stream, TextIOWrapper):
-        return stream  # somebody's own, put there before us
+        return stream  # the function's own, put there before us
     encoding, errors = stream.encoding, stream.errors
     unbuffered = UnbufferedText(stream.detach(), encoding, errors)
     vars(unbuffered)["mode"] = "w"
@@ -63,7 +63,7 @@ def _unbuffered(stream: "Any") -> "Any":
 
 
 def _watch_for_logging() -> None:
-    """Have `logging` set up as soon as it has been executed, whoever imports it.
+    """Have `logging` set up as soon as it has been executed, by any import.
 
     It is the path finder that finds it, and that finders ask which want a say in every import: one
     of ours on `sys.meta_path` would be passed over by those that stand before it.

@@ -1,4 +1,4 @@
-"""An exception as the platform is told of it: error document, log lines, X-Ray cause."""
+"""An exception as it is reported to the platform: error document, log lines, X-Ray cause."""
 
 import posix
 from _json import encode_basestring_ascii, make_encoder
@@ -29,7 +29,7 @@ VALIDATION_ERROR = "LambdaValidationError"
 
 
 class Report:
-    """One error as told to the platform.
+    """One error as it is reported to the platform.
 
     `fields` is the error document: errorMessage, errorType, requestId, stackTrace. `xray_cause` is
     the header's value, "" where it would be too long. `header_type` is errorType fit for a header.

@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 
 def serve(command: "list[str]", own_folder: "str | None") -> "NoReturn":
-    """Serve the function where SNAPBOOT_LISTEN says (see the devkit's `serve`), until told to stop.
+    """Serve the function where SNAPBOOT_LISTEN says (see the devkit's `serve`).
 
     Exit with 1 and what is missing, if anything. `command` is what starts the runtime, to be run
     again below the host.
     """
-    _end_when_told()
+    _end_on_signal()
     handler = variable(HANDLER)
     if not handler:
         sys.exit("snapboot: no handler: name it in the first argument (app.handler) or in _HANDLER")
     if own_folder is not None:
         add_site_packages()
-        # The devkit lies in our folder (an image) or beside it (a checkout); orjson may lie there.
+        # The devkit is in our folder (an image) or beside it (a checkout); orjson may be there.
         sys.path[:0] = f"{own_folder}/.devkit", f"{own_folder.rpartition('/')[0]}/devkit"
         sys.path.append(own_folder)
     try:
@@ -46,7 +46,7 @@ def serve(command: "list[str]", own_folder: "str | None") -> "NoReturn":
     sys.exit()
 
 
-def _end_when_told() -> None:
+def _end_on_signal() -> None:
     """Have a signal end us before the host handles it: a container's first process ignores it."""
     import signal
 

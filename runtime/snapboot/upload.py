@@ -2,7 +2,7 @@
 
 A piece never waits for the next one, and yet many small pieces that come at once are few system
 calls. The first piece after a pause goes out at once. What follows it closely is gathered, and sent
-by whoever gets to run first: the next piece that fills the buffer, or a thread that sleeps until
+by what gets to run first: the next piece that fills the buffer, or a thread that sleeps until
 something is gathered, when the generator blocks or has computed for the interpreter's switch
 interval (5 ms). On an event loop, a callback takes the thread's place, and a piece waits while the
 function blocks the loop.

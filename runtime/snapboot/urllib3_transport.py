@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The peer has ended the connection; only Linux tells.
+# The peer has ended the connection; only Linux shows it.
 ENDED = getattr(select, "POLLRDHUP", 0)
 
 
@@ -171,7 +171,7 @@ def _connection_of(url: str) -> HTTPConnection:
 
 
 def _failure(exc: Exception) -> type[RuntimeAPIError]:
-    """Tell bytes that are no HTTP from bytes that are missing, by what urllib3 wraps."""
+    """Distinguish bytes that are not HTTP from bytes that are missing, by what urllib3 wraps."""
     cause = exc.args[-1] if exc.args else exc
     if isinstance(cause, RemoteDisconnected):  # a BadStatusLine, to http.client
         return ConnectionLostError

@@ -33,7 +33,7 @@ MAX_HEAD_BYTES = 1 << 20
 # No limit of the platform's (6 MB today) but the memory of the smallest function: a nonsense length
 # must end neither in MemoryError nor in a kill for want of memory.
 MAX_BODY_BYTES = 1 << 27
-# Nobody sends even one to a client that does not ask for it.
+# No one sends even one to a client that does not ask for it.
 MAX_INTERIM = 16
 # How many spellings of header names are remembered; the Runtime API uses a dozen.
 MAX_KNOWN_NAMES = 64
@@ -46,7 +46,7 @@ MAX_REPEATED_BYTES = 1 << 10
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BODILESS = (204, 304)
-# These tell where a body ends; two that disagree would make two bodies of it.
+# These say where a body ends; two that disagree would make two bodies of it.
 _FRAMING = ("content-length", "transfer-encoding")
 
 

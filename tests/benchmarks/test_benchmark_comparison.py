@@ -67,7 +67,7 @@ def test_five_percent_less_is_faster(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(16))
-def test_two_runs_of_the_same_thing_cannot_be_told_apart(seed: int) -> None:
+def test_two_runs_of_the_same_thing_cannot_be_distinguished(seed: int) -> None:
     assert verdicts(interleaved(seed), interleaved(seed + 100)) == {Verdict.CANNOT_TELL}
 
 
@@ -95,7 +95,7 @@ def test_another_version_of_theirs_is_no_yardstick() -> None:
     assert compare.yardstick(before, before) == THEIRS
 
 
-def test_what_theirs_does_is_no_change_of_ours() -> None:
+def test_what_theirs_does_is_not_a_change_of_ours() -> None:
     found = compare.changes(interleaved(1), interleaved(2))
 
     assert {change.contender for change in found} == {OURS}
@@ -132,20 +132,20 @@ def footprint(calls: int, modules: int = 30) -> Recording:
 
 
 def test_counts_need_no_many_rounds() -> None:
-    told = {
+    verdict = {
         one.figure.name: one.in_words for one in compare.changes(footprint(400), footprint(420))
     }
 
-    assert told["system calls"] == "more"
-    assert told["modules imported"] == "the same"
+    assert verdict["system calls"] == "more"
+    assert verdict["modules imported"] == "the same"
 
 
 def test_a_count_that_wavers_by_one_is_the_same() -> None:
-    told = {
+    verdict = {
         one.figure.name: one.in_words for one in compare.changes(footprint(400), footprint(401))
     }
 
-    assert told["system calls"] == "the same"
+    assert verdict["system calls"] == "the same"
 
 
 def test_more_requests_per_second_are_faster() -> None:
@@ -176,13 +176,13 @@ def instructions(init: int, warm: int) -> Recording:
 
 
 @pytest.mark.parametrize(
-    ("init", "told"), [(31_000_000, "the same"), (32_600_000, "more"), (29_400_000, "less")]
+    ("init", "verdict"), [(31_000_000, "the same"), (32_600_000, "more"), (29_400_000, "less")]
 )
-def test_instructions_are_compared_as_counts(init: int, told: str) -> None:
+def test_instructions_are_compared_as_counts(init: int, verdict: str) -> None:
     changes = compare.changes(instructions(31_000_000, 190_000), instructions(init, 190_000))
 
-    assert [one.in_words for one in changes] == [told, "the same"]
-    assert compare.status(changes) == (3 if told == "more" else 0)
+    assert [one.in_words for one in changes] == [verdict, "the same"]
+    assert compare.status(changes) == (3 if verdict == "more" else 0)
 
 
 @pytest.mark.slow

@@ -170,7 +170,7 @@ class TestAQuickRunOfEverything:
         assert all(row["version"] and row["command"] for row in document["contenders"])
 
     @pytest.mark.parametrize("scenario", SCENARIOS)
-    def test_tells_no_path_of_the_machine(self, measured: Path, scenario: str) -> None:
+    def test_lists_no_path_of_the_machine(self, measured: Path, scenario: str) -> None:
         text = json.dumps(raw(measured, scenario))
 
         assert sys.executable not in text
@@ -247,7 +247,7 @@ class TestAQuickRunOfEverything:
         assert ours[0] <= plain[0] / 2
         assert ours[1] <= plain[1] / 2
 
-    def test_tells_the_files_of_an_image_as_they_lie_in_it(self, measured: Path) -> None:
+    def test_lists_the_files_of_an_image_as_they_are_in_it(self, measured: Path) -> None:
         if not shutil.which("strace"):
             pytest.skip("strace, which lists the files of a start, is not installed")
         (row, *_) = raw(measured, "image_files")["samples"]
@@ -317,7 +317,7 @@ def test_a_wrong_argument_is_named_with_its_remedy(
         (("init", "--cpu", "9999"), "cannot pin to CPU 9999; --cpu takes one of ["),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(
+def test_what_cannot_be_done_is_reported_in_one_line(
     arguments: tuple[str, ...], remedy: str, tmp_path: Path
 ) -> None:
     done = run(*arguments, "--output", str(tmp_path))
@@ -333,11 +333,11 @@ def test_what_cannot_be_done_is_told_in_one_line(
 @pytest.mark.parametrize(
     ("share", "value"), [(0, 1.0), (0.25, 1.75), (0.5, 2.5), (0.9, 3.7), (1, 4.0)]
 )
-def test_a_quantile_lies_between_its_neighbours(share: float, value: float) -> None:
+def test_a_quantile_is_between_its_neighbours(share: float, value: float) -> None:
     assert estimates.quantile([4, 1, 3, 2], share) == pytest.approx(value)
 
 
-def test_the_median_ignores_how_far_an_outlier_lies() -> None:
+def test_the_median_ignores_how_far_an_outlier_is() -> None:
     assert estimates.median([3, 1, 2, 900, 2]) == 2
 
 
@@ -544,7 +544,7 @@ with socket.create_connection((host, int(port))) as connection:
 """
 
 
-def test_the_last_words_of_a_contender_that_fails_are_told(tmp_path: Path) -> None:
+def test_the_last_words_of_a_contender_that_fails_are_reported(tmp_path: Path) -> None:
     broken = Contender("broken", "1", "broken", (sys.executable, "-c", FAILS_TO_START))
     interpreter = interpreter_at(Path(sys.executable))
     bench = Bench(QUICK, interpreter, (broken,), task_root=tmp_path, scratch=tmp_path)
@@ -575,7 +575,7 @@ def test_a_contender_that_goes_away_is_noticed_at_once(api: RuntimeAPI) -> None:
         api.invoke(b"ping")
 
 
-def test_an_api_that_nobody_reached_cannot_be_invoked(api: RuntimeAPI) -> None:
+def test_an_api_that_no_one_reached_cannot_be_invoked(api: RuntimeAPI) -> None:
     with pytest.raises(RuntimeError, match="listening>; call wait_until_ready first"):
         api.invoke(b"ping")
 
@@ -612,7 +612,7 @@ def test_system_calls_are_counted_up_to_the_first_next() -> None:
     ]
 
 
-def test_a_module_compiled_at_start_is_told_from_one_with_bytecode() -> None:
+def test_a_module_compiled_at_start_is_distinguished_from_one_with_bytecode() -> None:
     verbose = (
         "import 'posix' # <class '_frozen_importlib.BuiltinImporter'>\n"
         "# code object from '/lib/__pycache__/a.cpython-313.pyc'\n"
@@ -643,7 +643,7 @@ def test_bytecode_is_used_whatever_the_time_of_its_source(tmp_path: Path) -> Non
     assert str(source) not in bytecode.compiled_at_start(done.stderr)
 
 
-def test_stale_bytecode_is_read_and_compiled_anew(tmp_path: Path) -> None:
+def test_stale_bytecode_is_read_and_compiled_again(tmp_path: Path) -> None:
     source = tmp_path / "app.py"
     source.write_text("", encoding="utf-8")
     bytecode.compile_folder(Path(sys.executable), tmp_path)
@@ -703,7 +703,7 @@ def test_without_the_right_to_empty_it_the_page_cache_loses_the_files_named(tmp_
     path.parent.mkdir()
     path.write_bytes(bytes(100_000))
     if not in_memory(path):
-        pytest.skip("this file system does not tell what is in memory")
+        pytest.skip("this file system does not say what is in memory")
 
     assert emptied(path.parent, drop=tmp_path / "nowhere" / "drop_caches") is PageCache.ADVISED
     if tmpfs(path):
@@ -847,7 +847,7 @@ def test_a_block_of_invocations_counts_by_its_median_round_trip() -> None:
     assert cpu.values == {"snapboot": [25]}
 
 
-def test_what_a_function_takes_is_told_whole_and_beyond_a_start_with_nothing() -> None:
+def test_what_a_function_takes_is_reported_whole_and_beyond_a_start_with_nothing() -> None:
     def start(number: int, function: str, ms: float, cache: str = "warm") -> FunctionInitSample:
         return FunctionInitSample(number, "snapboot", function, cache, round(ms * 1e6), None)
 
@@ -870,7 +870,7 @@ def test_what_a_function_takes_is_told_whole_and_beyond_a_start_with_nothing() -
     }
 
 
-def test_what_storage_gave_is_told_of_a_cold_page_cache_alone() -> None:
+def test_what_storage_gave_is_reported_of_a_cold_page_cache_alone() -> None:
     found = figures(
         recording(
             "image",
@@ -928,7 +928,7 @@ def test_rounds_are_counted_in_the_samples_whatever_the_flags_were() -> None:
     assert tables.table(few).splitlines()[2].endswith(" | 4 |")
 
 
-def test_each_row_tells_its_own_count() -> None:
+def test_each_row_reports_its_own_count() -> None:
     both = recording(
         "function_init",
         *(FunctionInitSample(n, "snapboot", "nothing", "warm", 9, 9) for n in range(20)),
@@ -1026,7 +1026,7 @@ def test_counts_are_shown_as_they_are() -> None:
 # --- what stands beside a table and in a plot ------------------------------------------------------
 
 
-def test_times_of_a_millisecond_and_more_are_told_in_ms() -> None:
+def test_times_of_a_millisecond_and_more_are_reported_in_ms() -> None:
     slow = WarmSample(0, "snapboot", "5 MB", 5_000_000, (65_683_000,), 63_000_000)
     fast = WarmSample(0, "snapboot", "200 B", 200, (48_400,), 33_000)
     rows = tables.table(recording("warm", slow, fast)).splitlines()

@@ -32,7 +32,7 @@ class Change:
     theirs: str
 
     def occurs_in(self, text: str) -> bool:
-        """Tell whether our text shows this side of it."""
+        """Return whether our text shows this side of it."""
         return _pattern(self.ours).search(text) is not None if self.ours else not text
 
     def rewrite(self, text: str) -> str:
@@ -60,13 +60,13 @@ class Difference:
     before: tuple[int, int] | None = None
 
     def concerns(self, case: str) -> bool:
-        """Tell whether the case is one of those declared, for the Python that runs."""
+        """Return whether the case is one of those declared, for the Python that runs."""
         if self.before is not None and sys.version_info >= self.before:
             return False
         return self.names(case)
 
     def names(self, case: str) -> bool:
-        """Tell whether the case is one of those declared."""
+        """Return whether the case is one of those declared."""
         return any(fnmatch.fnmatchcase(case, pattern) for pattern in self.cases)
 
 

@@ -52,7 +52,7 @@ class Answer:
 class Emulator:
     """The emulator, which runs `handler` out of `task_root` with `contender`. Use it by `with`.
 
-    A `layer` lies at /opt, for which it takes a mount namespace: skips where there is none.
+    A `layer` is at /opt, for which it takes a mount namespace: skips where there is none.
 
     Raises OracleUnavailable when there is no emulator for this machine.
     """
@@ -136,7 +136,7 @@ class Emulator:
             self._popen = self._spawn(_free_port())
             if self._listens():
                 return
-            # Somebody took one of the ports between our look and the emulator's use of it.
+            # Another process took one of the ports between our look and the emulator's use of it.
             self.end()
         message = f"no emulator came up in {START_ATTEMPTS} attempts; the last: {self!r}"
         raise AssertionError(message)
@@ -180,7 +180,7 @@ def _marked(mark: str) -> list[int]:
     """Return the processes of this user whose environment carries `mark`."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
-        # A process of somebody else, or one that has just ended.
+        # A process of another user, or one that has just ended.
         with contextlib.suppress(OSError):
             if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
                 found.append(int(folder.name))

@@ -50,7 +50,7 @@ class Outcome:
     """What a runtime makes of it.
 
     `exit_code` is None when it goes on, and asks for the next event. `sends` counts how often the
-    faulty call was sent (of `response` and `error`: for the first event). `answers` tells what was
+    faulty call was sent (of `response` and `error`: for the first event). `answers` says what was
     posted for each event, in order. `last_line` is the last line on stderr, ids and numbers out.
     """
 

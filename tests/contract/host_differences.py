@@ -20,7 +20,7 @@ NOT_JSON: Final = (
     *("NaN", "depth 100000", "byte order mark", "not UTF-8", "UTF-16", "not JSON", "cut short"),
     *("more than one", "single quotes", "trailing comma", "control character", "leading zero"),
 )
-# What a process dies of, by runtime: whose caller is told by the platform.
+# What a process dies of, by runtime: whose caller gets the platform's error.
 DEADLY: Final = {
     "snapboot": (
         *("endings/KeyboardInterrupt", "endings/exit 0", "endings/exit 3", "leaving/exit"),
@@ -265,8 +265,8 @@ def scenes(*beginnings: str) -> tuple[str, ...]:
     return tuple(f"scene/{beginning}*" for beginning in beginnings)
 
 
-def telling(part: str, reason: str) -> tuple[str, ...]:
-    """Return the cases in which a part is told this reason, but for those of a failed init."""
+def naming(part: str, reason: str) -> tuple[str, ...]:
+    """Return the cases in which a part gets this reason, but for those of a failed init."""
     return tuple(
         f"scene/{scene.name}"
         for scene in SCENES
@@ -397,7 +397,7 @@ OF_SCENES: Final = (
         Difference(cases, *REASONS, (Change(part, f"SHUTDOWN {ours}", f"SHUTDOWN {theirs}"),))
         for part in PARTS
         for ours, theirs in WORDS.items()
-        if (cases := telling(part, ours))
+        if (cases := naming(part, ours))
     ),
 )
 

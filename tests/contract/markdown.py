@@ -66,12 +66,15 @@ def _alike(
 ) -> dict[tuple[str, str], list[str]]:
     groups: dict[tuple[str, str], list[str]] = {}
     for name, (ours, *theirs) in outcomes.items():
-        cells = (_told(ours, call), " or ".join(_told(each, call) for each in theirs) or NOTHING)
+        cells = (
+            _reported(ours, call),
+            " or ".join(_reported(each, call) for each in theirs) or NOTHING,
+        )
         groups.setdefault(cells, []).append(name)
     return groups
 
 
-def _told(outcome: Outcome, call: Call) -> str:
+def _reported(outcome: Outcome, call: Call) -> str:
     return ", ".join(_clauses(outcome, call))
 
 

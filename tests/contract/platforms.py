@@ -156,7 +156,7 @@ class Host:
 def described(
     contender: Contender, handler: str, task_root: Path, environment: Mapping[str, str]
 ) -> FunctionConfig:
-    """Return the function as our host is told of it: as the emulator is, by its variables."""
+    """Return the function as our host gets it: as the emulator does, by its variables."""
     variables = {**function_environment(task_root), **contender.environment(), **environment}
     return FunctionConfig(
         handler,

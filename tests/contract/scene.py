@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Lives = Sequence[Sequence[Sequence[Any]]]
 
-# What callers get is told under this name; no part has it.
+# What callers get is listed under this name; no part has it.
 ANSWERS: Final = "answers"
 ORDER: Final = "order"
 RUNTIME: Final = "runtime"
@@ -101,13 +101,13 @@ class Scene:
 
     def _seen(self, part: str, answers: list[Answer], stage: Stage) -> str:
         if part == ANSWERS:
-            return "\n".join(_told(answer) for answer in answers)
+            return "\n".join(_reported(answer) for answer in answers)
         if part == ORDER:
             return "\n".join(_in_order(self.expect[ORDER], stage.journal()))
         return "\n".join(stage.journal(part))
 
 
-def _told(answer: Answer) -> str:
+def _reported(answer: Answer) -> str:
     """Return status and body; how JSON is spaced is not what a scene is about."""
     try:
         body = json.dumps(json.loads(answer.body), separators=(",", ":"))

@@ -29,7 +29,7 @@ TIMED_OUT: Final = (
 
 
 def failure(kind: str, message: str) -> str:
-    """Return what the caller gets of a failure that the platform tells."""
+    """Return what the caller gets of a failure that the platform reports."""
     return f'200 {{"errorType":"{kind}","errorMessage":"RequestId: <id> Error: {message}"}}'
 
 
@@ -298,7 +298,7 @@ FAILING: Final = (
     Scene(
         "an extension that is killed while idle fails the next invocation, and no other",
         extensions={"watcher": WATCHER},
-        # It never answers the second event, which the emulator may still tell it of: who is the
+        # It never answers the second event, which the emulator may still send it: who is the
         # first to be heard, the runtime or the end of the extension, is a race of its own there.
         runtime=[[["ask"], ["respond"], ["ask"], ["hang"]], *ECHO],
         events=(b"1", b"2", b"3"),

@@ -20,7 +20,7 @@ def test_equal_observations_need_no_declaration() -> None:
     assert unexplained("suite/case", seen(body="1"), seen(body="1"), []) == []
 
 
-def test_an_undeclared_difference_is_told_with_both_sides() -> None:
+def test_an_undeclared_difference_is_reported_with_both_sides() -> None:
     [complaint] = unexplained("suite/case", seen(body="null"), seen(body="NaN"), [])
     assert complaint == "suite/case: body\n  snapboot     'null'\n  awslambdaric 'NaN'"
 
@@ -63,7 +63,7 @@ def test_what_is_nothing_is_not_rewritten_within_something() -> None:
     assert unexplained("suite/case", seen(log="other"), seen(log="a line"), table) != []
 
 
-def test_a_declared_difference_that_does_not_occur_is_told() -> None:
+def test_a_declared_difference_that_does_not_occur_is_reported() -> None:
     table = declared(Change("body", "null", "NaN"))
     [complaint] = absent({"suite/case": seen(body="NaN")}, table)
     assert "not observed" in complaint

@@ -1,4 +1,4 @@
-"""Extensions and a runtime as real processes: our host as told, the emulator as declared."""
+"""Extensions and a runtime as real processes: our host as the scene says, the emulator as declared."""
 
 from __future__ import annotations
 

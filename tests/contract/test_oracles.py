@@ -55,7 +55,7 @@ def test_callers_at_the_same_time_get_one_whole_entry(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thing"]
 
 
-def test_a_package_that_cannot_be_had_is_told_with_the_command_and_the_remedy() -> None:
+def test_a_package_that_cannot_be_had_is_reported_with_the_command_and_the_remedy() -> None:
     with pytest.raises(OracleUnavailable) as caught:
         cache.pip(sys.executable, ["install", "--no-index", "snapboot-no-such-package"])
     assert "snapboot-no-such-package" in str(caught.value)

@@ -33,7 +33,7 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the runtime as it lies in an image, a layer or a zip: `bootstrap` beside its modules."""
+    """Return the runtime as it is in an image, a layer or a zip: `bootstrap` beside its modules."""
     folder = tmp_path_factory.mktemp("flat")
     folder.chmod(0o755)  # as in an image; pytest keeps its folders to one user
     shutil.copy2(ROOT / "bootstrap", folder)

@@ -11,7 +11,7 @@ HEAD_BYTES: Final = 16
 
 
 class Frame(NamedTuple):
-    """One record; `kind` tells its level and format, `time_us` is Unix time in microseconds."""
+    """One record; `kind` has its level and format, `time_us` is Unix time in microseconds."""
 
     kind: int
     time_us: int

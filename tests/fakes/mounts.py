@@ -1,4 +1,4 @@
-"""The paths that Lambda mounts, read-only, where a process sees them and nobody else does.
+"""The paths that Lambda mounts, read-only, where a process sees them and no other does.
 
 Linux only, and root: `unshare` gives the process a mount namespace of its own.
 """
@@ -49,7 +49,7 @@ def mounted(command: Sequence[str], places: dict[str, Path]) -> Contender:
 
 
 def over_opt(layer: Path) -> list[str]:
-    """Return what runs a command where `layer` lies at /opt; skip if that cannot be."""
+    """Return what runs a command where `layer` is at /opt; skip if that cannot be."""
     _require()
     script = 'mount --bind -o ro "$1" /opt; shift; exec "$@"'
     return ["unshare", "--mount", "sh", "-euc", script, "sh", str(layer)]

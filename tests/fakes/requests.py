@@ -26,7 +26,7 @@ ROUTES: Final[tuple[tuple[str, re.Pattern[str], Call], ...]] = (
 
 
 class PeerGone(Exception):  # noqa: N818 - the runtime ended the connection, which it may
-    """There is nobody to read from any more."""
+    """The peer is gone: nothing to read from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Reader:
         self._buffer = b""
 
     def __repr__(self) -> str:
-        """Name the connection and what lies unread in the buffer."""
+        """Name the connection and what is unread in the buffer."""
         return f"<Reader connection={self._number} buffered={len(self._buffer)}>"
 
     def head(self) -> Request:

@@ -151,7 +151,7 @@ class RuntimeProcess:
         return self._output["stderr"]
 
     def has_ended(self) -> bool:
-        """Tell whether the process is over."""
+        """Return whether the process is over."""
         return self._popen.poll() is not None
 
     def signal(self, number: signal.Signals) -> None:

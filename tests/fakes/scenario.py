@@ -24,7 +24,7 @@ class Call(enum.Enum):
 
 
 class Framing(enum.Enum):
-    """How the end of a reply's body is told."""
+    """How the end of a reply's body is shown."""
 
     LENGTH = "Content-Length"
     CHUNKED = "Transfer-Encoding: chunked"
@@ -97,7 +97,7 @@ class Event:
     timeout_s: float = 60
 
     def numbered(self, number: int) -> Event:
-        """Return the event with an id, which tells its place in the order of service."""
+        """Return the event with an id, which is its place in the order of service."""
         return replace(self, request_id=self.request_id or f"00000000-0000-4000-8000-{number:012d}")
 
 

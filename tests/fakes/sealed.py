@@ -22,7 +22,7 @@ INSIDE = ROOT / "devkit/snapboot_devkit/package/inside"
 ARCHIVE = "snapboot.modules"
 LOADERS = {False: "SourceFileLoader", True: "ArchiveLoader"}
 
-# What a scene looks at is in `app`; around it stands what tells where `app` itself came from.
+# What a scene looks at is in `app`; what is around it says where `app` itself came from.
 SCENE = """
 import app
 
@@ -73,7 +73,7 @@ def seal(
     places: Mapping[Path, str] = MappingProxyType({}),
     **environment: str,
 ) -> dict[str, Any]:
-    """Seal what a handler imports, to lie at `place`, or where it does; `places` are others."""
+    """Seal what a handler imports, to be used at `place`, or where it is; `places` are others."""
     command = [python, "-SsPB", str(INSIDE), "seal", str(task), "--handler", handler]
     command += ["--runtime", str(runtime), "--as", place or str(task)]
     for folder, there in places.items():

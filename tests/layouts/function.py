@@ -50,7 +50,7 @@ class LaidOut(Function):
         return Function(self._layer).write(name, source)
 
     def script(self, name: str, source: str, mode: int = 0o755) -> Path:
-        """Write a program beside the function, such as a wrapper; it is seen where it lies."""
+        """Write a program beside the function, such as a wrapper; it is seen where it is."""
         path = Function(self.root.parent).write(name, source)
         path.chmod(mode)
         return path

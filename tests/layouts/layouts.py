@@ -1,6 +1,6 @@
 """The layouts: how each is built, once for all test runs, and how a function starts in it.
 
-What is built lies in the cache under a name that its sources make, so that a change of any of them
+What is built is kept in the cache under a name that its sources make, so that a change of any of them
 makes a new one. Everything runs where /var/task, and what else Lambda has, is mounted.
 """
 
@@ -38,7 +38,7 @@ OWN: Final = ".snapboot"
 # As Lambda has it where no interpreter is installed (provided.al2023).
 LAMBDA_PATH: Final = "/usr/local/bin:/usr/bin/:/bin:/opt/bin"
 PYTHON: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
-# What nobody has used for this long is not used by a test run that is at work.
+# What has not been used for this long is not used by a test run that is at work.
 _STALE_S: Final = 3 * 3600
 # `image/finish` as the Dockerfile runs it, but for what it removes from a base and for the folders
 # of a whole base; then the mounts that it is run under.
@@ -69,7 +69,7 @@ class Layout:
 
     `command` is what the platform runs, followed by the handler if `names_handler`, which else is
     known by its variable alone. `places` are mounted beside the function's code. `sealer` and
-    `runtime` are the interpreter and the runtime's folder as they lie here: what compiles the code
+    `runtime` are the interpreter and the runtime's folder as they are here: what compiles the code
     and makes its module archive. Where the code `is_packed` that is done with all of it.
     """
 
@@ -237,7 +237,7 @@ _IMAGE: Final = (*_SHIPPED, "devkit", "image", "Dockerfile")
 
 
 def _built(name: str, sources: Sequence[str], fill: Callable[[Path], None]) -> Path:
-    """Return a folder of the cache, filled by whoever is first; the others wait for it."""
+    """Return a folder of the cache, filled by the process that is first; the others wait for it."""
     CACHE.mkdir(exist_ok=True)
     with (CACHE / f"layouts-{name}-{sys.version_info.minor}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

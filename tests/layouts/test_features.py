@@ -284,7 +284,7 @@ def test_an_error_is_answered_with_the_functions_own_frames(layout):
         ("app.handler", "raise LookupError('no table')", "LookupError"),
     ],
 )
-def test_a_failed_init_is_told(layout, handler, source, error):
+def test_a_failed_init_is_reported(layout, handler, source, error):
     layout.code(source)
     run = layout.run(handler=handler, sealed=False)
     assert (run.returncode, ordered(run.requests)) == (1, ["init/error"])
@@ -369,7 +369,7 @@ def test_hooks_run_around_the_snapshot_in_one_order(layout):
     ("hook", "call", "status"),
     [("before_snapshot", Call.INIT_ERROR, 64), ("after_restore", Call.RESTORE_ERROR, 65)],
 )
-def test_a_hook_that_fails_is_told(layout, hook, call, status):
+def test_a_hook_that_fails_is_reported(layout, hook, call, status):
     layout.code(f"""
         import snapboot
 

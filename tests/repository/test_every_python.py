@@ -1,4 +1,4 @@
-"""The run of every interpreter tells a test that timing decides from one that fails."""
+"""The run of every interpreter distinguishes a test that timing decides from one that fails."""
 
 from __future__ import annotations
 

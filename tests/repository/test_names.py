@@ -182,7 +182,7 @@ def handler(event, context):
 """
 
 
-# A module that the interpreter has frozen (`linecache` from 3.15 on) is nobody's to replace.
+# A module that the interpreter has frozen (`linecache` from 3.15 on) cannot be replaced.
 @pytest.mark.parametrize("name", [name for name in NEEDED if not _imp.is_frozen(name)])
 def test_a_module_of_the_users_named_as_one_the_runtime_needs_breaks_nothing(
     function: Function, name
@@ -193,8 +193,8 @@ def test_a_module_of_the_users_named_as_one_the_runtime_needs_breaks_nothing(
     events = [Event(b"1"), Event(b"2"), Event(b"3"), Event(b"{"), Event(b"0", headers=headers)]
     run = function.run(*events)
     assert run.returncode is None, run.stderr
-    told = [answer.json() for answer in run.answers if answer.call is Call.ERROR]
-    assert [document["errorMessage"].split(":")[0] for document in told] == [
+    documents = [answer.json() for answer in run.answers if answer.call is Call.ERROR]
+    assert [document["errorMessage"].split(":")[0] for document in documents] == [
         "no table",
         "Unable to marshal response",
         "Unable to unmarshal input",

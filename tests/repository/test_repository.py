@@ -15,7 +15,7 @@ import pytest
 from snapboot_devkit import extras
 from tests.fakes.contenders import ROOT
 
-# Paths of Lambda and of Unix, where a checkout may well lie, but that are no machine's own.
+# Paths of Lambda and of Unix, where a checkout may well be, but that are no machine's own.
 PUBLIC = {
     Path(name) for name in ("/", "/home", "/opt", "/src", "/tmp", "/usr", "/usr/local", "/var")
 }

@@ -832,19 +832,19 @@ def test_a_link_that_leads_nowhere_is_no_archive(scene: Scene):
     assert run.stderr == ""
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_archive_that_may_not_be_read_is_refused(scene: Scene, flat, tmp_path):
     for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     scene.look("def look(): return 1")
     scene.seal()
     (scene.function.root / ARCHIVE).chmod(0o600)
-    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    unprivileged = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
     if not shutil.which("setpriv"):
-        pytest.skip("no setpriv to become somebody else with")
-    if subprocess.run([*nobody, sys.executable, "-c", ""], check=False).returncode:
+        pytest.skip("no setpriv to become another user with")
+    if subprocess.run([*unprivileged, sys.executable, "-c", ""], check=False).returncode:
         pytest.skip(f"{sys.executable} cannot be started by everybody")
-    command = [*nobody, sys.executable, "-SsP", str(flat / "bootstrap")]
+    command = [*unprivileged, sys.executable, "-SsP", str(flat / "bootstrap")]
     run = scene.run(Contender("unprivileged", lambda _: command, dict))
     assert run.result == ["SourceFileLoader", 1]
     (warning,) = [line for line in run.stdout.splitlines() if "is not used" in line]

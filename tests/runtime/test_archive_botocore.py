@@ -1,4 +1,4 @@
-"""botocore's data out of an archive: what its loader gives, whoever asks and in whichever way."""
+"""botocore's data out of an archive: what its loader gives, for each caller and in each way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.fakes import boto
 from tests.fakes.boto import VARIABLES
 from tests.fakes.sealed import ARCHIVE, Scene
 
-# Counts the files with data that are opened, and tells all types that a document is made of.
+# Counts the files with data that are opened, and lists all types that a document is made of.
 PROBE = """
 import sys
 

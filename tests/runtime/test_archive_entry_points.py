@@ -1,4 +1,4 @@
-"""Entry points out of an archive: those of the files, for whoever asks and in whichever way."""
+"""Entry points out of an archive: those of the files, for each caller and in each way."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regular expressions out of an archive: the same objects, only that nobody parsed them."""
+"""Regular expressions out of an archive: the same objects, only that they were not parsed."""
 
 from __future__ import annotations
 

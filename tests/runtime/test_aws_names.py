@@ -56,13 +56,13 @@ for name in ("post_init_error", "post_invocation_result", "post_invocation_error
 """
 HANDLER = """
 def handler(event, context):
-    told = calls.copy()
+    seen = calls.copy()
     calls.clear()
     if event == "raise":
         raise ValueError("no table")
     if event == "bytes":
         return b"abc"
-    return told
+    return seen
 """
 ALWAYS = {"Lambda-Runtime-Deadline-Ms": "4000000000000"}
 HEADERS = {
@@ -109,18 +109,18 @@ def test_what_is_patched_is_called_as_awslambdaric_calls_it(function: Function, 
     events += [Event(b"1", headers=ALWAYS)] * 2
     ours, theirs = (function.run(*events, contender=runtime) for runtime in (OURS, amazons))
     assert [a.path for a in ours.answers] == [a.path for a in theirs.answers]
-    told = [meant(answer.json()) for answer in ours.answers if answer.body != b"abc"]
-    assert [call[0] for call in told[0]] == ["handle"]
-    assert [call[0] for call in told[2]] == ["post_invocation_error", "handle"]
+    seen = [meant(answer.json()) for answer in ours.answers if answer.body != b"abc"]
+    assert [call[0] for call in seen[0]] == ["handle"]
+    assert [call[0] for call in seen[2]] == ["post_invocation_error", "handle"]
     wanted = [meant(answer.json()) for answer in theirs.answers if answer.body != b"abc"]
     # Words of the JSON modules differ in what cannot be decoded.
-    for answer in (told[-3], wanted[-3]):
+    for answer in (seen[-3], wanted[-3]):
         assert answer.pop("errorMessage").startswith("Unable to unmarshal input: Expecting")
-    for answer in (told[-2], wanted[-2]):
+    for answer in (seen[-2], wanted[-2]):
         ((document, cause),) = (c[1][2:4] for c in answer if c[0] == "post_invocation_error")
         document.pop("errorMessage")
         cause["exceptions"][0].pop("message")
-    assert told == wanted
+    assert seen == wanted
 
 
 def test_the_managed_runtimes_place_is_the_same_module(function: Function):
@@ -281,9 +281,9 @@ def handler(event, context):
                 setattr(bootstrap.LambdaRuntimeClient, name, methods[name])
             else:
                 delattr(bootstrap.LambdaRuntimeClient, name)
-    told = [call[0] for call in calls]
+    seen = [call[0] for call in calls]
     calls.clear()
-    return told
+    return seen
 """
     )
     events = [Event(b"1"), Event(b"1"), Event(b'"stop"'), Event(b"1"), Event(b"1")]
@@ -467,7 +467,7 @@ def test_the_main_module_has_nothing_else_that_it_had_not(function: Function, co
     assert function.run(Event(), contender=contender).result == wanted
 
 
-def test_the_loop_stays_what_it_was_until_somebody_looks_for_the_names(function: Function):
+def test_the_loop_stays_what_it_was_until_someone_looks_for_the_names(function: Function):
     function.code("""
         import sys
         from snapboot import api, main

@@ -115,10 +115,10 @@ def test_it_starts_where_lambda_looks_for_it_and_all_is_read_only(function: Func
 
 def test_it_starts_for_a_user_who_may_write_nothing(function: Function, flat):
     function.code("import os\ndef handler(event, context): return os.getuid()")
-    as_nobody = ["setpriv", "--reuid=993", "--regid=990", "--clear-groups", "--"]
+    as_unprivileged = ["setpriv", "--reuid=993", "--regid=990", "--clear-groups", "--"]
     if not shutil.which("setpriv"):
         pytest.skip("no setpriv here to change the user with")
-    start = [*as_nobody, _python_for_all(), "-SsP", f"{RUNTIME}/bootstrap"]
+    start = [*as_unprivileged, _python_for_all(), "-SsP", f"{RUNTIME}/bootstrap"]
     contender = mounted(start, {RUNTIME: flat, TASK_ROOT: function.root})
     assert function.run(Event(), contender=contender).result == 993
 
@@ -212,7 +212,7 @@ def test_a_wrapper_that_is_not_executable_ends_with_126(function: Function):
     assert (run.returncode, run.stderr) == (126, f"{path}: is not an executable\n")
 
 
-def test_a_wrapper_without_a_shebang_is_told_and_ends_with_126(function: Function):
+def test_a_wrapper_without_a_shebang_is_reported_and_ends_with_126(function: Function):
     environment = wrapper(function, "exec $@\n")
     run = function.run(environment=environment)
     assert run.returncode == 126
@@ -247,7 +247,7 @@ def test_without_a_runtime_api_and_a_handler_it_says_how_to_name_one():
 
 def test_without_a_runtime_api_the_devkit_serves_the_function_on_port_8080(function: Function):
     if _answers(8080):
-        pytest.skip("somebody else listens on port 8080")
+        pytest.skip("another program listens on port 8080")
     function.code(ECHO)
     environment = {**function_environment(function.root), **HERE}
     command = [sys.executable, "-SsP", str(ROOT / "bootstrap"), "app.handler"]

@@ -146,7 +146,7 @@ def test_an_event_means_what_awslambdaric_says(state: str, text: bytes, marshall
 
 @refused
 @states
-def test_what_is_no_json_is_refused_in_the_words_of_json(state: str, text: bytes) -> None:
+def test_what_is_not_json_is_refused_in_the_words_of_json(state: str, text: bytes) -> None:
     outcome = decoded(state, text)
 
     assert isinstance(outcome, tuple)
@@ -235,7 +235,7 @@ def test_a_spoilt_event_comes_to_the_same_in_every_engine(
 def meaning(text: str | bytes) -> str:
     """Return what JSON text means, exactly; NaN as the null that it should have been.
 
-    Two lone surrogates that make a pair are one character to whoever reads their escapes.
+    Two lone surrogates that make a pair are one character to a reader of their escapes.
     """
     text = text if isinstance(text, str) else text.decode()
     paired = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
@@ -576,7 +576,7 @@ def test_an_event_of_another_type_is_its_bytes() -> None:
     assert type(event) is bytes
 
 
-def test_an_event_that_is_no_json_is_a_fault_of_the_platforms_type() -> None:
+def test_an_event_that_is_not_json_is_a_fault_of_the_platforms_type() -> None:
     with pytest.raises(
         Fault, match=r"^Unable to unmarshal input: Expecting value: line 1"
     ) as caught:

@@ -17,7 +17,7 @@ from tests.fakes.runtime_api import Event
 
 COMMAND = [sys.executable, "-SsP", str(ROOT / "bootstrap")]
 DROP_IN = [sys.executable, "-m", "snapboot"]
-TELLS = re.compile(r"snapboot: (\d+) modules? had to be compiled .* which took \d+ ms")
+COMPILED = re.compile(r"snapboot: (\d+) modules? had to be compiled .* which took \d+ ms")
 HANDLER = "def handler(event, context): return event"
 
 
@@ -32,17 +32,17 @@ def compile_all(function: Function) -> None:
     assert compileall.compile_dir(function.root, quiet=2, invalidation_mode=mode)
 
 
-def test_what_was_compiled_is_told_in_one_line(function: Function):
+def test_what_was_compiled_is_reported_in_one_line(function: Function):
     function.code(f"import first, second\n{HANDLER}")
     function.write("first.py", "")
     function.write("second.py", "")
     run = read_only(function)
     assert run.results == [1]
-    assert TELLS.findall(run.stdout) == ["3"]
+    assert COMPILED.findall(run.stdout) == ["3"]
     assert len(run.stdout.splitlines()) == 1
 
 
-def test_one_module_is_told_in_the_singular(function: Function):
+def test_one_module_is_reported_in_the_singular(function: Function):
     function.code(HANDLER)
     assert "snapboot: 1 module had" in read_only(function).stdout
 
@@ -51,26 +51,26 @@ def test_it_is_a_record_where_the_log_is_json(function: Function):
     function.code(HANDLER)
     record = json.loads(read_only(function, AWS_LAMBDA_LOG_FORMAT="JSON").stdout)
     assert record["level"] == "WARNING"
-    assert TELLS.search(record["message"])
+    assert COMPILED.search(record["message"])
 
 
-def test_nothing_is_told_where_bytecode_was_at_hand(function: Function):
+def test_nothing_is_reported_where_bytecode_was_at_hand(function: Function):
     function.code(HANDLER)
     compile_all(function)
     run = read_only(function)
     assert (run.results, run.stdout) == ([1], "")
 
 
-def test_nothing_is_told_where_bytecode_can_be_kept(function: Function):
+def test_nothing_is_reported_where_bytecode_can_be_kept(function: Function):
     function.code(HANDLER)
     assert function.run(Event(b"1")).stdout == ""
 
 
-def test_the_drop_in_tells_it_too(function: Function):
+def test_the_drop_in_reports_it_too(function: Function):
     function.code(HANDLER)
     run = read_only(function, DROP_IN, PYTHONPATH=f"{ROOT / 'runtime'}:{TASK_ROOT}")
     assert run.results == [1]
-    assert TELLS.findall(run.stdout) == ["1"]
+    assert COMPILED.findall(run.stdout) == ["1"]
 
 
 def test_what_is_imported_later_is_compiled_as_ever(function: Function):
@@ -90,7 +90,7 @@ def test_what_is_imported_later_is_compiled_as_ever(function: Function):
 @pytest.mark.parametrize(
     "source", ["import broken", "import nothing_of_that_name", "import raising"], ids=str
 )
-def test_a_failed_import_reads_as_it_does_where_nobody_counts(function: Function, source):
+def test_a_failed_import_reads_as_it_does_where_no_one_counts(function: Function, source):
     function.code(f"{source}\n{HANDLER}")
     function.write("broken.py", "def\n")
     function.write("raising.py", "import deeper")
@@ -103,7 +103,7 @@ def test_a_failed_import_reads_as_it_does_where_nobody_counts(function: Function
     assert counted["errorType"] == plain["errorType"]
 
 
-def test_a_traceback_that_the_function_prints_shows_nobody_counting(function: Function):
+def test_a_traceback_that_the_function_prints_shows_no_one_counting(function: Function):
     function.code("""
         import traceback
 

@@ -148,7 +148,7 @@ def test_trace_context_of_the_w3c_is_taken_out_of_the_client_context(function: F
 @pytest.mark.parametrize(
     ("header", "name"), [(CLIENT_CONTEXT, "Client Context"), (COGNITO, "Cognito Identity")]
 )
-def test_a_header_that_is_no_json_fails_its_event_alone(function: Function, over, header, name):
+def test_a_header_that_is_not_json_fails_its_event_alone(function: Function, over, header, name):
     function.code("def handler(event, context): return event")
     run = function.run(Event(headers={header: "{nonsense"}), Event(b"1"), environment=over)
     assert run.document["errorType"] == "Runtime.LambdaContextUnmarshalError"
@@ -172,7 +172,7 @@ def test_json_of_another_shape_costs_one_event_at_most(function: Function, text)
         assert run.document["errorType"] == "Runtime.LambdaContextUnmarshalError"
 
 
-def test_log_writes_as_it_is_told_and_at_once(function: Function):
+def test_log_writes_the_text_as_it_is_and_at_once(function: Function):
     function.code("""
         import os
 

@@ -107,7 +107,7 @@ def test_the_type_is_the_bare_name_of_the_class(function: Function):
         ("class Größe(Exception): pass\ndef fail(): raise Größe('x')", "Größe", "x"),
     ],
 )
-def test_any_exception_is_told_by_its_type_and_message(
+def test_any_exception_is_reported_by_its_type_and_message(
     function: Function, source, error_type, message
 ):
     document = raised(function, source)
@@ -118,7 +118,7 @@ def test_any_exception_is_told_by_its_type_and_message(
     "method",
     ["raise ValueError('twice')", "return 5", "raise Odd", "self.x", "return str(self)"],
 )
-def test_an_exception_that_has_no_text_is_told_by_its_type(function: Function, method):
+def test_an_exception_that_has_no_text_is_reported_by_its_type(function: Function, method):
     document = raised(
         function,
         f"""
@@ -137,7 +137,7 @@ def test_an_exception_that_has_no_text_is_told_by_its_type(function: Function, m
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps to RLIMIT_AS")
-def test_a_function_that_has_used_up_all_memory_is_told_and_served_on(function: Function):
+def test_a_function_that_has_used_up_all_memory_is_reported_and_served_on(function: Function):
     document = raised(
         function,
         """
@@ -170,7 +170,7 @@ def test_a_message_of_characters_that_need_room_is_cut_to_what_the_platform_take
     assert len(document["errorMessage"]) < 10_000_000
 
 
-def test_endless_recursion_is_told_with_its_repetition_counted(function: Function):
+def test_endless_recursion_is_reported_with_its_repetition_counted(function: Function):
     document = raised(function, "def fail(): fail()")
     assert document["errorType"] == "RecursionError"
     assert document["errorMessage"].startswith("maximum recursion depth exceeded")
@@ -179,7 +179,7 @@ def test_endless_recursion_is_told_with_its_repetition_counted(function: Functio
     assert stack[-1].startswith("  [Previous line repeated ")
 
 
-def test_endless_recursion_in_turns_is_told_with_the_ends_of_its_stack(function: Function):
+def test_endless_recursion_in_turns_is_reported_with_the_ends_of_its_stack(function: Function):
     document = raised(function, "def fail(): again()\ndef again(): fail()\n")
     stack = document["stackTrace"]
     assert f'{function.root}/app.py", line 6, in handler' in stack[0]
@@ -187,7 +187,7 @@ def test_endless_recursion_in_turns_is_told_with_the_ends_of_its_stack(function:
     assert any("left out" in entry for entry in stack)
 
 
-def test_recursion_in_the_result_itself_is_told(function: Function):
+def test_recursion_in_the_result_itself_is_reported(function: Function):
     function.code("""
         def handler(event, context):
             result = []
@@ -205,7 +205,7 @@ def test_a_long_line_of_source_does_not_make_the_document_too_large(function: Fu
     assert document["errorMessage"] == "short"
 
 
-def test_a_syntax_error_three_imports_deep_at_an_event_is_told(function: Function):
+def test_a_syntax_error_three_imports_deep_at_an_event_is_reported(function: Function):
     function.write("one.py", "import two")
     function.write("two.py", "import three")
     function.write("three.py", "return")
@@ -217,12 +217,12 @@ def test_a_syntax_error_three_imports_deep_at_an_event_is_told(function: Functio
     ]  # fmt: skip
 
 
-def test_frames_without_source_are_told(function: Function):
+def test_frames_without_source_are_reported(function: Function):
     document = raised(function, "exec(compile('def fail(): 1 / 0', '<made up>', 'exec'))")
     assert document["stackTrace"][-1] == '  File "<made up>", line 1, in fail\n'
 
 
-def test_an_exception_without_a_traceback_is_told(function: Function):
+def test_an_exception_without_a_traceback_is_reported(function: Function):
     function.code("""
         class Bare(Exception):
             @property
@@ -247,7 +247,7 @@ def test_a_file_of_the_users_with_the_name_of_one_of_ours_stays_in_the_stack(fun
     ]  # fmt: skip
 
 
-def test_a_chain_of_causes_is_told_by_its_last(function: Function):
+def test_a_chain_of_causes_is_reported_by_its_last(function: Function):
     document = raised(
         function,
         """

@@ -288,7 +288,7 @@ def _answer_in_http_1_0(connection: socket.socket) -> None:
 
 
 @transports
-def test_a_closed_transport_connects_anew(connect: Connect) -> None:
+def test_a_closed_transport_connects_again(connect: Connect) -> None:
     with FakeRuntimeAPI() as api:
         transport = connect(api.address)
         transport.exchange("POST", INIT_ERROR, [], b"{}")
@@ -330,7 +330,7 @@ def test_an_address_of_either_family_is_reached(connect: Connect, host: str) -> 
 
 @transports
 def test_a_name_is_reached_at_whichever_of_its_addresses_accepts(connect: Connect) -> None:
-    # `localhost` may be ::1 first, where nobody listens.
+    # `localhost` may be ::1 first, where no one listens.
     with FakeRuntimeAPI() as api:
         address = api.address.replace("127.0.0.1", "localhost")
         response = connect(address).exchange("POST", INIT_ERROR, [], b"{}")
@@ -438,7 +438,7 @@ def test_a_connection_that_ends_early_is_lost_and_the_next_call_makes_another(
 
 @socket_only
 def test_half_a_head_is_never_an_event(connect: Connect) -> None:
-    # urllib3 cannot tell: http.client takes the end of the connection for that of the head.
+    # urllib3 does not know: http.client takes the end of the connection for that of the head.
     faults = {Call.NEXT: [Reply(cut=Cut(Stage.MID_HEAD, Ending.CLOSE))]}
     with FakeRuntimeAPI(EVENT, faults=faults) as api, pytest.raises(ConnectionLostError):
         connect(api.address).exchange("GET", NEXT, [], None)
@@ -462,7 +462,7 @@ def test_a_connection_that_ends_while_we_send_is_lost(connect: Connect, ending: 
     ids=["garbage", "a status of letters", "a huge head"],
 )
 @transports
-def test_an_answer_that_is_no_http_is_told_from_one_that_is_missing(
+def test_an_answer_that_is_no_http_is_distinguished_from_one_that_is_missing(
     connect: Connect, raw: bytes
 ) -> None:
     with FakeRuntimeAPI(faults={Call.INIT_ERROR: [Reply(raw=raw)]}) as api:
@@ -475,7 +475,7 @@ def test_an_answer_that_is_no_http_is_told_from_one_that_is_missing(
 
 @transports
 def test_a_chunk_size_that_is_none_ends_the_exchange(connect: Connect) -> None:
-    # http.client calls this an incomplete read; the connection stays open, and nobody may wait.
+    # http.client calls this an incomplete read; the connection stays open, and no one may wait.
     raw = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n"
     faults = {Call.INIT_ERROR: [Reply(raw=raw)]}
     lost = pytest.raises((ProtocolError, ConnectionLostError))

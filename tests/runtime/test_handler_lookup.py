@@ -1,4 +1,4 @@
-"""`_HANDLER` becomes a function, or the init error that AWS's runtime would tell."""
+"""`_HANDLER` becomes a function, or the init error that AWS's runtime would report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ECHO = "def handler(event, context): return event"
 
 
 def failure(run: Run) -> tuple[str, str, list[str]]:
-    """Return type, message and stack of an init error that was told as it has to be."""
+    """Return type, message and stack of an init error that was reported as it has to be."""
     assert [request.call for request in run.requests] == [Call.INIT_ERROR]
     assert run.returncode == 1
     document = run.document
@@ -188,12 +188,12 @@ def test_any_other_exception_has_its_own_name_and_the_functions_frames_alone(fun
     ]
 
 
-def test_an_exception_that_is_no_exception_is_told_too(function: Function):
+def test_an_exception_that_is_no_exception_is_reported_too(function: Function):
     function.code("class Odd(BaseException): pass\nraise Odd('out of line')")
     assert failure(function.run())[:2] == ("Odd", "out of line")
 
 
-def test_an_error_with_surrogates_and_of_great_length_is_told(function: Function):
+def test_an_error_with_surrogates_and_of_great_length_is_reported(function: Function):
     function.code("raise ValueError('\\udc80' + 'x' * 10_000_000)")
     error_type, message, _ = failure(function.run())
     assert error_type == "ValueError"
@@ -242,7 +242,7 @@ def test_its_warning_goes_through_the_formatter_of_the_function(function: Functi
     assert function.run().stdout.startswith("mine: LAMBDA_WARNING: Unhandled exception.")
 
 
-def test_a_formatter_that_fails_does_not_keep_the_error_from_being_told(function: Function):
+def test_a_formatter_that_fails_does_not_keep_the_error_from_being_reported(function: Function):
     function.code("""
         import logging
         logging.warning = None

@@ -94,7 +94,7 @@ def test_an_event_that_is_not_http_is_posted_to_a_path(event):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_a_request_is_the_same_whoever_delivers_it(name):
+def test_a_request_is_the_same_whichever_service_delivers_it(name):
     headers = [("Accept", "text/html"), ("Cookie", "a=1; b=2"), ("X-Custom", "vål")]
     event = MAKERS[name]("PATCH", "/a%20b/%C3%A9", "x=1&y=%20z&x=2", headers, b"\xff\0")
     request = request_of(event)

@@ -1,7 +1,7 @@
-"""Whoever has a say in imports has it under us: hooks see every import, from files or an archive.
+"""What takes part in imports takes part under us: hooks see every import, from files or an archive.
 
 Tracers put finders first on `sys.meta_path`, or replace methods of finders and loaders; and the
-runtime itself is to notice `logging`, whoever else stands in the way.
+runtime itself is to notice `logging`, whatever else is in the way.
 """
 
 from __future__ import annotations

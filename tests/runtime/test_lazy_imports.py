@@ -124,7 +124,7 @@ def test_a_filter_of_the_functions_own_stays(function: Function, tmp_path):
     assert run.result == ["first"]
 
 
-def test_a_package_that_fails_late_is_told_with_what_to_set(function: Function):
+def test_a_package_that_fails_late_is_reported_with_what_to_set(function: Function):
     function.write("fragile.py", "raise ImportError('fragile.core failed to import')")
     function.code("import fragile\ndef handler(event, context): return fragile.value")
     run = function.run(Event(), environment=ALL)

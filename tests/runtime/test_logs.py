@@ -81,7 +81,7 @@ def test_it_is_set_up_when_a_path_file_has_imported_it_before(function: Function
     assert line.startswith("[ERROR]\t")
 
 
-def test_it_is_set_up_though_somebody_has_asked_before_whether_it_is_there(function: Function):
+def test_it_is_set_up_though_someone_has_asked_before_whether_it_is_there(function: Function):
     function.code("""
         import importlib.util
         assert importlib.util.find_spec("logging")

@@ -281,7 +281,7 @@ def test_a_result_is_json_in_utf_8(function: Function, result, text):
     assert answer.header("Content-Type") == "application/json"
 
 
-def test_an_empty_event_is_no_json(function: Function):
+def test_an_empty_event_is_not_json(function: Function):
     function.code(ECHO)
     run = function.run(Event(b""))
     assert run.document["errorType"] == "Runtime.UnmarshalError"

@@ -390,7 +390,7 @@ def test_the_wrapper_may_itself_be_the_second_one(function: Function, var_runtim
 
 
 @pytest.mark.parametrize("fault", ["missing", "not executable", "a folder"])
-def test_a_second_wrapper_that_cannot_be_started_is_left_out_and_told(
+def test_a_second_wrapper_that_cannot_be_started_is_left_out_and_reported(
     function: Function, var_runtime, layer, second, fault
 ):
     function.code(SEEN)

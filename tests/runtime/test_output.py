@@ -129,7 +129,9 @@ def test_with_streams_closed_at_the_start_events_are_answered(
 
 
 @pytest.mark.parametrize("redirection", CLOSED)
-def test_with_streams_closed_at_the_start_an_init_error_is_told(function: Function, redirection):
+def test_with_streams_closed_at_the_start_an_init_error_is_reported(
+    function: Function, redirection
+):
     function.code("import logging\nlogging.error('x')\nraise ValueError('no table')")
     run = function.run(contender=redirected(redirection))
     assert run.document["errorMessage"] == "no table"
@@ -184,7 +186,7 @@ def test_a_function_whose_stdout_fails_in_its_own_way_is_served_on(function: Fun
 
 
 class Pipe:
-    """A pipe whose reader looks away until it is told to read to the end."""
+    """A pipe whose reader looks away until it is asked to read to the end."""
 
     def __init__(self) -> None:
         self._reading, self.writing = os.pipe()

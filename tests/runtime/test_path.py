@@ -85,7 +85,7 @@ def test_the_task_root_is_var_task_unless_named(function: Function):
 
 @pytest.fixture
 def layers(tmp_path: Path) -> Path:
-    """Return what lies in /opt: a package in each folder for Python, and a `.pth` file in each."""
+    """Return the content of /opt: a package in each folder for Python, and a `.pth` file in each."""
     folder = tmp_path / "layers"
     for place in ("python", f"python/lib/{PYTHON}/site-packages"):
         (folder / place / "from_path_file").mkdir(parents=True)
@@ -157,7 +157,7 @@ def test_path_files_of_the_task_root_are_read(function: Function):
     assert function.run(Event()).result == [1, True]
 
 
-def test_a_path_file_that_fails_is_told_and_does_not_stop_the_function(function: Function):
+def test_a_path_file_that_fails_is_reported_and_does_not_stop_the_function(function: Function):
     function.write("my.pth", "import does_not_exist_anywhere\n")
     function.code(PATH)
     run = function.run(Event())

@@ -102,18 +102,18 @@ sys.said = []
 before = set(sys.modules)
 folder = sys.argv[1]
 """
-TELL = """
+SHOW = """
 import json
 names = ("one", "two", "inner_of_first", "space", "nested_one")
 print(json.dumps([sys.path, sorted({*sys.modules} & {*names}), sys.said]))
 """
-BY_SITE = READ + "import site; sys.path.append(folder); site.addsitedir(folder)" + TELL
+BY_SITE = READ + "import site; sys.path.append(folder); site.addsitedir(folder)" + SHOW
 BY_US = (
     READ
     + f"sys.path.insert(0, {str(ROOT / 'runtime')!r})\n"
     + "from snapboot.path_files import read; del sys.path[0]; sys.path.append(folder)\n"
     + "read({folder: posix.listdir(folder)})"
-    + TELL
+    + SHOW
 )
 
 
@@ -218,7 +218,7 @@ def test_sitecustomize_beside_the_standard_library_is_run(function: Function, tm
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "warning"),
     [
         ("import missing_module", "ModuleNotFoundError: No module named 'missing_module'"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
@@ -226,7 +226,7 @@ def test_sitecustomize_beside_the_standard_library_is_run(function: Function, tm
     ],
 )
 def test_a_sitecustomize_that_fails_is_reported_as_site_does(
-    function: Function, tmp_path, source, told
+    function: Function, tmp_path, source, warning
 ):
     (tmp_path / "sitecustomize.py").write_text(source)
     function.code("def handler(event, context): return event")
@@ -240,7 +240,7 @@ def test_a_sitecustomize_that_fails_is_reported_as_site_does(
         env={"PYTHONPATH": str(tmp_path)},
     )
     assert (run.result, run.stderr) == (1, own.stderr)
-    assert told in run.stderr
+    assert warning in run.stderr
 
 
 @pytest.mark.skipif(

@@ -129,7 +129,7 @@ def test_without_snap_start_hooks_are_registered_and_never_run(function: Functio
     assert not [request for request in run.requests if request.call is Call.RESTORE_NEXT]
 
 
-def test_before_hooks_run_before_the_platform_is_told_and_after_hooks_after_it(
+def test_before_hooks_run_before_the_platform_is_notified_and_after_hooks_after_it(
     function: Function, over
 ):
     source = "import os, snapboot\nsnapboot.before_snapshot(os._exit, 3)" + ECHO
@@ -168,8 +168,8 @@ def hook():
 """
 
 
-# kind of hook -> the call that tells, its error type, the exit code
-TOLD = {
+# kind of hook -> the call that reports it, its error type, the exit code
+REPORTED = {
     "before_snapshot": (Call.INIT_ERROR, "Runtime.BeforeSnapshotError", 64),
     "after_restore": (Call.RESTORE_ERROR, "Runtime.AfterRestoreError", 65),
 }
@@ -183,9 +183,9 @@ TOLD = {
         ("raise BaseException('odd')", "BaseException", "odd"),
     ],
 )
-@pytest.mark.parametrize("kind", TOLD)
-def test_a_hook_that_fails_is_told_and_ends_the_process(function: Function, over, kind, raised):
-    (statement, error_type, message), (call, header, code) = raised, TOLD[kind]
+@pytest.mark.parametrize("kind", REPORTED)
+def test_a_hook_that_fails_is_reported_and_ends_the_process(function: Function, over, kind, raised):
+    (statement, error_type, message), (call, header, code) = raised, REPORTED[kind]
     source = FAILING_HOOK.format(kind=kind, statement=statement) + ECHO
     run = snapped(function, source, **over)
     assert run.returncode == code
@@ -239,7 +239,7 @@ def test_a_platform_that_refuses_the_snapshot_is_an_error_before_it(
 # --- across the snapshot ------------------------------------------------------------------------
 
 
-def test_the_connection_is_made_anew_after_the_restore(function: Function, over):
+def test_the_connection_is_made_again_after_the_restore(function: Function, over):
     run = snapped(function, ECHO, Event(b"1"), **over)
     by_call = {request.call: request.connection for request in run.requests}
     assert by_call[Call.NEXT] != by_call[Call.RESTORE_NEXT]
@@ -247,7 +247,7 @@ def test_the_connection_is_made_anew_after_the_restore(function: Function, over)
 
 
 @pytest.mark.parametrize("ending", Ending)
-def test_a_connection_lost_across_the_snapshot_is_made_anew(function: Function, over, ending):
+def test_a_connection_lost_across_the_snapshot_is_made_again(function: Function, over, ending):
     faults = {Call.RESTORE_NEXT: [Reply(cut=Cut(Stage.BEFORE_REPLY, ending))]}
     source = BOTH_NAMES.format(first=HOOKS_OF_BOTH_NAMES)
     run = snapped(function, source, Event(), faults=faults, **over)
@@ -261,7 +261,7 @@ def test_a_lost_connection_whose_restore_has_happened_already_goes_on(function: 
     assert run.result == 1
 
 
-def test_a_connection_kept_by_the_platform_and_dead_by_the_first_event_is_made_anew(
+def test_a_connection_kept_by_the_platform_and_dead_by_the_first_event_is_made_again(
     function: Function, over
 ):
     faults = {Call.RESTORE_NEXT: [Reply(cut=Cut(Stage.AFTER_REPLY, Ending.CLOSE))]}
@@ -306,7 +306,7 @@ class Relay(socketserver.ThreadingTCPServer):
 
 
 @pytest.mark.parametrize("forgets", [False, True])
-def test_the_connection_through_a_proxy_is_made_anew(function: Function, over, forgets):
+def test_the_connection_through_a_proxy_is_made_again(function: Function, over, forgets):
     function.code(ECHO)
     with RuntimeAPI(Event(b"1")) as api, Relay(api.address, forgets=forgets) as relay:
         thread = threading.Thread(target=relay.serve_forever, args=(0.01,), daemon=True)

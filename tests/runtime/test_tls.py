@@ -48,7 +48,7 @@ def test_events_are_served_over_tls(function: Function, authority, trusted):
         assert len({request.connection for request in api.requests}) == 1
 
 
-def test_an_init_error_is_told_over_tls(function: Function, authority, trusted):
+def test_an_init_error_is_reported_over_tls(function: Function, authority, trusted):
     function.code("raise ValueError('at import')")
     with RuntimeAPI() as api:
         with (
@@ -62,7 +62,7 @@ def test_an_init_error_is_told_over_tls(function: Function, authority, trusted):
         assert error.json()["errorMessage"] == "at import"
 
 
-def test_a_certificate_that_nobody_vouches_for_ends_the_process(function: Function, authority):
+def test_a_certificate_that_no_one_vouches_for_ends_the_process(function: Function, authority):
     function.code(HANDLER)
     with (
         RuntimeAPI(Event(b"1")) as api,

@@ -59,7 +59,7 @@ WAYS = {
         f"multiprocessing by {method}": f"""
         context = multiprocessing.get_context({method!r})
         ours, theirs = context.Pipe()
-        child = context.Process(target=told, args=(theirs,))
+        child = context.Process(target=report, args=(theirs,))
         child.start()
         answer = ours.recv()
         child.join()
@@ -81,7 +81,7 @@ CODE = """
         os.unlink(path)
         return text
 
-    def told(pipe):
+    def report(pipe):
         pipe.send(os.environ.get('_X_AMZN_TRACE_ID'))
 
     def ask():

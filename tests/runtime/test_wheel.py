@@ -99,13 +99,13 @@ def test_it_leaves_the_path_as_it_is_and_adds_what_the_managed_runtime_provides(
     assert path == [str(function.root), *asked.splitlines(), provided]
 
 
-def test_it_tells_an_init_error(function: Function, installed):
+def test_it_reports_an_init_error(function: Function, installed):
     run = function.run(handler="absent.handler", contender=installed.contender)
     assert run.returncode == 1
     assert run.document["errorType"] == "Runtime.ImportModuleError"
 
 
-def test_it_tells_an_uncaught_error_without_frames_of_ours(function: Function, installed):
+def test_it_reports_an_uncaught_error_without_frames_of_ours(function: Function, installed):
     function.code("def handler(event, context): raise ValueError('no table')")
     run = function.run(Event(), contender=installed.contender)
     (entry,) = run.document["stackTrace"]

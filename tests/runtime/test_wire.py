@@ -54,7 +54,7 @@ QUICK: Final = settings(derandomize=True, deadline=None, max_examples=200 * TIME
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What somebody made of a response."""
+    """What a reader made of a response."""
 
     status: int
     headers: Mapping[str, str]
@@ -218,7 +218,9 @@ def test_a_response_is_read_in_pieces(case: Case, feeder: Feeder, seed: int) -> 
 
 @with_an_end
 @feeders
-def test_bytes_behind_a_response_are_no_part_of_it_and_are_told(case: Case, feeder: Feeder) -> None:
+def test_bytes_behind_a_response_are_no_part_of_it_and_are_reported(
+    case: Case, feeder: Feeder
+) -> None:
     reader = ResponseReader()
 
     response = feeder(reader, case.data + b"HTTP/1.1 2")
@@ -296,7 +298,7 @@ def test_the_end_of_the_connection_within_a_response_is_a_lost_connection(
 
 
 @feeders
-def test_the_end_of_the_connection_before_a_response_is_told_as_such(feeder: Feeder) -> None:
+def test_the_end_of_the_connection_before_a_response_is_reported_as_such(feeder: Feeder) -> None:
     with pytest.raises(ConnectionLostError, match="the connection ended before the response"):
         feeder(ResponseReader(), b"")
 

@@ -29,7 +29,7 @@ esac
 
 
 def debian(folder: Path) -> list[Path]:
-    """Return Debian with its own `python3`: folders that lie over each other."""
+    """Return Debian with its own `python3`: folders that are mounted over each other."""
     del folder
     return [roots.python()]
 

@@ -42,8 +42,8 @@ class Images:
 
     def build(self, name: str, context: Path, **arguments: str) -> images.Image:
         """Return what the Dockerfile of a context makes. Raises BuildError."""
-        told = self._once(name, lambda name: self._built(name, context, arguments))
-        description = json.loads(told)
+        text = self._once(name, lambda name: self._built(name, context, arguments))
+        description = json.loads(text)
         return images.Image(name, description["config"], Path(description["root"]))
 
     def _add(self, kind: Callable[[Path], list[Path]], name: str) -> str:

@@ -1,4 +1,4 @@
-"""A command in a root folder, as Lambda runs it: nothing but /tmp is writable, nobody is root.
+"""A command in a root folder, as Lambda runs it: nothing but /tmp is writable, no one is root.
 
 Linux only, and root: whatever is mounted and started is in namespaces of its own, and goes with
 their first process. The network is this machine's, so that the function can be invoked.
@@ -201,7 +201,7 @@ class Rooted:
             self._popen = self._spawn(_free_port())
             if self._listens():
                 return
-            # Somebody took one of the ports between our look and the emulator's use of it.
+            # Another process took one of the ports between our look and the emulator's use of it.
             self.end()
         message = f"no emulator came up in {START_ATTEMPTS} attempts; the last: {self!r}"
         raise AssertionError(message)

@@ -114,7 +114,7 @@ def test_a_module_without_the_handler_says_what_it_lacks(attempt):
     assert "app" in message
 
 
-def test_a_handler_that_names_no_module_is_told_the_form(attempt):
+def test_a_handler_that_names_no_module_is_answered_with_the_form(attempt):
     assert "module.function" in attempt(handler="handler")
 
 
@@ -143,7 +143,7 @@ def test_a_folder_that_cannot_be_entered_is_named(attempt, source, as_an_ordinar
     assert "Permission denied" in message
 
 
-def test_a_wheel_of_another_platform_alone_is_told_with_its_name(attempt, source, tmp_path):
+def test_a_wheel_of_another_platform_alone_is_reported_with_its_name(attempt, source, tmp_path):
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     with zipfile.ZipFile(wheels / "onlythere-1.0-py3-none-win_amd64.whl", "w") as wheel:
@@ -157,7 +157,7 @@ def test_a_wheel_of_another_platform_alone_is_told_with_its_name(attempt, source
     assert "manylinux_2_34" in message
 
 
-def test_a_package_that_nobody_has_is_told_with_its_name(attempt, source):
+def test_a_package_that_no_one_has_is_reported_with_its_name(attempt, source):
     (source / "requirements.txt").write_text("--no-index\nsnapboot-has-no-such-package\n")
     assert "snapboot-has-no-such-package" in attempt()
 
@@ -202,7 +202,7 @@ def test_a_virtual_environment_is_no_interpreter_to_ship(attempt):
 
 
 @pytest.mark.parametrize("size", ["3m", "60m"], ids=["at-once", "late"])
-def test_a_full_disk_is_told_and_nothing_is_left(attempt, source, tmp_path, size):
+def test_a_full_disk_is_reported_and_nothing_is_left(attempt, source, tmp_path, size):
     if os.geteuid() or not shutil.which("unshare"):
         pytest.skip("only root on Linux can mount a small disk")
     (source / "model.bin").write_bytes(os.urandom(50 * 1024 * 1024))
@@ -230,7 +230,7 @@ def test_a_bomb_is_not_unpacked_to_be_audited(bomb, scratch):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\3\4", b"no zip at all"])
-def test_what_is_no_zip_is_told_so(tmp_path, content):
+def test_what_is_no_zip_is_reported_as_such(tmp_path, content):
     path = Path(tmp_path, "function.zip")
     path.write_bytes(content)
     done = packages.snapboot("audit", path)

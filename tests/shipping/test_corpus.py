@@ -223,10 +223,10 @@ def test_package_and_audit_never_advise_opposite_things(tmp_path, project):
             target=f"python{version}" if managed else "provided.al2023",
             layers=layers,
         )
-        told = any("--managed-packages" in text for text in made.warnings)
+        warned = any("--managed-packages" in text for text in made.warnings)
         found = [one.code for one in report.findings]
-        assert told == ("managed-import" in found)
-        assert not (told and managed)
+        assert warned == ("managed-import" in found)
+        assert not (warned and managed)
         if not managed:
             leave_out = [one for one in report.findings if one.code == "provided"]
             assert all(one.severity is Severity.NOTE for one in leave_out)

@@ -56,7 +56,7 @@ ECHO: Final = """
     def handler(event, context):
         return event
 """
-TOLD: Final = re.compile(r"(\S+) is served at http://0\.0\.0\.0:(\d+)/\S+/invocations\n")
+SERVED: Final = re.compile(r"(\S+) is served at http://0\.0\.0\.0:(\d+)/\S+/invocations\n")
 INVOKE: Final = "/2015-03-31/functions/function/invocations"
 
 
@@ -251,7 +251,7 @@ class Container:
         self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
     def __enter__(self):
-        self.told = self.process.stderr.readline()
+        self.line = self.process.stderr.readline()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -260,8 +260,8 @@ class Container:
 
     @property
     def served(self) -> re.Match[str]:
-        served = TOLD.fullmatch(self.told)
-        assert served, self.told
+        served = SERVED.fullmatch(self.line)
+        assert served, self.line
         return served
 
     @property

@@ -57,7 +57,7 @@ def test_a_python_that_will_do_is_taken_as_it_is(shell, path):
     assert done.stdout.startswith("pip ")
 
 
-def test_a_python_without_pip_is_told(shell, path):
+def test_a_python_without_pip_is_reported(shell, path):
     write(path / "python3", f'[ "$1" = -m ] && exit 1; exec {sys.executable} "$@"')
     done = run(shell, path, "3.99")
     assert (done.returncode, done.stdout) == (1, "")
@@ -65,7 +65,7 @@ def test_a_python_without_pip_is_told(shell, path):
 
 
 @pytest.mark.parametrize("old", ["exit 1", None], ids=["too old", "none"])
-def test_where_no_python_can_be_had_the_remedy_is_told(shell, path, old):
+def test_where_no_python_can_be_had_the_remedy_is_reported(shell, path, old):
     if old:
         write(path / "python3", old)
     done = run(shell, path, "3.99")

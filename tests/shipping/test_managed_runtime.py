@@ -151,7 +151,7 @@ def test_a_second_wrapper_that_is_not_executable_is_left_out(runtime, task, tmp_
 
 @pytest.mark.parametrize("name", ["python3.9", "python3.10"])
 def test_another_interpreter_runs_its_own_command(runtime, task, tmp_path, name):
-    # A runtime of another version: its interpreter's name is what tells.
+    # A runtime of another version: its interpreter's name is what shows it.
     var = shutil.copytree(runtime.var, tmp_path / "var", symlinks=True)
     script = (var / "runtime/bootstrap").read_text().replace(managed.PYTHON, f"/opt/{name}")
     (var / "runtime/bootstrap").write_text(script)

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 QEMU = "qemu-aarch64-static"
 ELF = b"\x7fELF"
 PYDANTIC = next(case for case in CASES if case.name == "pydantic_order")
-TELLS_ITS_PLATFORM = """
+PRINTS_ITS_PLATFORM = """
 import platform
 import sys
 
@@ -35,7 +35,7 @@ def handler(event, context):
     left = context.get_remaining_time_in_millis()
     return [platform.machine(), event, left > 0, "snapboot.socket_transport" in sys.modules]
 """
-TELLS_ITS_LIBC = """
+PRINTS_ITS_LIBC = """
 import sys
 
 def handler(event, context):
@@ -115,7 +115,7 @@ def machines(folder):
 
 def test_the_runtime_serves_on_arm64(arm64, tmp_path):
     function = Function(tmp_path)
-    function.code(TELLS_ITS_PLATFORM)
+    function.code(PRINTS_ITS_PLATFORM)
     contender = under_qemu(arm64, arm64 / "usr/bin/python3", ROOT / "bootstrap")
     run = function.run(Event(b'"\xc3\xa9"'), Event(b"[2]"), contender=contender)
     assert run.results == [["aarch64", "é", True, True], ["aarch64", [2], True, True]]
@@ -172,7 +172,7 @@ def test_without_a_twin_a_package_for_arm64_has_bytecode_and_no_archive(arm64, t
 
 def test_the_runtime_serves_on_musl(musl_python, tmp_path):
     function = Function(tmp_path)
-    function.code(TELLS_ITS_LIBC)
+    function.code(PRINTS_ITS_LIBC)
     run = function.run(Event(b'"\xc3\xa9"'), Event(b"[2]"), contender=musl_python)
     assert [libc.rpartition("-")[2] for libc, _ in run.results] == ["musl", "musl"]
     assert [event for _, event in run.results] == ["é", [2]]

@@ -68,8 +68,8 @@ def on_the_layer(tmp_path, case):
     return packages.unpack(output / packages.FUNCTION, tmp_path / "task")
 
 
-def told(root, case, places):
-    """Invoke the function twice; return what it told the second time, and the log."""
+def second_answer(root, case, places):
+    """Invoke the function twice; return its answer the second time, and the log."""
     with Rooted(root, packages.HANDLER, places=places) as function:
         for _ in range(2):
             answer = function.invoke(json.dumps(case.event).encode())
@@ -77,11 +77,11 @@ def told(root, case, places):
         return json.loads(answer.body), function.log()
 
 
-def assert_it_came_from_the_archive(case, told):
+def assert_it_came_from_the_archive(case, answer):
     """The result is right, and no module of it had to be compiled or looked for."""
-    assert told.get("result") == case.result, told
-    assert told["compiled"] == []
-    assert told["loaders"]["ArchiveLoader"] >= case.modules
+    assert answer.get("result") == case.result, answer
+    assert answer["compiled"] == []
+    assert answer["loaders"]["ArchiveLoader"] >= case.modules
 
 
 def test_the_root_has_no_python(root):
@@ -93,15 +93,15 @@ def test_the_root_has_no_python(root):
 
 @pytest.mark.parametrize("case", [PLAIN, BOTO3], ids=str)
 def test_a_zip_runs_without_any_python_around_it(root, case, alone):
-    told_, log = told(root, case, {"/var/task": alone(case)})
-    assert_it_came_from_the_archive(case, told_)
+    answer, log = second_answer(root, case, {"/var/task": alone(case)})
+    assert_it_came_from_the_archive(case, answer)
     assert log == ""
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_function_runs_on_the_layer(root, layer, case, on_the_layer):
-    told_, log = told(root, case, {"/var/task": on_the_layer, "/opt": layer})
-    assert_it_came_from_the_archive(case, told_)
+    answer, log = second_answer(root, case, {"/var/task": on_the_layer, "/opt": layer})
+    assert_it_came_from_the_archive(case, answer)
     assert log == ""
 
 
@@ -110,8 +110,8 @@ def test_what_only_this_machines_interpreter_has_is_not_taken_along(
     root, layer, case, on_the_layer
 ):
     assert importlib.util.find_spec("pip"), "the interpreter of the tests has nothing to take along"
-    told_, log = told(root, case, {"/var/task": on_the_layer, "/opt": layer})
-    assert_it_came_from_the_archive(case, told_)
+    answer, log = second_answer(root, case, {"/var/task": on_the_layer, "/opt": layer})
+    assert_it_came_from_the_archive(case, answer)
     assert log == ""
 
 
@@ -121,17 +121,17 @@ def test_no_source_is_read_at_all(root, changeable, case):
     assert len(sources) > 300
     for source in sources:
         source.write_text(NO_PYTHON)
-    told_, log = told(root, case, {"/var/task": changeable})
-    assert_it_came_from_the_archive(case, told_)
+    answer, log = second_answer(root, case, {"/var/task": changeable})
+    assert_it_came_from_the_archive(case, answer)
     assert log == ""
 
 
 @pytest.mark.parametrize("case", [BOTO3], ids=str)
 def test_without_its_archive_a_function_runs_from_bytecode(root, changeable, case):
     (changeable / ARCHIVE).unlink()
-    told_, log = told(root, case, {"/var/task": changeable})
-    assert (told_["result"], told_["compiled"], log) == (case.result, [], "")
-    assert "ArchiveLoader" not in told_["loaders"]
+    answer, log = second_answer(root, case, {"/var/task": changeable})
+    assert (answer["result"], answer["compiled"], log) == (case.result, [], "")
+    assert "ArchiveLoader" not in answer["loaders"]
 
 
 @pytest.mark.parametrize("case", [PLAIN], ids=str)
@@ -141,20 +141,20 @@ def test_an_archive_of_another_release_is_refused_in_one_line_and_does_no_harm(
     with (changeable / ARCHIVE).open("r+b") as file:
         file.seek(HEXVERSION_AT)
         file.write(bytes(4))
-    told_, log = told(root, case, {"/var/task": changeable})
-    assert (told_["result"], told_["compiled"]) == (case.result, [])
+    answer, log = second_answer(root, case, {"/var/task": changeable})
+    assert (answer["result"], answer["compiled"]) == (case.result, [])
     (line,) = log.splitlines()
     assert "/var/task/snapboot.modules is not used" in line
 
 
 @pytest.mark.parametrize("case", [PLAIN], ids=str)
-def test_bytecode_that_is_missing_is_told_in_one_line(root, changeable, case):
+def test_bytecode_that_is_missing_is_reported_in_one_line(root, changeable, case):
     (changeable / ARCHIVE).unlink()
     for folder in list(changeable.rglob("__pycache__")):
         shutil.rmtree(folder)
-    told_, log = told(root, case, {"/var/task": changeable})
-    assert told_["result"] == case.result
-    assert "/var/task/app.py" in told_["compiled"]
+    answer, log = second_answer(root, case, {"/var/task": changeable})
+    assert answer["result"] == case.result
+    assert "/var/task/app.py" in answer["compiled"]
     (line,) = log.splitlines()
     assert "compiled" in line
 

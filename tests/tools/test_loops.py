@@ -145,5 +145,5 @@ def test_uvloop_serves_handlers_streams_and_tasks(function: Function):
     """)
     events = [Event(b"%d" % number) for number in range(4)]
     run = function.run(*events, environment=with_tool("uvloop"))
-    told = [bytes(answer.body) for answer in run.answers]
-    assert told == [b'["uvloop",true]', b"1" * 1000, b'["uvloop",true]', b"3" * 1000]
+    sent = [bytes(answer.body) for answer in run.answers]
+    assert sent == [b'["uvloop",true]', b"1" * 1000, b'["uvloop",true]', b"3" * 1000]

@@ -102,31 +102,31 @@ def own_frames(value: dict[str, Any]) -> list[Any]:
 def same_in_sentry(pair: Pair, *events: Event, **options: Any) -> list[dict[str, Any]]:
     pair.use("sentry")
     ours, theirs = pair.run(*events, environment=SENTRY, **options)
-    told = sentry_facts(ours.sink)
-    assert told == sentry_facts(theirs.sink), ours.run
+    sent = sentry_facts(ours.sink)
+    assert sent == sentry_facts(theirs.sink), ours.run
     assert ours.run.returncode == theirs.run.returncode
-    return told
+    return sent
 
 
 def test_sentry_is_sent_errors_successes_and_log_records(pair: Pair):
     pair.write("app.py", SENTRY_FUNCTION)
     wanted = [{}, {"fail": 1, **REQUEST}, {"log": 1}, {"fail": 1}]
-    told = same_in_sentry(pair, *(Event(json.dumps(event).encode()) for event in wanted))
+    sent = same_in_sentry(pair, *(Event(json.dumps(event).encode()) for event in wanted))
     kinds = ["transaction", "event", "transaction", "event", "transaction", "event", "transaction"]
-    assert [fact["kind"] for fact in told] == kinds
-    ((kind, message, mechanism, frames),) = told[1]["errors"]
+    assert [fact["kind"] for fact in sent] == kinds
+    ((kind, message, mechanism, frames),) = sent[1]["errors"]
     assert [kind, message, mechanism["type"]] == ["ValueError", "no table", "aws_lambda"]
     assert [frame[1] for frame in frames] == ["handler"]
-    assert told[1]["tags"]["order"] == "4711"
-    assert told[1]["lambda"]["function_name"] == "test_function"
-    assert told[1]["request"]["url"] == "https://shop.example/orders"
-    assert told[3]["message"] == "sold out"
+    assert sent[1]["tags"]["order"] == "4711"
+    assert sent[1]["lambda"]["function_name"] == "test_function"
+    assert sent[1]["request"]["url"] == "https://shop.example/orders"
+    assert sent[3]["message"] == "sold out"
 
 
 def test_sentry_is_sent_a_warning_before_the_time_is_up(pair: Pair):
     pair.write("app.py", SENTRY_FUNCTION)
-    told = same_in_sentry(pair, Event(b'{"linger": 1}', timeout_s=3), Event(b"{}"))
-    errors = [error[0] for fact in told for error in fact["errors"]]
+    sent = same_in_sentry(pair, Event(b'{"linger": 1}', timeout_s=3), Event(b"{}"))
+    errors = [error[0] for fact in sent for error in fact["errors"]]
     assert errors == ["ServerlessTimeoutWarning"]
 
 
@@ -134,8 +134,8 @@ def test_sentry_is_sent_a_warning_before_the_time_is_up(pair: Pair):
 def test_sentry_is_sent_what_made_init_fail(pair: Pair, failure):
     source = SENTRY_FUNCTION.partition("def handler")[0].rstrip()
     pair.write("app.py", f"{source}\n\n    {failure}\n")
-    (told,) = same_in_sentry(pair, importable=False)
-    ((kind, message, mechanism, _),) = told["errors"]
+    (sent,) = same_in_sentry(pair, importable=False)
+    ((kind, message, mechanism, _),) = sent["errors"]
     names = ("RuntimeError", "Runtime.ImportModuleError")
     assert kind in names
     assert "no table" in message or "nowhere_at_all" in message
@@ -188,9 +188,9 @@ def test_honeybadger_is_sent_the_handlers_errors_and_nothing_else(pair: Pair):
         Event(b"{}"),
     ]
     ours, theirs = pair.run(*events, environment=HONEYBADGER)
-    told = honeybadger_facts(ours.sink)
-    assert told == honeybadger_facts(theirs.sink)
-    (notice,) = told
+    sent = honeybadger_facts(ours.sink)
+    assert sent == honeybadger_facts(theirs.sink)
+    (notice,) = sent
     assert (notice["class"], notice["frames"][0][0]) == ("ValueError", "handler")
     assert notice["request"]["component"] == "test_function"
     assert notice["request"]["params"] == {"event": {"fail": 1}}

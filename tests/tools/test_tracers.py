@@ -100,14 +100,14 @@ def test_xray_is_sent_subsegments_of_the_trace_that_the_event_came_with(pair: Pa
     pair.use("xray")
     pair.write("app.py", XRAY_FUNCTION)
     ours, theirs = pair.run(*TRACED, environment=XRAY)
-    told, wanted = (segments(side.sink) for side in (ours, theirs))
-    for segment in (*told, *wanted):
+    sent, wanted = (segments(side.sink) for side in (ours, theirs))
+    for segment in (*sent, *wanted):
         own_stack(segment)
-    assert told == wanted
-    priced = [segment for segment in told if segment["name"] == "price"]
-    assert {segment["trace_id"] for segment in told} == {"1-5bef4de7-ad49b0e87f6ef6c87fc2e700"}
+    assert sent == wanted
+    priced = [segment for segment in sent if segment["name"] == "price"]
+    assert {segment["trace_id"] for segment in sent} == {"1-5bef4de7-ad49b0e87f6ef6c87fc2e700"}
     assert [bool(segment.get("fault")) for segment in priced] == [False, True, False]
-    assert len(told) > len(priced)
+    assert len(sent) > len(priced)
 
 
 POWERTOOLS = {
@@ -138,11 +138,11 @@ def test_powertools_logs_traces_and_counts_the_same(pair: Pair):
     pair.use("powertools")
     pair.write("app.py", POWERTOOLS_FUNCTION)
     ours, theirs = pair.run(*TRACED, environment=POWERTOOLS)
-    told, wanted = (segments(side.sink) for side in (ours, theirs))
-    for segment in (*told, *wanted):
+    sent, wanted = (segments(side.sink) for side in (ours, theirs))
+    for segment in (*sent, *wanted):
         own_stack(segment)
-    assert told == wanted
-    assert [segment["name"] for segment in told] == ["## handler"] * 3 or told
+    assert sent == wanted
+    assert [segment["name"] for segment in sent] == ["## handler"] * 3 or sent
     logged, others = (
         [settled(line, side.sink, "timestamp", "Timestamp") for line in json_lines(side.run)]
         for side in (ours, theirs)
@@ -230,10 +230,10 @@ def test_opentelemetry_by_its_wrapper_is_sent_the_handlers_spans(pair: Pair):
     pair.write("otel", OTEL_WRAPPER)
     pair.write("app.py", OTEL_FUNCTION)
     ours, theirs = pair.run(*EVENTS, environment=OTEL)
-    told = spans(ours.sink)
-    assert told == spans(theirs.sink), ours.run
-    assert [span["name"] for span in told] == ["price", "test_function"] * 3
-    assert [bool(span["events"]) for span in told] == [False, False, True, True, False, False]
+    sent = spans(ours.sink)
+    assert sent == spans(theirs.sink), ours.run
+    assert [span["name"] for span in sent] == ["price", "test_function"] * 3
+    assert [bool(span["events"]) for span in sent] == [False, False, True, True, False, False]
 
 
 # --- New Relic, by its wrapper and `sitecustomize` ----------------------------------------------
@@ -289,10 +289,10 @@ def test_new_relic_by_its_wrapper_and_sitecustomize_reports_the_same(pair: Pair)
     pair.write("newrelic-wrapper", NEW_RELIC_WRAPPER)
     pair.write("app.py", NEW_RELIC_FUNCTION)
     ours, theirs = pair.run(*EVENTS, environment=NEW_RELIC)
-    told = new_relic_facts(ours.run, ours.sink)
-    assert told == new_relic_facts(theirs.run, theirs.sink), ours.run
-    assert [len(errors) for _, errors in told] == [0, 1, 0]
-    assert all("External/all" in names for names, _ in told)
+    sent = new_relic_facts(ours.run, ours.sink)
+    assert sent == new_relic_facts(theirs.run, theirs.sink), ours.run
+    assert [len(errors) for _, errors in sent] == [0, 1, 0]
+    assert all("External/all" in names for names, _ in sent)
 
 
 # --- Datadog ------------------------------------------------------------------------------------
@@ -344,12 +344,12 @@ def test_datadog_in_the_handlers_place_logs_the_same_metrics_and_spans(pair: Pai
     pair.write("app.py", DATADOG_FUNCTION)
     pair.write("shop.py", "")
     ours, theirs = pair.run(*EVENTS, environment=DATADOG, handler="datadog_lambda.handler.handler")
-    told = datadog_facts(ours.run)
-    assert told == datadog_facts(theirs.run), ours.run
-    assert sum(fact[0] == "orders" for fact in told) == 3
-    failed = [fact for fact in told if fact[0] == "aws.lambda" and fact[3]]
+    sent = datadog_facts(ours.run)
+    assert sent == datadog_facts(theirs.run), ours.run
+    assert sum(fact[0] == "orders" for fact in sent) == 3
+    failed = [fact for fact in sent if fact[0] == "aws.lambda" and fact[3]]
     assert [fact[4]["error.message"] for fact in failed] == ["no table"]
-    assert {fact[1] for fact in told if fact[0] == "aws.lambda.import"} == OWN_IMPORTS
+    assert {fact[1] for fact in sent if fact[0] == "aws.lambda.import"} == OWN_IMPORTS
 
 
 # --- Lumigo -------------------------------------------------------------------------------------
@@ -389,6 +389,6 @@ def test_lumigo_in_the_handlers_place_is_sent_the_same_spans(pair: Pair, tmp_pat
     variables = {**LUMIGO, "LUMIGO_TRACER_HOST": "{tls}", "SSL_CERT_FILE": str(certificate)}
     handler = "lumigo_tracer.auto_instrument_handler._handler"
     ours, theirs = pair.run(*TRACED, environment=variables, handler=handler, authority=authority)
-    told = lumigo_facts(ours.sink)
-    assert told == lumigo_facts(theirs.sink), ours.run
-    assert [fact[2] for fact in told if fact[2]] == ["ValueError"]
+    sent = lumigo_facts(ours.sink)
+    assert sent == lumigo_facts(theirs.sink), ours.run
+    assert [fact[2] for fact in sent if fact[2]] == ["ValueError"]

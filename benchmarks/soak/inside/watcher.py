@@ -1,4 +1,4 @@
-"""An external extension that is told of every invocation, and dies of some.
+"""An external extension that receives every invocation, and exits at some.
 
 The soak writes the interpreter before it, and makes a layer of it. What an invocation is to it
 stands in the first part of the request id: the place of its kind among all.
@@ -46,7 +46,7 @@ class Connection:
 
 
 def main(address: str, pids: str, kills_itself: int, exits_late: int) -> None:
-    """Tell the function whom to kill, and take events until the shutdown or an early end."""
+    """Send the function whom to kill, and take events until the shutdown or an early end."""
     (Path(pids) / address.replace(":", "-")).write_text(str(os.getpid()))
     connection = Connection(address)
     events = json.dumps({"events": ["INVOKE", "SHUTDOWN"]}).encode()

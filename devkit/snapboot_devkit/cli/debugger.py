@@ -20,7 +20,7 @@ class Debugger:
     """What a function can be debugged with; without a port it leaves everything as it is."""
 
     def __init__(self, port: int | None, write: Callable[[str], object]) -> None:
-        """Tell of processes that wait by `write`."""
+        """Report processes that wait by `write`."""
         self._session: DebugSession | None = None
         if port is not None:
             from snapboot_devkit.debugging import DebugSession  # noqa: PLC0415

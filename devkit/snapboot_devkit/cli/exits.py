@@ -8,7 +8,7 @@ FUNCTION_ERROR: Final = 1
 BAD_USAGE: Final = 2
 # What a shell reports of a program that SIGINT has ended.
 INTERRUPTED: Final = 130
-# And of one that SIGPIPE has ended: nobody reads what it prints.
+# And of one that SIGPIPE has ended: no one reads what it prints.
 UNREAD: Final = 141
 
 

@@ -41,7 +41,7 @@ def check(config: FunctionConfig) -> None:
 
 
 def advice(config: FunctionConfig) -> str | None:
-    """Return what to type instead of something that is no handler by its very form, or None."""
+    """Return what to type instead of what does not have the form of a handler, or None."""
     handler = config.handler
     if _TEMPLATE.search(handler):
         return (
@@ -95,7 +95,7 @@ def _is_there(config: FunctionConfig, parts: list[str]) -> bool:
 
 
 def _is_installed(config: FunctionConfig, module: str) -> bool:
-    """Tell whether the interpreter has a module of this name, or cannot be asked."""
+    """Return whether the interpreter has a module of this name, or cannot be asked."""
     environ = {"PYTHONPATH": config.variables.get("PYTHONPATH", "")}
     command = [str(config.interpreter.program), "-B", "-P", "-c", _FIND, module]
     try:

@@ -1,4 +1,4 @@
-"""What to do about failed inits, while a host serves: told by the errors in the log."""
+"""What to do about failed inits, while a host serves, from the errors in the log."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class InitHints:
         return f"<InitHints for {', '.join(self._functions)}>"
 
     def hint(self, line: LogLine) -> str | None:
-        """Return what to do about the error that a line of the log tells of, or None."""
+        """Return what to do about the error in a line of the log, or None."""
         config = self._functions.get(line.function)
         if config is None or line.source is not Source.FUNCTION:
             return None

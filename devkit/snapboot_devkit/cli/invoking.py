@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.cli.parser import Parser
     from snapboot_devkit.host import FunctionConfig, InvokeResult, LogLine
 
-# After a signal: for the end of a log that nobody may be reading.
+# After a signal: for the end of a log that no one may be reading.
 _LAST_LINES_S: Final = 1.0
 
 

@@ -1,4 +1,4 @@
-"""Which function and which environment a line of the log is from, told where there are several."""
+"""Which function and which environment a line of the log is from, shown where there are several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who listens on a port of this machine, as far as Linux tells."""
+"""Who listens on a port of this machine, as far as Linux shows."""
 
 from __future__ import annotations
 

@@ -33,12 +33,12 @@ def callables(task_root: Path, module: str) -> tuple[str, list[str]] | None:
 
 
 def holds(code: Path, module: str) -> bool:
-    """Tell whether a folder or zip has this module at its top."""
+    """Return whether a folder or zip has this module at its top."""
     return any(_source(code, file) is not None for file in _files_of(module))
 
 
 def has(code: Path, parts: Sequence[str]) -> bool:
-    """Tell whether a folder or zip has a module or folder at this path, in any form of a module."""
+    """Return whether a folder or zip has a module or folder at this path, in any form."""
     *folders, last = parts
     if code.is_dir():
         try:

@@ -202,8 +202,8 @@ def run(  # noqa: PLR0913 - each is something that is typed
         stripped=strip,
     )
     try:
-        with _interruptible(), _telling() as tell:
-            made, findings = _made(request, tell)
+        with _interruptible(), _progress_lines() as progress:
+            made, findings = _made(request, progress)
     except MissingHandlerError as exc:
         printing.complaint(str(exc))
         printing.hint(_hint(request))
@@ -230,8 +230,8 @@ def _make_wrapper_layer(  # noqa: PLR0913 - each is something that is typed
             raise exits.UsageError(
                 f"the wrapper layer is for any function; leave out {name} {str(value)!r}"
             )
-    with _interruptible(), _telling() as tell:
-        layer = make(output, tell, python.split(","), extra)
+    with _interruptible(), _progress_lines() as progress:
+        layer = make(output, progress, python.split(","), extra)
     wrapper_layers.show(layer, as_json=as_json)
 
 
@@ -247,43 +247,45 @@ def _required(
 
 
 def _print(made: Packaged, request: Request, findings: Sequence[Finding], *, as_json: bool) -> None:
-    from snapboot_devkit.cli import handover  # noqa: PLC0415
+    from snapboot_devkit.cli import package_report  # noqa: PLC0415
 
     if as_json:
-        document = handover.document(made, request, findings)
-        printing.document(handover.json_bytes(document))
+        document = package_report.document(made, request, findings)
+        printing.document(package_report.json_bytes(document))
         return
     for text in made.warnings:
         printing.complaint(f"warning: {text}")
     for one in findings:
         where = f"{one.path}: " if one.path else ""
         printing.complaint(f"{one.severity}: {where}{one.message}; {one.remedy}")
-    text = "".join(f"{line}\n" for line in handover.lines(made, request))
+    text = "".join(f"{line}\n" for line in package_report.lines(made, request))
     write_all(STDOUT, text.encode("utf-8", "backslashreplace"))
 
 
-def _made(request: Request, tell: Callable[[str], object]) -> tuple[Packaged, list[Finding]]:
+def _made(request: Request, progress: Callable[[str], object]) -> tuple[Packaged, list[Finding]]:
     """Make a package and audit it, unless that would give what is there already."""
     request.check()
-    tell("looking for what has changed")
+    progress("looking for what has changed")
     known = repeated.key(request) if request.cache else None
     if known is None:
-        return _made_again(request, tell)
+        return _made_again(request, progress)
     with Store(request.cache) as opened:
         if same := repeated.load(opened, known, request):
-            tell("nothing has changed")
+            progress("nothing has changed")
             return same
-        outcome = _made_again(request, tell)
+        outcome = _made_again(request, progress)
         repeated.save(opened, known, *outcome)
         return outcome
 
 
-def _made_again(request: Request, tell: Callable[[str], object]) -> tuple[Packaged, list[Finding]]:
+def _made_again(
+    request: Request, progress: Callable[[str], object]
+) -> tuple[Packaged, list[Finding]]:
     from snapboot_devkit.package.elf_facts import ElfFacts  # noqa: PLC0415 - not for what is there
     from snapboot_devkit.package.packaging import package  # noqa: PLC0415
 
-    made = package(request, tell)
-    tell("auditing")
+    made = package(request, progress)
+    progress("auditing")
     with Store(request.cache) as opened:
         facts = ElfFacts(opened)
         findings = _findings(made, request, facts)
@@ -302,7 +304,7 @@ def _managed(runtime: str) -> str | None:
 
 
 def _findings(made: Packaged, request: Request, facts: ElfFacts) -> list[Finding]:
-    """Return what an audit of everything that was made finds, and what was not told before."""
+    """Return what an audit of all that was made finds and has not been reported before."""
     from snapboot_devkit.package.audit import Severity, audit, managed_imports  # noqa: PLC0415
     from snapboot_devkit.package.checks import binaries  # noqa: PLC0415
     from snapboot_devkit.package.checks.layout import Place  # noqa: PLC0415
@@ -351,7 +353,7 @@ def _interruptible() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _telling() -> Iterator[Callable[[str], object]]:
+def _progress_lines() -> Iterator[Callable[[str], object]]:
     """Yield what is called for each stage: a line for one that is over, and its name before."""
     if not printing.is_terminal():
         with contextlib.closing(Stages(_write_line)) as stages:
@@ -362,11 +364,11 @@ def _telling() -> Iterator[Callable[[str], object]]:
     console = Console(stderr=True)
     with console.status("packaging") as status, contextlib.closing(Stages(console.print)) as stages:
 
-        def tell(text: str) -> None:
+        def progress(text: str) -> None:
             status.update(text)
             stages.begin(text)
 
-        yield tell
+        yield progress
 
 
 def _write_line(text: str) -> None:

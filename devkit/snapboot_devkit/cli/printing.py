@@ -89,7 +89,7 @@ def document(content: bytes) -> None:
 
 
 def is_terminal() -> bool:
-    """Tell whether somebody watches the log at a terminal."""
+    """Return whether the log goes to a terminal."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
@@ -156,12 +156,12 @@ def _colour(label: str) -> str:
 
 
 def _print(content: bytes) -> None:
-    with told():
+    with explained():
         write_all(STDOUT, content)
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Make a UsageError of an output that cannot be written; a reader that has gone stays one."""
     try:
         yield

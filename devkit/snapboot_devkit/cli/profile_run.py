@@ -84,7 +84,7 @@ def run(asked: Asked, options: FunctionOptions) -> int:
     _write_files(profile, asked, judged)
     if profile["failure"]:
         return exits.FUNCTION_ERROR
-    # What is certain counts more than what cannot be told.
+    # What is certain counts more than what is uncertain.
     statuses = {one.status for one in judged} - {0}
     return min(statuses - {gate.CANNOT_TELL} or statuses, default=0)
 

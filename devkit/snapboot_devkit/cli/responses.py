@@ -44,7 +44,7 @@ class PrintedResponse:
                 async for piece in pieces:
                     self._begin(program)
                     if self._streamed:
-                        with printing.told():
+                        with printing.explained():
                             await writer.write(piece)
                         last = piece
             self._begin(program)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PORT: Final = 9000
 _LOOPBACK: Final = "127.0.0.1"
-# For the end of a log that nobody may be reading.
+# For the end of a log that no one may be reading.
 _LAST_LINES_S: Final = 1.0
 
 
@@ -164,7 +164,7 @@ def _leave() -> NoReturn:
 
 
 def _taken(error: AddressInUseError, address: str, port: int) -> str:
-    """Return the complaint with who listens there, where that can be told."""
+    """Return the error's text with the process that listens there, where that is known."""
     from snapboot_devkit.cli.listeners import listener  # noqa: PLC0415
 
     who = listener(port)

@@ -1,7 +1,7 @@
 """Run in the function's own process: start debugpy, wait for a debugger, become the target.
 
 `python launcher.py PORT SAFE_PATH TARGET…`. Reports debugpy's port, as one line of JSON, to PORT,
-where the session listens; the connection stays until the process ends, which tells it that.
+where the session listens; the connection stays until the process ends, which shows it that.
 SAFE_PATH is 1 where the folder of the target must not be importable (`python -P`), else 0. Knows
 nothing of the devkit, since it runs in the user's interpreter.
 """

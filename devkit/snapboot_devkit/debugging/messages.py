@@ -79,7 +79,7 @@ def framed(message: dict[str, Any]) -> bytes:
 
 
 def _length(head: bytes) -> int:
-    """Return the length that a head tells; one with other fields is not of this protocol."""
+    """Return the length that a head states; one with other fields is not of this protocol."""
     fields = dict(_field(line) for line in head.split(b"\r\n"))
     value = fields.get(_LENGTH, b"")
     if not value.isdigit() or len(value) > _MAX_DIGITS or not fields.keys() <= _FIELDS:

@@ -1,7 +1,7 @@
-"""Whether a debugged process runs, as its debug adapter tells; sans-IO.
+"""Whether a debugged process runs, as its debug adapter reports; sans-IO.
 
 debugpy holds a process until its first debugger has attached and is configured. Later it stops at
-breakpoints and after steps, and runs on when it is told to or the debugger leaves.
+breakpoints and after steps, and runs on when the debugger says so or leaves.
 """
 
 from __future__ import annotations

@@ -51,14 +51,14 @@ class DebugSession:
     """Lets an editor attach to the function at `port`. Use it as an asynchronous context manager.
 
     Open it around the host, whose processes are to be started by `command.debugged` with
-    `report_port`, and `drive` its clock from within. `tell` gets a line for people whenever a
+    `report_port`, and `drive` its clock from within. `report` gets a line for people whenever a
     process waits for the editor. Entering raises AddressInUseError.
     """
 
-    def __init__(self, port: int, tell: Callable[[str], object]) -> None:
+    def __init__(self, port: int, report: Callable[[str], object]) -> None:
         """Prepare a session; nothing is opened before it is entered."""
         self._wanted_port = port
-        self._tell = tell
+        self._report = report
         self._clock: Clock | None = None
         self._resting = False
         self._process: _Process | None = None
@@ -135,7 +135,7 @@ class DebugSession:
             return
         self._process = process
         self._arrival.set()
-        self._tell(
+        self._report(
             f"process {process.pid} waits for a debugger at {_LOOPBACK}:{self.port}; attach to it"
         )
         # A process that is new has a clock that is new, which runs.
@@ -172,10 +172,10 @@ class DebugSession:
         requests: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         answers: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
-        told = MessageReader()
+        sent = MessageReader()
 
         def watch(data: bytes) -> None:
-            for message in told.receive(data):
+            for message in sent.receive(data):
                 process.progress = progress.after(process.progress, message)
             self._settle()
 
@@ -222,11 +222,11 @@ class _Service(Protocol):
 
 
 async def _report(reader: asyncio.StreamReader) -> _Process | None:
-    """Return who has connected, or None for somebody else than the launcher."""
+    """Return who has connected, or None for a client other than the launcher."""
     try:
         async with asyncio.timeout(_REPORT_LIMIT_S):
-            told = json.loads(await reader.readline())
-        return _Process(int(told["port"]), int(told["pid"]))
+            hello = json.loads(await reader.readline())
+        return _Process(int(hello["port"]), int(hello["pid"]))
     except (OSError, TimeoutError, ValueError, TypeError, KeyError):
         return None
 

@@ -1,6 +1,6 @@
 """Events as AWS's services send them, for trying a function out: `event("sqs")`.
 
-Each lies in `templates/`, in the shape that the service's documentation gives, with values one
+Each is a file in `templates/`, in the shape that the service's documentation gives, with values one
 might meet. No I/O but reading them.
 """
 

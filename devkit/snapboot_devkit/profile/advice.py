@@ -138,9 +138,9 @@ def _text(target: Target, file: str) -> str:
 
 
 def needed_at_import(source: str, line: int) -> bool:
-    """Tell whether what an import in a line binds is used while the module itself is imported.
+    """Return whether what an import in a line binds is used while the module itself is imported.
 
-    True, too, where that cannot be told: no import there, a star import, one inside of `try`.
+    True, too, where that is not known: no import there, a star import, one inside of `try`.
     """
     try:
         tree = ast.parse(source)

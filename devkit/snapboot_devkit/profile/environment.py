@@ -164,7 +164,7 @@ class MeasuredEnvironment:
             return file.read().decode("utf-8", "replace")
 
     def cpu_ns(self) -> int | None:
-        """Return the CPU time of the process so far; None where the system does not tell.
+        """Return the CPU time of the process so far; None where the system does not say.
 
         The number of a process's clock is made as in clock_getcpuclockid(3).
         """

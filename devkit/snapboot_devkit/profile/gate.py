@@ -83,7 +83,7 @@ def against_baseline(profile: Mapping[str, Any], baseline: list[float]) -> Judge
 
 
 def _is_the_same(ratio: Estimate) -> bool:
-    """Tell whether a change that matters is excluded: the interval is within 5 % of 1."""
+    """Return whether a change that matters is excluded: the interval is within 5 % of 1."""
     return ratio.certain and ratio.high <= 1.05
 
 

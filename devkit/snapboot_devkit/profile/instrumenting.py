@@ -76,7 +76,7 @@ def understood(
 ) -> PythonCommand | str:
     """Return what a command runs, or the reason why its imports cannot be seen.
 
-    A script is followed to the interpreter that its first line names; `outside` tells where a file
+    A script is followed to the interpreter that its first line names; `outside` says where a file
     that the function sees is on this machine.
     """
     words = list(command)

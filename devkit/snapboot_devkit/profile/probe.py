@@ -92,7 +92,7 @@ class Probe:
         return self.stacks[ident]
 
     def is_own(self, path: str) -> bool:
-        """Tell whether a file is the user's own: in the task root, and of no distribution."""
+        """Return whether a file is the user's own: in the task root, and of no distribution."""
         if not path.startswith(self.task_root + "/"):
             return False
         top = path[len(self.task_root) + 1 :].partition("/")[0].partition(".")[0]
@@ -296,8 +296,8 @@ class Lines:
         """Write what the lines of a module took, each less the imports in it."""
         self._close(0)
         code, *_, spent = self.stack.pop()
-        told = [(line, ns) for line, ns in spent.items() if line and ns >= 100_000]
-        self.probe.write("lines", code.co_filename, told)
+        slow = [(line, ns) for line, ns in spent.items() if line and ns >= 100_000]
+        self.probe.write("lines", code.co_filename, slow)
         try:  # noqa: SIM105 - contextlib must not be loaded
             self.monitoring.set_local_events(TOOL, code, 0)
         except ValueError:  # the function has freed all tools

@@ -332,7 +332,7 @@ class Target:
 
 
 def can_limit_cpu() -> bool:
-    """Tell whether a share of a CPU can be had here for a process that has just been started.
+    """Return whether a share of a CPU can be had here for a process that has just been started.
 
     Version 2 moves a process only once it runs, some 10 ms late: too late for a start.
     """

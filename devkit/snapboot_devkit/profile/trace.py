@@ -176,9 +176,9 @@ def _take(trace: Trace, flat: list[Module], kind: str, rest: list[Any], started_
             _close(trace.open, str(rest[0]))
             flat.append(_module(rest, started_ns))
         case "lines":
-            file, told = rest
+            file, lines = rest
             spent = trace.lines.setdefault(str(file), {})
-            for number, ns in told:
+            for number, ns in lines:
                 spent[int(number)] = spent.get(int(number), 0) + int(ns)
         case "used":
             trace.used.add(str(rest[0]))

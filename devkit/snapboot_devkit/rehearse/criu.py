@@ -38,7 +38,7 @@ class Criu:
     as_root: bool
 
     def checked(self) -> list[str]:
-        """Return the command that tells what the kernel lacks."""
+        """Return the command that lists what the kernel lacks."""
         return [self.program, "check", *self._rights]
 
     def dumped(self, process_id: int, folder: Path) -> list[str]:

@@ -139,7 +139,7 @@ class Watch:
         self._wrap_lookup("gethostbyname")
 
     def is_own(self, path: str) -> bool:
-        """Tell whether a file is the user's own: in the task root, and of no distribution."""
+        """Return whether a file is the user's own: in the task root, and of no distribution."""
         if not path.startswith(self._root):
             return False
         top = path[len(self._root) :].partition("/")[0].partition(".")[0]
@@ -443,7 +443,7 @@ class Rehearsal:
 
 
 def place_of(hook: "Any") -> str:
-    """Return where a hook is defined, as far as that can be told."""
+    """Return where a hook is defined, as far as that is known."""
     code = getattr(getattr(hook, "__func__", hook), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code else ""
 
@@ -618,7 +618,7 @@ def draw_of(one: "Any") -> str:
 
 
 def draw_uuid1() -> "str | None":
-    """Return what tells the uuid1 of one machine from that of another."""
+    """Return the part of a uuid1 that differs between machines."""
     module: Any = sys.modules.get("uuid")
     if not hasattr(module, "uuid1"):
         return None

@@ -90,20 +90,20 @@ class LambdaFunction:
         finally:
             self._loop.close()
 
-    def invoke(self, payload: Any = None, **wishes: Any) -> Result:
+    def invoke(self, payload: Any = None, **options: Any) -> Result:
         """Invoke the function and wait until it is done.
 
-        `payload` is the event: bytes are sent as they are, anything else as its JSON. `wishes` are
+        `payload` is the event: bytes are sent as they are, anything else as its JSON. `options` are
         those of `LocalHost.invoke`, such as `client_context` and `tenant_id`. Raises InvokeError
         for what the Invoke API would refuse.
         """
-        return self._finished(self._loop.run(self._host.invoke(payload, **wishes)))
+        return self._finished(self._loop.run(self._host.invoke(payload, **options)))
 
-    def stream(self, payload: Any = None, **wishes: Any) -> Stream:
+    def stream(self, payload: Any = None, **options: Any) -> Stream:
         """Invoke the function, and return its response as it comes. Raises InvokeError."""
 
         async def begin() -> Program:
-            return self._host.stream(payload, **wishes)
+            return self._host.stream(payload, **options)
 
         return Stream(self._loop, self._loop.run(begin()), self._finished)
 
@@ -117,7 +117,7 @@ class LambdaFunction:
 
 
 class Stream:
-    """A response as it comes: iterate over its pieces. `result` tells in the end how it ended.
+    """A response as it comes: iterate over its pieces. `result` is how it ended, once it has.
 
     What the function returned whole is one piece. Of a streamed HTTP response (the functions that
     return `snapboot.HttpResponse`) the pieces are the body; `status`, `headers` and `cookies` wait
@@ -168,7 +168,7 @@ class Stream:
 
     @property
     def result(self) -> Result:
-        """How the invocation ended; lets the pieces go that nobody has read, and waits for it."""
+        """How the invocation ended; drops the pieces that were not read, and waits for it."""
         if self._result is None:
             for _ in self:
                 pass
@@ -181,7 +181,7 @@ class Stream:
             while (piece := self._next_piece()) is not None:
                 yield piece
         finally:
-            # Whoever leaves early lets the rest go: the function must not wait for a reader.
+            # Drop what a caller that leaves early does not read: the function must not wait for it.
             self._loop.run(self._pieces.aclose())
         if self._result is None:
             self._result = self._finished(self._loop.run(self._program.outcome()))

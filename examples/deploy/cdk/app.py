@@ -61,7 +61,7 @@ class Shipped:
 
 
 class ZipStack(cdk.Stack):
-    """The interpreter lies in the function's own zip."""
+    """The interpreter is in the function's own zip."""
 
     def __init__(self, scope: Construct, name: str) -> None:
         super().__init__(scope, name)
@@ -70,7 +70,7 @@ class ZipStack(cdk.Stack):
 
 
 class LayerStack(cdk.Stack):
-    """The interpreter lies in a layer, which functions share."""
+    """The interpreter is in a layer, which functions share."""
 
     def __init__(self, scope: Construct, name: str) -> None:
         super().__init__(scope, name)

@@ -1,4 +1,4 @@
-"""Tells all it can see from inside: the context, the environment, the interpreter."""
+"""Returns all it can see from inside: the context, the environment, the interpreter."""
 
 import os
 import sys

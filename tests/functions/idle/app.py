@@ -1,4 +1,4 @@
-"""Answers its first event once the Runtime API has ended the connection, or fails as told."""
+"""Answers its first event once the Runtime API has ended the connection, or fails as the event says."""
 
 import builtins
 import os

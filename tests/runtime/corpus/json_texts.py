@@ -39,7 +39,7 @@ REFUSED: Final = (
     b"\xff", b'"\xc0\x80"', b'"\xed\xa0\x80"', '{"a":1}'.encode("utf-16"), b'"\xe9"', b'"\xf4\x90\x80\x80"',
     # Space that JSON does not know; comments; two byte order marks; one in the wrong place.
     b"\x0c1", b"\xc2\xa01", b"\x0b[]", b"// a\n1", b"/* */1", b"\xef\xbb\xbf\xef\xbb\xbf1", b"[1]\xef\xbb\xbf",
-    # Depth that nobody follows.
+    # Depth that no decoder follows.
     b"[" * 100_000, b'{"a":' * 100_000, b"[" * 100_000 + b"]" * 100_000,
 )  # fmt: skip
 

@@ -144,7 +144,7 @@ SAME: Final[tuple[tuple[str, Any], ...]] = (
     ("depth within everybody's reach", [[[[[[[[{"a": [{}]}]]]]]]]]),
 )  # fmt: skip
 
-# The text of a Decimal as it is, for whoever reads numbers as text.
+# The text of a Decimal as it is, for a caller that reads numbers as text.
 DECIMALS: Final = (
     "0", "-0", "1", "-1", "1.10", "0.00", "1E+3", "1E-7", "0E-10", "-0E+5", "1E+400", "-1.5E-400",
     "123456789012345678901234567890.123456789", "1E-9999", "9" * 50,
@@ -156,7 +156,7 @@ ODD_OFFSET: Final = dt.timezone(dt.timedelta(minutes=19, seconds=32))
 
 # Where we differ on purpose: what a value is to us, and to awslambdaric (None: it refuses).
 DIFFERENT: Final[tuple[tuple[str, Any, str, str | None], ...]] = (
-    # Its NaN is no JSON, and no caller that reads JSON can read it.
+    # Its NaN is not JSON, and no caller that reads JSON can read it.
     ("not a number", [math.nan, math.inf, -math.inf], "[null,null,null]", "[NaN, Infinity, -Infinity]"),
     ("no Decimal number", Decimal("NaN"), "null", "NaN"),
     ("a signalling Decimal", Decimal("-sNaN1"), "null", "NaN"),

@@ -1,4 +1,4 @@
-"""A function that also tells what its imports took: a handler around the one in `app`."""
+"""A function that also reports what its imports took: a handler around the one in `app`."""
 
 import sys
 from collections import Counter

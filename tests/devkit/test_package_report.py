@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from snapboot_devkit.cli import handover
+from snapboot_devkit.cli import package_report
 from snapboot_devkit.host.protocol import KIB, MIB
 from snapboot_devkit.package import layout
 from snapboot_devkit.package.checks import provided, sizes
@@ -91,34 +91,34 @@ def test_small_sizes_are_told_in_kilobytes():
 
 def test_a_small_zip_is_uploaded_directly_and_a_large_one_by_s3():
     small = packaged(Made(Path("dist/function.zip"), 50 * MIB, 60 * MIB))
-    (command,) = handover.commands(small, request())
+    (command,) = package_report.commands(small, request())
     assert "--runtime provided.al2023 --architectures arm64 --handler app.handler" in command
     assert "--zip-file fileb://dist/function.zip" in command
     large = packaged(Made(Path("dist/function.zip"), 50 * MIB + 1, 60 * MIB))
-    copy, create = handover.commands(large, request())
+    copy, create = package_report.commands(large, request())
     assert copy == "aws s3 cp dist/function.zip s3://BUCKET/function.zip"
     assert "--code S3Bucket=BUCKET,S3Key=function.zip" in create
-    assert "above 50.0 MB: by S3" in "\n".join(handover.lines(large, request()))
+    assert "above 50.0 MB: by S3" in "\n".join(package_report.lines(large, request()))
 
 
 def test_a_layer_is_published_before_the_function_that_names_it():
     made = packaged(
         Made(Path("dist/function.zip"), MIB, 2 * MIB), Made(Path("dist/layer.zip"), MIB, 2 * MIB)
     )
-    publish, create = handover.commands(made, request(Form.LAYER))
+    publish, create = package_report.commands(made, request(Form.LAYER))
     assert publish.startswith("aws lambda publish-layer-version")
     assert create.endswith("--layers LAYER_VERSION_ARN")
 
 
 def test_an_image_is_built():
     made = packaged(Made(Path("dist/image"), None, MIB), modules=None, interpreter=None)
-    (command,) = handover.commands(made, request(Form.IMAGE))
+    (command,) = package_report.commands(made, request(Form.IMAGE))
     assert command == ("docker build --provenance=false --platform linux/arm64 -t NAME dist/image")
 
 
 def test_a_machine_gets_the_same_as_people():
     made = packaged(Made(Path("dist/function.zip"), MIB, 2 * MIB), warnings=("careful",))
-    told = handover.document(made, request(), ())
+    told = package_report.document(made, request(), ())
     assert told["files"] == [{"path": "dist/function.zip", "zipBytes": MIB, "sizeBytes": 2 * MIB}]
     assert (told["archiveModules"], told["warnings"]) == (3, ["careful"])
     assert told["sizes"] == {"fruit": 3 * MIB, "your code": 20 * KIB}
