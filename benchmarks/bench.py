@@ -69,7 +69,7 @@ def never(_samples: Sequence[Sample]) -> bool:
 class Bench:
     """The plan and all that was laid out for it. `scratch` takes what contenders write.
 
-    `known` tells from the samples of a part whether its figures need no more rounds.
+    `known` says from the samples of a part whether its figures need no more rounds.
     """
 
     plan: Plan

@@ -57,7 +57,7 @@ def write_all(recordings: Iterable[Recording], folder: Path) -> None:
 
 
 def of(recording: Recording, folder: Path) -> list[Path]:
-    """Return the plots that lie in a folder, and are the recording's by their names."""
+    """Return the plots in a folder that are the recording's by their names."""
     return [*folder.glob(f"{recording.stem}-*.svg")]
 
 

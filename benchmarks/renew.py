@@ -118,11 +118,11 @@ def _renew(scenario: str, interpreter: Interpreter, options: Namespace) -> bool:
     except (OSError, RecordingError):
         found = None
     if not options.again and found and _as_it_would_be(found, interpreter, options):
-        _say(f"kept: {_told(found)}")
+        _say(f"kept: {_described(found)}")
         return True
     began = time.monotonic()
     if recorded := _record(scenario, interpreter, options):
-        _say(f"recorded: {_told(load(path))}; {time.monotonic() - began:.0f} s in all")
+        _say(f"recorded: {_described(load(path))}; {time.monotonic() - began:.0f} s in all")
     return recorded
 
 
@@ -140,7 +140,7 @@ def _as_it_would_be(found: Recording, interpreter: Interpreter, options: Namespa
     )
 
 
-def _told(found: Recording) -> str:
+def _described(found: Recording) -> str:
     return f"{found.file_name}, {tables.rounds(*figures(found))} rounds, {found.seconds or 0:.0f} s"
 
 
