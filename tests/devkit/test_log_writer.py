@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -193,3 +195,78 @@ def test_a_pipe_that_another_program_made_non_blocking_is_written_to(pipe):
         return await taken
 
     assert asyncio.run(scenario()) == "".join(LINES)
+
+
+OTHER = """
+import os
+try:
+    while True:
+        os.write(1, b"#" * 4096)
+except BrokenPipeError:
+    pass
+"""
+
+
+def test_another_writer_that_fills_the_pipe_first_stops_no_loop_and_no_line_is_lost(pipe):
+    reading, writing = pipe
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 2 * 4096)
+    taken = []
+
+    async def scenario():
+        log = LogWriter(writing)
+        for line in LINES[:500]:
+            # At once the other takes the room, and until the next turn nothing is read.
+            taken.append(os.read(reading, 4096))
+            log.write(line)
+            await asyncio.sleep(0)
+        other.kill()
+        log.write("the last\n")
+        rest = asyncio.create_task(asyncio.to_thread(read_to_end, reading))
+        await asyncio.to_thread(log.close, DEADLINE_S)
+        os.close(writing)
+        taken.append((await rest).encode())
+
+    with subprocess.Popen([sys.executable, "-c", OTHER], stdout=writing) as other:
+        asyncio.run(asyncio.wait_for(scenario(), DEADLINE_S))
+    found = b"".join(taken).decode().replace("#", "")
+    assert found == "".join(LINES[:500]) + "the last\n"
+
+
+def test_a_pipes_other_users_still_wait_for_room(pipe):
+    reading, writing = pipe
+
+    async def scenario():
+        log = LogWriter(writing)
+        log.write("line\n")
+        await asyncio.sleep(0)
+        assert os.read(reading, 4096) == b"line\n"
+        assert os.get_blocking(writing)
+        log.close()
+        assert os.get_blocking(writing)
+
+    asyncio.run(scenario())
+    os.close(writing)
+    assert os.read(reading, 1) == b""  # the writer has kept no end of its own
+
+
+def test_a_pipe_that_cannot_be_opened_once_more_is_written_by_the_thread(pipe, monkeypatch):
+    reading, writing = pipe
+    opened = os.open
+
+    def refuse(path, flags):
+        if path == f"/proc/self/fd/{writing}":
+            raise PermissionError(13, "another user's", path)
+        return opened(path, flags)
+
+    monkeypatch.setattr(os, "open", refuse)
+
+    async def scenario():
+        log = LogWriter(writing)
+        for line in LINES[:5]:
+            log.write(line)
+            await asyncio.sleep(0)
+        await asyncio.to_thread(log.close, DEADLINE_S)
+
+    asyncio.run(scenario())
+    os.close(writing)
+    assert read_to_end(reading) == "".join(LINES[:5])

@@ -86,8 +86,8 @@ class LogWriter:
     """Writes a log without letting the host wait for its reader.
 
     What one turn of the event loop brings is written at its end, by one call. What a pipe does not
-    take at once is left to a thread, and so is everything when no loop runs, or at a terminal. What
-    a slow reader misses is told in its place; once the reader has gone the rest is dropped.
+    take at once is left to a thread, and so is everything when no loop runs, or at a terminal. A
+    line says what a slow reader has missed; once the reader has gone the rest is dropped.
     """
 
     def __init__(self, fd: int) -> None:
@@ -95,7 +95,7 @@ class LogWriter:
         self.broken = False
         self._fd = fd
         self._act: Callable[[], object] = bool
-        self._poll = _poll(fd)
+        self._direct = _non_blocking(fd)
         # Guards what follows, which the thread uses, too.
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -137,6 +137,9 @@ class LogWriter:
             if self._waits:
                 self._hand_over()
             self._changed.notify()
+            if self._direct is not None and self._direct != self._fd:
+                os.close(self._direct)
+            self._direct = None
         if self._thread is not None:
             self._thread.join(wait_s)
 
@@ -149,7 +152,7 @@ class LogWriter:
         import asyncio  # noqa: PLC0415 - not for a command that has no loop
 
         try:
-            loop = asyncio.get_running_loop() if self._poll else None
+            loop = None if self._direct is None else asyncio.get_running_loop()
         except RuntimeError:
             loop = None
         if loop is None:
@@ -160,26 +163,23 @@ class LogWriter:
 
     def _flush(self) -> None:
         """Write what can be written now; the rest is the thread's."""
-        with self._lock:
-            if self._thread_writes or not self._waits:
-                self._planned = False
-                return
-            rest = memoryview(self._take())
-        try:
-            while rest and self._poll and self._poll():
-                rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._break()
-            return
+        broken = False
         with self._lock:
             self._planned = False
-            if rest:
+            if self._thread_writes or not self._waits or self._direct is None:
+                return
+            rest = memoryview(self._take())
+            try:
+                while rest:
+                    rest = rest[os.write(self._direct, rest) :]
+            except BlockingIOError:
                 self._waiting.insert(0, bytes(rest))
                 self._size += len(rest)
-            if self._waits:
                 self._hand_over()
+            except OSError:
+                broken = True
+        if broken:
+            self._break()
 
     def _hand_over(self) -> None:
         """Have the thread write what waits."""
@@ -219,19 +219,18 @@ class LogWriter:
             self._act()
 
 
-def _poll(fd: int) -> Callable[[], object] | None:
-    """Return what tells whether some bytes can be written without a wait; None if nothing can.
+def _non_blocking(fd: int) -> int | None:
+    """Return a descriptor of the same file that never makes its writer wait; None if there is none.
 
-    A pipe that is ready takes as much as it writes at one go (pipe(7)), a file takes everything.
+    A pipe is opened once more: its other users, whose descriptors share one state, still wait. To
+    look first whether it takes more would not do, for another of its writers may be quicker.
     """
     try:
         kind = os.fstat(fd).st_mode
-    except OSError:
-        return None
-    if stat.S_ISREG(kind):
-        return lambda: True
-    if not stat.S_ISFIFO(kind):
-        return None
-    poll = select.poll()
-    poll.register(fd, select.POLLOUT)
-    return lambda: poll.poll(0)
+        if stat.S_ISREG(kind):
+            return fd
+        if stat.S_ISFIFO(kind):
+            return os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # no /proc, a reader that has gone, another user's pipe
+        pass
+    return None
