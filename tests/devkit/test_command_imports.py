@@ -10,7 +10,7 @@ import pytest
 
 from snapboot_devkit.cli import commands
 from snapboot_devkit.host.lifecycle import effects, messages, records, terms
-from snapboot_devkit.host.sandbox import guard
+from snapboot_devkit.host.sandbox import reaper
 from snapboot_devkit.lazy_dataclass import changed
 from tests.devkit.hosted import DEADLINE_S
 from tests.devkit.packages import filled
@@ -157,15 +157,15 @@ def test_a_changed_message_is_as_the_standard_library_replaces(lazy):
 
 
 def started_by_the_host(*words):
-    """Return the modules that a program imports, started as the host starts its guardian."""
-    command = [sys.executable, *guard.OPTIONS, "-X", "importtime", *words]
+    """Return the modules that a program imports, started as the host starts its reaper."""
+    command = [sys.executable, *reaper.OPTIONS, "-X", "importtime", *words]
     done = subprocess.run(
         command, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE_S
     )
     return {line.rpartition(b"|")[2].strip().decode() for line in done.stderr.splitlines()}
 
 
-def test_the_guardian_imports_no_more_than_os():
-    program = Path(guard.__file__).with_name("guardian.py")
+def test_the_reaper_imports_no_more_than_os():
+    program = Path(reaper.__file__).with_name("reaper_program.py")
     least = started_by_the_host("-c", "import os, time, __future__")
-    assert started_by_the_host(program) - least == {"bearers"}
+    assert started_by_the_host(program) - least == {"process_scan"}

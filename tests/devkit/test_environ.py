@@ -7,7 +7,7 @@ import pytest
 
 from snapboot_devkit.host import FunctionConfig, InitializationType
 from snapboot_devkit.host.routes.services import Credentials, Services
-from snapboot_devkit.host.sandbox.environ import Surroundings, extension_environ, runtime_environ
+from snapboot_devkit.host.sandbox.environ import SandboxPaths, extension_environ, runtime_environ
 
 API = "127.0.0.1:9001"
 OWN_VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -15,7 +15,7 @@ OWN_VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 def environ(layer_root=None, services=None, temporary=None, **settings):
     config = FunctionConfig("app.handler", task_root=Path.cwd(), **settings)
-    return runtime_environ(config, API, "stream", Surroundings(layer_root, services, temporary))
+    return runtime_environ(config, API, "stream", SandboxPaths(layer_root, services, temporary))
 
 
 def test_a_plain_function_sees_exactly_these():

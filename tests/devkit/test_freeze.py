@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from snapboot_devkit.host.sandbox import bearers
+from snapboot_devkit.host.sandbox import process_scan
 from tests.devkit.children import played, state, until_state
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc tells who stands still")
@@ -47,7 +47,7 @@ def test_a_process_in_another_group_that_left_while_frozen_is_not_missed():
         pid = await stage.child("changes its session")
         stage.sandbox.freeze()
         await until_state(pid, STOPPED)
-        bearers.send(pid, signal.SIGKILL, lambda _: True)
+        process_scan.send(pid, signal.SIGKILL, lambda _: True)
         await until_state(pid, [""])
         stage.sandbox.thaw()
         stage.sandbox.kill(None)

@@ -216,7 +216,7 @@ async def main():
                             initialization=InitializationType.SNAP_START)
     async with LocalHost(config) as host:
         await host.invoke("child")
-        print(host._guard.pid, flush=True)
+        print(host._reaper.pid, flush=True)
         await asyncio.Event().wait()
 
 asyncio.run(main())
@@ -230,13 +230,13 @@ def test_nothing_is_left_of_a_host_that_is_killed(tmp_path, monkeypatch):
     with subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as host:
-        guardian = os.pidfd_open(int(host.stdout.readline()))
+        reaper = os.pidfd_open(int(host.stdout.readline()))
         ends = [os.pidfd_open(process) for process in mentioning(tmp_path)]
         assert len(ends) >= 4
         assert list(temporary.glob("snapboot-snapshot-*"))
         host.kill()
         host.wait()
-    for end in [*ends, guardian]:
+    for end in [*ends, reaper]:
         assert select.select([end], [], [], 20)[0], "a process lives on"
         os.close(end)
     assert list(temporary.iterdir()) == []
@@ -325,6 +325,7 @@ def test_an_isolated_function_is_restored_too(tmp_path):
 def test_where_no_socket_fits_each_environment_has_its_own_init(tmp_path, monkeypatch):
     folder = tmp_path / ("long" * 30)
     folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     seen, lines = hosted(tmp_path, lambda host: at_once(host, 2))
     assert len({one["made"] for one in seen}) == 2

@@ -14,8 +14,8 @@ from uuid import uuid4
 import pytest
 
 from snapboot_devkit.host.sandbox import cgroups
-from snapboot_devkit.host.sandbox.guard import Guard
 from snapboot_devkit.host.sandbox.limits import Limits
+from snapboot_devkit.host.sandbox.reaper import Reaper
 from tests.devkit.hosted import DEADLINE_S, HERE, runs
 
 ROOT = HERE.parents[1]
@@ -30,7 +30,7 @@ async def main(settings):
         settings["initialization"] = InitializationType(settings["initialization"])
     async with LocalHost(config("echo", **settings)) as host:
         await host.invoke()
-        print(host._guard.pid, flush=True)
+        print(host._reaper.pid, flush=True)
         await asyncio.Event().wait()
 
 asyncio.run(main(json.loads(sys.argv[1])))
@@ -85,7 +85,7 @@ async def main(groups):
             for one in host._functions.named(None).pool.environments
             for folder in one._sandbox._group.folders
         ]
-        print(json.dumps([host._guard.pid, daemons, folders, lines]), flush=True)
+        print(json.dumps([host._reaper.pid, daemons, folders, lines]), flush=True)
         await asyncio.Event().wait()
 
 asyncio.run(main(sys.argv[2] == "groups"))
@@ -98,8 +98,8 @@ def killed(tmp_path, groups):
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-B", "-c", KILLED, str(tmp_path), groups]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environ) as host:
-        guardian, daemons, folders, lines = json.loads(host.stdout.readline())
-        handle = os.pidfd_open(guardian)
+        reaper, daemons, folders, lines = json.loads(host.stdout.readline())
+        handle = os.pidfd_open(reaper)
         host.kill()
     ended, _, _ = select.select([handle], [], [], DEADLINE_S)
     os.close(handle)
@@ -149,7 +149,7 @@ def test_a_living_host_is_spared_though_a_thread_of_it_is_in_a_group(tmp_path):
                 (folder / "tasks").exists() and (folder / "cgroup.procs").write_text(str(child.pid))
             thread.start()
             assert joined.wait(DEADLINE_S)
-            guard = Guard()
+            guard = Reaper()
             for folder in group.folders:
                 guard.tell("group", folder)
             guard.close()
@@ -166,7 +166,7 @@ def test_groups_that_a_function_has_made_below_its_own_go_with_it():
     folders = group.folders
     for folder in folders:
         (folder / "own" / "deeper").mkdir(parents=True)
-    with Guard() as guard:
+    with Reaper() as guard:
         for folder in folders:
             guard.tell("group", folder)
     assert not any(map(Path.exists, folders))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from snapboot_devkit.host.sandbox import cgroups, memory
+from snapboot_devkit.host.sandbox import cgroups
 from snapboot_devkit.host.sandbox.cgroups import Group, Home
-from snapboot_devkit.host.sandbox.limits import Limits, cpu_share, of_lambda
+from snapboot_devkit.host.sandbox.limits import Limits, Peak, cpu_share, exceeds, of_lambda
 from tests.devkit.children import WAIT, played, state
 from tests.devkit.hosted import document, hosted
 
@@ -69,10 +69,10 @@ if all(os.fork() for _ in range(4)):
 
     async def scenario(stage):
         pid = await stage.child(program)
-        with closing(memory.Peak(pid)) as peak:
+        with closing(Peak(pid)) as peak:
             while peak.kib() < 4 * shared * 1024:
                 pass
-        return memory.exceeds([pid], 100 * 1024), memory.exceeds([pid], shared * 1024)
+        return exceeds([pid], 100 * 1024), exceeds([pid], shared * 1024)
 
     assert played(scenario) == (False, True)
 

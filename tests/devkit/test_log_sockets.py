@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from snapboot_devkit.host.sandbox.log_sockets import LogSocket
+from snapboot_devkit.host.sandbox.output import LogSocket
 
 DEADLINE_S = 20.0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from snapboot_devkit.host.sandbox.room import LAYER_ROOT
+from snapboot_devkit.host.sandbox.mount_namespace import LAYER_ROOT
 from tests.devkit.packages import snapboot
 from tests.fakes.contenders import ROOT
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from snapboot_devkit.host.sandbox import bearers
+from snapboot_devkit.host.sandbox import process_scan
 from snapboot_devkit.profile import page
 from tests.devkit.packages import DEADLINE_S, filled, snapboot
 
@@ -278,7 +278,7 @@ with open({str(tmp_path / "pids")!r}, "a") as file:
     assert profile["status"] == 0
     pids = [int(line) for line in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 2 + profile["instrumentation"]["runs"]
-    assert [pid for pid in pids if bearers.standing(pid) != (0, 0)] == []
+    assert [pid for pid in pids if process_scan.standing(pid) != (0, 0)] == []
 
 
 SELF_CHANGING = {

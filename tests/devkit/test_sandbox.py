@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from snapboot_devkit.host.errors import LaunchError
-from snapboot_devkit.host.sandbox import bearers
+from snapboot_devkit.host.sandbox import process_scan
 from snapboot_devkit.host.sandbox.limits import Limits
 from tests.devkit.children import DEADLINE_S, LIFE_S, PROGRAMS, played, state
 
@@ -114,11 +114,11 @@ def test_a_signal_is_not_sent_to_the_next_owner_of_an_id():
         [sys.executable, "-S", "-c", PROGRAMS["waits"]], stdout=subprocess.PIPE
     )
     child.stdout.readline()
-    bearers.send(child.pid, signal.SIGKILL, lambda pid: False)
+    process_scan.send(child.pid, signal.SIGKILL, lambda pid: False)
     assert child.poll() is None
-    bearers.send(child.pid, signal.SIGKILL, lambda pid: pid == child.pid)
+    process_scan.send(child.pid, signal.SIGKILL, lambda pid: pid == child.pid)
     assert child.wait(DEADLINE_S) == -signal.SIGKILL
-    bearers.send(child.pid, signal.SIGKILL, lambda pid: True)
+    process_scan.send(child.pid, signal.SIGKILL, lambda pid: True)
     child.stdout.close()
 
 
@@ -128,7 +128,7 @@ def test_two_hundred_rounds_leave_neither_process_nor_descriptor():
         before = descriptors()
         for _ in range(200):
             await one_round(stage)
-        return before, descriptors(), bearers.find(stage.sandbox._is_ours)
+        return before, descriptors(), process_scan.find(stage.sandbox._is_ours)
 
     async def one_round(stage):
         stage.notes.codes.clear()
@@ -166,10 +166,10 @@ while True:
         await stage.child(program)
         ours = 0
         while ours < BOMB:
-            ours = len(await asyncio.to_thread(bearers.find, stage.sandbox._is_ours))
+            ours = len(await asyncio.to_thread(process_scan.find, stage.sandbox._is_ours))
         stage.sandbox.kill(None)
         await stage.notes.exit()
-        return ours, bearers.find(stage.sandbox._is_ours)
+        return ours, process_scan.find(stage.sandbox._is_ours)
 
     assert played(scenario, Limits(processes=BOMB)) == (BOMB, [])
 
@@ -177,7 +177,7 @@ while True:
 HOST = f"""
 import asyncio, sys
 from pathlib import Path
-from snapboot_devkit.host.sandbox.guard import Guard
+from snapboot_devkit.host.sandbox.reaper import Reaper
 from snapboot_devkit.host.sandbox.sandbox import Sandbox
 
 class Owner:
@@ -190,12 +190,12 @@ class Owner:
 
 async def main():
     global sandbox
-    sandbox = Sandbox(Owner(), "AWS_LAMBDA_RUNTIME_API=" + sys.argv[1], guard=guard)
+    sandbox = Sandbox(Owner(), "AWS_LAMBDA_RUNTIME_API=" + sys.argv[1], reaper=guard)
     environ = {{"AWS_LAMBDA_RUNTIME_API": sys.argv[1]}}
     sandbox.spawn(None, [sys.executable, "-S", "-c", sys.argv[2]], Path("/"), environ)
     await asyncio.sleep({LIFE_S})
 
-guard = Guard()
+guard = Reaper()
 guard.tell("folder", sys.argv[4])
 print(guard.pid, flush=True)
 asyncio.run(main())
@@ -209,9 +209,9 @@ def test_nothing_is_left_of_a_host_that_was_killed(program, frozen, tmp_path):
     (folder / "within").mkdir(parents=True)
     arguments = [f"killed:{os.getpid()}", PROGRAMS[program], frozen, str(folder)]
     with subprocess.Popen([sys.executable, "-c", HOST, *arguments], stdout=subprocess.PIPE) as host:
-        guardian, child = int(host.stdout.readline()), int(host.stdout.readline())
+        reaper, child = int(host.stdout.readline()), int(host.stdout.readline())
         assert state(child) != ""
-        handle = os.pidfd_open(guardian)
+        handle = os.pidfd_open(reaper)
         host.kill()
     ended(handle)
     assert state(child) == ""

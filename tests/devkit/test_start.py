@@ -188,7 +188,7 @@ def test_a_second_signal_does_not_wait_for_those_who_take_their_time(started, tm
     end = os.pidfd_open(pid)
     service.process.send_signal(signal.SIGINT)
     assert service.process.wait(DEADLINE_S) == 130
-    # By the guardian, which outlives the host.
+    # By the reaper, which outlives the host.
     assert select.select([end], [], [], DEADLINE_S)[0]
     os.close(end)
 

@@ -159,7 +159,7 @@ async def _serve(service: _Service, log: LogWriter) -> None:
 
 
 def _leave() -> NoReturn:
-    """End at once. What has been started is ended by the host's guardian."""
+    """End at once. What has been started is ended by the host's reaper."""
     os._exit(exits.INTERRUPTED)
 
 

@@ -18,7 +18,7 @@ from snapboot_devkit.host.identity import Tracing
 from snapboot_devkit.host.routes.invocation import Wishes, checked_invocation, checked_payload
 from snapboot_devkit.host.routes.refusals import RefusedError
 from snapboot_devkit.host.sandbox import cgroups
-from snapboot_devkit.host.sandbox.guard import Guard
+from snapboot_devkit.host.sandbox.reaper import Reaper
 from snapboot_devkit.host.scaling.async_events import QUEUE_IS_FULL
 from snapboot_devkit.host.scaling.functions import MAX_ENVIRONMENTS, Functions
 from snapboot_devkit.host.telemetry.logs import LogStream, Source
@@ -78,7 +78,7 @@ class LocalHost:
         self._reload = reload
         self._allow_hosts = frozenset(allow_hosts)
         self._server: Server | None = None
-        self._guard: Guard | None = None
+        self._reaper: Reaper | None = None
 
     def __repr__(self) -> str:
         return f"<LocalHost of {self._functions!r} at {self.address}>"
@@ -192,8 +192,8 @@ class LocalHost:
         return [one for hosted in self._functions for one in hosted.pool.environments]
 
     async def _open(self) -> None:
-        self._guard = await asyncio.to_thread(Guard)
-        shared = Shared(self._log, self._guard)
+        self._reaper = await asyncio.to_thread(Reaper)
+        shared = Shared(self._log, self._reaper)
         if text := await asyncio.to_thread(cgroups.missing):
             LogStream(self._log).write(Source.PLATFORM, f"snapboot: {text}")
         await self._functions.open(shared, watched=self._reload)
@@ -216,8 +216,8 @@ class LocalHost:
         finally:
             if self._server is not None:
                 await self._server.close()
-            if self._guard is not None:
-                await asyncio.to_thread(self._guard.close)
+            if self._reaper is not None:
+                await asyncio.to_thread(self._reaper.close)
 
     def _refused(self, head: Head | None, response: Response) -> None:
         """Log a refused request: its sender may not look at what came back."""

@@ -248,7 +248,9 @@ def _modules_of(
     ordered = sorted(traces, key=lambda one: one.ready_ns or 0)
     middle = ordered[len(ordered) // 2]
     known = [{module.name: module for module in trace.modules()} for trace in traces]
-    task_root = str(target.code.task_root if target.room is None else target.room.task_root)
+    task_root = str(
+        target.code.task_root if target.namespace is None else target.namespace.task_root
+    )
     names = Distributions(task_root, target.own_names, target.outside)
     ends = (middle.handler_ns, middle.ready_ns)
     entries: list[dict[str, Any]] = []

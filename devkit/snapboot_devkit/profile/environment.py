@@ -22,7 +22,7 @@ from uuid import uuid4
 import h11
 
 from snapboot_devkit.host import protocol
-from snapboot_devkit.host.sandbox import bearers
+from snapboot_devkit.host.sandbox import process_scan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -138,7 +138,7 @@ class MeasuredEnvironment:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         self._process.wait()
-        bearers.end(lambda pid: bearers.carries(pid, self.mark))
+        process_scan.end(lambda pid: process_scan.carries(pid, self.mark))
         self._close()
 
     def _kill(self) -> None:

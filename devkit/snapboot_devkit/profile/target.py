@@ -15,11 +15,11 @@ from uuid import uuid4
 
 from snapboot_devkit.host import interpreters, sources
 from snapboot_devkit.host.execution import packaged
-from snapboot_devkit.host.sandbox import cgroups, guardian, limits
-from snapboot_devkit.host.sandbox.environ import Surroundings, runtime_environ
-from snapboot_devkit.host.sandbox.guard import Guard
-from snapboot_devkit.host.sandbox.room import TMP, Room, furnish
-from snapboot_devkit.host.sandbox.spawner import Spawner
+from snapboot_devkit.host.sandbox import cgroups, limits, reaper_program
+from snapboot_devkit.host.sandbox.child import Spawner
+from snapboot_devkit.host.sandbox.environ import SandboxPaths, runtime_environ
+from snapboot_devkit.host.sandbox.mount_namespace import TMP, MountNamespace, prepare
+from snapboot_devkit.host.sandbox.reaper import Reaper
 from snapboot_devkit.profile import distributions, instrumenting
 from snapboot_devkit.profile.environment import MeasuredEnvironment
 from snapboot_devkit.profile.errors import ProfileError
@@ -68,25 +68,25 @@ class Target:
         enter = self._stack.enter_context
         # As it was named, for the commands that are advised.
         self.source = config.task_root
-        self._guard = enter(Guard())
+        self._reaper = enter(Reaper())
         self.scratch = Path(tempfile.mkdtemp(prefix="snapboot-profile-")).resolve()
-        self._guard.tell(guardian.FOLDER, self.scratch)
+        self._reaper.tell(reaper_program.FOLDER, self.scratch)
         self._stack.callback(shutil.rmtree, self.scratch, ignore_errors=True)
         made = self._made
         self.code = enter(sources.prepare(config.task_root, config.layers, made=made))
         self._temporary = self.scratch / "tmp"
         self._temporary.mkdir()
         config = self._settled(config)
-        self.room = self._room(config)
+        self.namespace = self._mount_namespace(config)
         self.config = self._with_bootstrap_that_runs(config)
-        inside = self.room.task_root if self.room else self.code.task_root
+        inside = self.namespace.task_root if self.namespace else self.code.task_root
         self._seen = replace(self.config, task_root=inside)
         self.own_names = distributions.own_names(self.code.task_root)
         self._places: dict[float | None, Spawner] = {}
         self.launcher = self._launcher()
 
     def _made(self, folder: Path) -> None:
-        self._guard.tell(guardian.FOLDER, folder)
+        self._reaper.tell(reaper_program.FOLDER, folder)
 
     def __enter__(self) -> Self:
         return self
@@ -111,24 +111,24 @@ class Target:
             config = replace(config, bootstrap=[str(code.bootstrap)])
         return replace(config, task_root=code.task_root)
 
-    def _room(self, config: FunctionConfig) -> Room | None:
+    def _mount_namespace(self, config: FunctionConfig) -> MountNamespace | None:
         if not config.isolate:
             return None
         words = (str(config.interpreter.program), *config.command, str(self.scratch))
         needed = [Path(word) for word in words if word[:1] == "/"]
-        room = furnish(config.task_root, self.code.layer_root, self._temporary, needed)
-        if isinstance(room, str):
-            self.notes.append(room)
+        namespace = prepare(config.task_root, self.code.layer_root, self._temporary, needed)
+        if isinstance(namespace, str):
+            self.notes.append(namespace)
             return None
-        self.notes += room.missing
-        return room
+        self.notes += namespace.missing
+        return namespace
 
     def _with_bootstrap_that_runs(self, config: FunctionConfig) -> FunctionConfig:
         """Run a package on this machine's interpreter where its own has not its path of Lambda."""
         own = packaged.bootstrap(self.code)
         if own is None or not config.handler or config.python is not None:
             return config
-        if self.room and own.parent in {self.room.task_root, self.room.layer_root}:
+        if self.namespace and own.parent in {self.namespace.task_root, self.namespace.layer_root}:
             return config
         if config.bootstrap in (None, [str(own)]):
             remedy = "" if config.isolate else ", which it gets by --isolate"
@@ -148,7 +148,7 @@ class Target:
     @property
     def python_version(self) -> str:
         """The version of that interpreter, such as 3.14t. Raises ConfigError."""
-        program = None if self.room else self.python
+        program = None if self.namespace else self.python
         return interpreters.find(program).version if program else self.config.interpreter.version
 
     def against(self, text: str) -> tuple[str, ...]:
@@ -202,7 +202,7 @@ class Target:
             lambda address: self._environ(address, contender.memory_mb),
             spawn,
             self.scratch / "output",
-            started=lambda mark: self._guard.tell(guardian.MARK, mark),
+            started=lambda mark: self._reaper.tell(reaper_program.MARK, mark),
         )
 
     def reason_against_probing(self, contender: Contender) -> str | None:
@@ -244,17 +244,19 @@ class Target:
 
     def _environ(self, address: str, memory_mb: int | None = None) -> dict[str, str]:
         config = replace(self._seen, memory_mb=memory_mb or self._seen.memory_mb)
-        if self.room:
-            around = Surroundings(self.room.layer_root)
+        if self.namespace:
+            around = SandboxPaths(self.namespace.layer_root)
         else:
-            around = Surroundings(self.code.layer_root, None, self._temporary)
+            around = SandboxPaths(self.code.layer_root, None, self._temporary)
         return runtime_environ(config, address, _LOG_STREAM, around)
 
     def _spawn(
         self, cpus: float | None, command: Sequence[str], environ: Mapping[str, str], output: int
     ) -> subprocess.Popen[bytes]:
-        words = self.room.entering(command) if self.room else list(command)
-        cwd = self._seen.task_root if self.room is None or self.room.as_root else Path("/")
+        words = self.namespace.entering(command) if self.namespace else list(command)
+        cwd = (
+            self._seen.task_root if self.namespace is None or self.namespace.as_root else Path("/")
+        )
 
         def start() -> subprocess.Popen[bytes]:
             try:
@@ -282,8 +284,8 @@ class Target:
             def join() -> None:
                 if group is not None:
                     group.join()
-                if self.room is not None:
-                    self.room.join()
+                if self.namespace is not None:
+                    self.namespace.join()
 
             spawner = Spawner(join)
             self._stack.callback(spawner.close)
@@ -297,13 +299,13 @@ class Target:
         group = cgroups.Group(f"snapboot-{uuid4().hex}", wanted, cgroups.homes())
         self._stack.callback(group.close)
         for folder in group.folders:
-            self._guard.tell(guardian.GROUP, folder)
+            self._reaper.tell(reaper_program.GROUP, folder)
         group.throttle()
         return group
 
     def _clear(self) -> None:
         """Give each environment an empty /tmp, but for the folders that others are mounted at."""
-        places = {bind[2] for bind in self.room.binds} if self.room else set()
+        places = {bind[2] for bind in self.namespace.binds} if self.namespace else set()
         for entry in os.scandir(self._temporary):
             if str(TMP / entry.name) in places:
                 continue  # to remove it here would unmount it there
@@ -322,12 +324,12 @@ class Target:
         return self.code.task_root / path if path[:1] != "/" else Path(path)
 
     def _mounted(self) -> list[tuple[Path, Path]]:
-        room = getattr(self, "room", None)
-        if room is None:
+        namespace = getattr(self, "namespace", None)
+        if namespace is None:
             return []
-        places = [(room.task_root, self.code.task_root)]
-        if room.layer_root and self.code.layer_root:
-            places.append((room.layer_root, self.code.layer_root))
+        places = [(namespace.task_root, self.code.task_root)]
+        if namespace.layer_root and self.code.layer_root:
+            places.append((namespace.layer_root, self.code.layer_root))
         return places
 
 

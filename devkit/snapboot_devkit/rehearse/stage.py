@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from snapboot_devkit.host import protocol, snapshots
-from snapboot_devkit.host.sandbox import guardian
-from snapboot_devkit.host.sandbox.room import TMP
+from snapboot_devkit.host.sandbox import reaper_program
+from snapboot_devkit.host.sandbox.mount_namespace import TMP
 from snapboot_devkit.host.snapshots.snapshot import WRAPPER
 from snapboot_devkit.profile import instrumenting
 from snapboot_devkit.profile.environment import Ended, MeasuredEnvironment, Outcome
@@ -115,7 +115,7 @@ class Stage(Target):
             raise RehearsalError(f"a rehearsal starts the runtime itself; leave out {WRAPPER}")
         make: Callable[..., Template] = Template
         if backend is Backend.CRIU:
-            if self.room is not None:
+            if self.namespace is not None:
                 raise RehearsalError(
                     "--backend criu sees this machine's files; leave out --isolate"
                 )
@@ -152,7 +152,7 @@ class Stage(Target):
 
     def temporary_files(self) -> list[str]:
         """Return the names of what the function has in its /tmp."""
-        places = {bind[2] for bind in self.room.binds} if self.room else set()
+        places = {bind[2] for bind in self.namespace.binds} if self.namespace else set()
         names = (entry.name for entry in self._temporary.iterdir())
         return sorted(name for name in names if str(TMP / name) not in places)
 
@@ -176,7 +176,7 @@ class Stage(Target):
         return self._spawn(None, words, environ, output)
 
     def _mark(self, mark: str) -> None:
-        self._guard.tell(guardian.MARK, mark)
+        self._reaper.tell(reaper_program.MARK, mark)
 
 
 class Template(MeasuredEnvironment):

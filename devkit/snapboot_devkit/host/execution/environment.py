@@ -29,13 +29,13 @@ from snapboot_devkit.host.lifecycle.core import Environment
 from snapboot_devkit.host.lifecycle.states import EnvironmentState
 from snapboot_devkit.host.routes.services import Credentials, Services
 from snapboot_devkit.host.sandbox.environ import (
-    Surroundings,
+    SandboxPaths,
     extension_environ,
     runtime_environ,
 )
 from snapboot_devkit.host.sandbox.limits import of_lambda
-from snapboot_devkit.host.sandbox.log_sockets import LOG_SOCKET, LogSocket
-from snapboot_devkit.host.sandbox.room import furnish
+from snapboot_devkit.host.sandbox.mount_namespace import prepare
+from snapboot_devkit.host.sandbox.output import LOG_SOCKET, LogSocket
 from snapboot_devkit.host.sandbox.sandbox import Sandbox
 from snapboot_devkit.host.telemetry.logs import (
     EnvironmentInfo,
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.lifecycle.managed import ManagedEnvironment
     from snapboot_devkit.host.lifecycle.rules import Rules
     from snapboot_devkit.host.lifecycle.terms import Invocation
-    from snapboot_devkit.host.sandbox.cloned import ClonedProcess
+    from snapboot_devkit.host.sandbox.child import ClonedProcess
     from snapboot_devkit.host.sources.code import Code, ExtensionFile
 
     # Returns what restores a snapshot for an environment, by its variables.
@@ -199,7 +199,7 @@ class LocalEnvironment:
             # Nobody else on this machine has that address among its variables.
             mark = f"AWS_LAMBDA_RUNTIME_API={self._api.address}"
             limits = of_lambda(self._config.memory_mb, cpu=self._config.cpu_share)
-            self._sandbox = Sandbox(self, mark, limits, guard=self._shared.guard)
+            self._sandbox = Sandbox(self, mark, limits, reaper=self._shared.reaper)
             undo.callback(self._sandbox.close)
             for missing in self._sandbox.unlimited:
                 self._note(missing)
@@ -219,21 +219,21 @@ class LocalEnvironment:
         words = (str(config.interpreter.program), *config.command, *(self._command or ()))
         needed = [Path(word) for word in words if word[:1] == "/"]
         room = await asyncio.to_thread(
-            furnish, config.task_root, self._code.layer_root, self._sandbox.temporary, needed
+            prepare, config.task_root, self._code.layer_root, self._sandbox.temporary, needed
         )
         if isinstance(room, str):
             self._note(room)
             return
         for missing in room.missing:
             self._note(missing)
-        self._sandbox.room = room
+        self._sandbox.namespace = room
 
     def _choose_bootstrap(self) -> None:
         """Run a package on this machine's interpreter where its own has not its path of Lambda."""
         config, own = self._config, packaged.bootstrap(self._code)
         if own is None or not config.handler or config.python is not None:
             return
-        room = self._sandbox.room
+        room = self._sandbox.namespace
         if room and own.parent in {room.task_root, room.layer_root}:
             return
         if config.bootstrap in (None, [str(own)]):
@@ -434,13 +434,13 @@ class LocalEnvironment:
             self.variables = environ
         self._sandbox.spawn(name, command, config.task_root, environ)
 
-    def _view(self) -> tuple[FunctionConfig, Surroundings]:
+    def _view(self) -> tuple[FunctionConfig, SandboxPaths]:
         """Return the function and what is around it by the names its processes know."""
         known = self._api.services
-        if room := self._sandbox.room:
+        if room := self._sandbox.namespace:
             config = replace(self._config, task_root=room.task_root)
-            return config, Surroundings(room.layer_root, known)
-        around = Surroundings(self._code.layer_root, known, self._sandbox.temporary)
+            return config, SandboxPaths(room.layer_root, known)
+        around = SandboxPaths(self._code.layer_root, known, self._sandbox.temporary)
         return self._config, around
 
     def _terminate(self, _wanted: effects.Terminate) -> None:

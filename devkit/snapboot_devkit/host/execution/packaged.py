@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.host.sandbox.room import LAYER_ROOT, TASK_ROOT
+from snapboot_devkit.host.sandbox.mount_namespace import LAYER_ROOT, TASK_ROOT
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.sources.code import Code

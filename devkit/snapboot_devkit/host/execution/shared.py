@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from snapboot_devkit.host.sandbox import guardian
+from snapboot_devkit.host.sandbox import reaper_program
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from snapboot_devkit.host.sandbox.guard import Guard
+    from snapboot_devkit.host.sandbox.reaper import Reaper
     from snapboot_devkit.host.telemetry.logs import LogLine
 
 
@@ -20,14 +20,14 @@ class Shared:
     """Where log lines go, and who clears up after a host that was killed."""
 
     log: Callable[[LogLine], None]
-    guard: Guard | None = None
+    reaper: Reaper | None = None
 
     def watch(self, folder: Path) -> None:
         """Have a temporary folder removed even if the host is killed."""
-        if self.guard:
-            self.guard.tell(guardian.FOLDER, folder)
+        if self.reaper:
+            self.reaper.tell(reaper_program.FOLDER, folder)
 
     def forget(self, folder: Path) -> None:
         """Take note that a temporary folder has been removed."""
-        if self.guard:
-            self.guard.tell(guardian.FORGET + guardian.FOLDER, folder)
+        if self.reaper:
+            self.reaper.tell(reaper_program.FORGET + reaper_program.FOLDER, folder)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import MIB
-from snapboot_devkit.host.sandbox import bearers
+from snapboot_devkit.host.sandbox import process_scan
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Group:
 
     def __contains__(self, pid: int) -> bool:
         """Tell whether a process is in the group, wherever it has fled to otherwise."""
-        return bool(self._folders) and bearers.in_group(pid, self._name)
+        return bool(self._folders) and process_scan.in_group(pid, self._name)
 
     @property
     def folders(self) -> tuple[Path, ...]:

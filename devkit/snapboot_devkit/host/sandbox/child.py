@@ -1,4 +1,4 @@
-"""One child process of the host: started in a session of its own, read line by line, reaped.
+"""The host's child processes: started, or cloned by a snapshot, read line by line, reaped.
 
 Its id is not free for another process before the host has reaped it, and no signal is sent after
 that: whom a signal is meant for, it reaches.
@@ -9,22 +9,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import queue
 import resource
+import select
 import signal
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING, Final, Protocol
+from concurrent.futures import Future
+from typing import IO, TYPE_CHECKING, Final, TypeAlias
 
 from snapboot_devkit.host.errors import LaunchError
-from snapboot_devkit.host.sandbox import memory
-from snapboot_devkit.host.sandbox.cloned import ClonedProcess
+from snapboot_devkit.host.sandbox import limits
 from snapboot_devkit.host.sandbox.output import LineReader
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from snapboot_devkit.host.sandbox.sandbox import Sandbox
+
+    Start: TypeAlias = Callable[[], subprocess.Popen[bytes]]
+
+_LINE_BYTES: Final = 64
+_REASON_BYTES: Final = 1024
+# A clone takes milliseconds; after this long the snapshot has gone astray.
+_CLONE_LIMIT_S: Final = 10.0
 # As on Lambda, whatever the host was started with.
 _UMASK: Final = 0o022
 # In each turn of the loop asyncio reads up to 256 KiB of a connection.
@@ -33,27 +43,11 @@ _LAST_TURNS: Final = 50
 _MAXRSS_PER_KIB: Final = 1024 if sys.platform == "darwin" else 1
 
 
-class Parent(Protocol):
-    """Who started a child."""
-
-    def child_started(self, child: Child) -> None:
-        """Do what takes a while after a start. Called in a thread."""
-
-    def child_printed(self, child: Child, line: str) -> None:
-        """Take a line of standard output or standard error."""
-
-    def child_ended(self, child: Child) -> None:
-        """End whatever the child has left. Called in a thread, while its id is still its own."""
-
-    def child_exited(self, child: Child, code: int) -> None:
-        """Take note of the end; a negative code is a signal. All output has been told before."""
-
-
 class Child:
     """A process, from its start to its reaping."""
 
     def __init__(
-        self, popen: subprocess.Popen[bytes] | ClonedProcess, name: str | None, parent: Parent
+        self, popen: subprocess.Popen[bytes] | ClonedProcess, name: str | None, parent: Sandbox
     ) -> None:
         """Watch a process that `start` has started, or that a snapshot has cloned."""
         assert popen.stdout is not None
@@ -65,7 +59,7 @@ class Child:
         self._lock = threading.Lock()
         self._reaped = False
         self._peak_kib = 0
-        self._memory = memory.Peak(self.pid)
+        self._memory = limits.Peak(self.pid)
         self._inherited_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _MAXRSS_PER_KIB
         self._readers = [LineReader(pipe, self._printed) for pipe in (popen.stdout, popen.stderr)]
         loop = asyncio.get_running_loop()
@@ -175,3 +169,111 @@ def start(command: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> subp
         raise LaunchError(
             f"cannot start {shlex.join(command)!r} in {str(cwd)!r}: {reason}"
         ) from exc
+
+
+class ClonedProcess:
+    """A process that a snapshot has cloned, in the place of `subprocess.Popen`.
+
+    It is the host's in all but its parent, which reports its end by `report`.
+    """
+
+    returncode: int | None = None
+
+    def __init__(self, pid: int, stdout: IO[bytes], stderr: IO[bytes], report: IO[bytes]) -> None:
+        """Read what it prints, and its end."""
+        self.pid = pid
+        self.stdout: IO[bytes] | None = stdout
+        self.stderr: IO[bytes] | None = stderr
+        self.report = report
+
+    def await_end(self) -> None:
+        """Wait until it has ended; its id stays its own until `reap`."""
+        with contextlib.suppress(ProcessLookupError):
+            end = os.pidfd_open(self.pid)
+            try:
+                watch = select.poll()
+                watch.register(end, select.POLLIN)
+                watch.poll()
+            finally:
+                os.close(end)
+
+    def reap(self) -> int:
+        """Return how it ended, and let the snapshot let go of its id."""
+        with self.report:
+            line = self.report.readline()
+        # Without a report the snapshot has been killed, and all clones with it.
+        return int(line) if line.strip() else -signal.SIGKILL
+
+
+def started_clone(output: int, errors: int, report: int) -> ClonedProcess:
+    """Return a clone whose word for its id is on its way. Raises LaunchError."""
+    stdout, stderr, told = (os.fdopen(end, "rb", buffering=0) for end in (output, errors, report))
+    watch = select.poll()
+    watch.register(report, select.POLLIN)
+    in_time = bool(watch.poll(_CLONE_LIMIT_S * 1000))
+    line = told.readline(_LINE_BYTES) if in_time else b""
+    if not line.strip().isdigit():
+        # Without a report the other end of the pipe is closed, and the last line says why.
+        said = stderr.read(_REASON_BYTES).decode("utf-8", "replace").strip() if in_time else ""
+        for pipe in (stdout, stderr, told):
+            pipe.close()
+        late = f"no clone within {_CLONE_LIMIT_S:g} s"
+        reason = said or ("its process has ended" if in_time else late)
+        raise LaunchError(f"the snapshot could not be restored: {reason}")
+    return ClonedProcess(int(line), stdout, stderr, told)
+
+
+class Spawner:
+    """A thread that starts processes: what it has joined by `join`, they are born into.
+
+    Control groups and mount namespaces belong to threads on Linux, and are inherited from the one
+    that forks. So nothing needs to run between fork and exec, and no program in between is started.
+    """
+
+    def __init__(self, join: Callable[[], None]) -> None:
+        """Prepare the thread."""
+        self._join = join
+        self._work: queue.SimpleQueue[tuple[Start, Future[subprocess.Popen[bytes]]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._failure: LaunchError | None = None
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __repr__(self) -> str:
+        return f"<Spawner {'at work' if self._thread.is_alive() else 'idle'}>"
+
+    def start(self, start: Start) -> subprocess.Popen[bytes]:
+        """Return what `start` returns when the thread calls it, or raise what it raises."""
+        if self._thread.ident is None:
+            self._thread.start()
+        outcome: Future[subprocess.Popen[bytes]] = Future()
+        self._work.put((start, outcome))
+        return outcome.result()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._work.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _serve(self) -> None:
+        # Inherited, too: what the host's own threads have blocked is no business of a function's.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        self._move()
+        while work := self._work.get():
+            start, outcome = work
+            if self._failure:
+                outcome.set_exception(self._failure)
+                continue
+            try:
+                outcome.set_result(start())
+            except Exception as exc:  # noqa: BLE001 - it is the caller's
+                outcome.set_exception(exc)
+
+    def _move(self) -> None:
+        try:
+            self._join()
+        except OSError as exc:
+            self._failure = LaunchError(
+                f"cannot make the place for a process: {exc}; try without --isolate"
+            )

@@ -41,7 +41,7 @@ _NOT_FOR_EXTENSIONS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class SandboxPaths:
     """What an environment has around its runtime.
 
     `layer_root` stands for `/opt`; `services` tells the tokens of the services beside the Runtime
@@ -57,7 +57,7 @@ def runtime_environ(
     config: FunctionConfig,
     runtime_api: str,
     log_stream: str,
-    around: Surroundings = Surroundings(),  # noqa: B008 - frozen
+    around: SandboxPaths = SandboxPaths(),  # noqa: B008 - frozen
 ) -> dict[str, str]:
     """Return the variables of an environment's runtime; a later source overrides an earlier one."""
     return (
@@ -122,7 +122,7 @@ def _layers(config: FunctionConfig, layer_root: Path | None) -> dict[str, str]:
     return paths
 
 
-def _path(config: FunctionConfig, around: Surroundings) -> str:
+def _path(config: FunctionConfig, around: SandboxPaths) -> str:
     """Return the PATH: the folder of the function's interpreter, then what the platform has.
 
     The folder stands where managed runtimes have /var/lang/bin. A runtime of another kind gets

@@ -10,23 +10,23 @@ import asyncio
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host import folders
 from snapboot_devkit.host.protocol import KIB
-from snapboot_devkit.host.sandbox import bearers, cgroups, guardian, limits, memory
-from snapboot_devkit.host.sandbox.child import Child, start
+from snapboot_devkit.host.sandbox import cgroups, limits, process_scan, reaper_program
+from snapboot_devkit.host.sandbox.child import Child, Spawner, start
 from snapboot_devkit.host.sandbox.limits import Limits
-from snapboot_devkit.host.sandbox.spawner import Spawner
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from snapboot_devkit.host.sandbox.cloned import ClonedProcess
-    from snapboot_devkit.host.sandbox.guard import Guard
-    from snapboot_devkit.host.sandbox.room import Room
+    from snapboot_devkit.host.execution.environment import LocalEnvironment
+    from snapboot_devkit.host.sandbox.child import ClonedProcess
+    from snapboot_devkit.host.sandbox.mount_namespace import MountNamespace
+    from snapboot_devkit.host.sandbox.reaper import Reaper
 
 # Between two looks at the memory: far from the limit, and near it, where a function that goes on
 # as fast as it can takes some 30 MB from one look to the next.
@@ -41,38 +41,29 @@ _SEARCH_AFTER_S: Final = 0.2
 _MAX_SEARCHES: Final = 10
 
 
-class Owner(Protocol):
-    """Who is told what the processes do. The runtime has the name None."""
-
-    def printed(self, name: str | None, line: str) -> None:
-        """Take a line of standard output or standard error, without its end."""
-
-    def exited(self, name: str | None, code: int) -> None:
-        """Take note of an end; a negative code is a signal. All output has been told before."""
-
-
 class Sandbox:
     """The runtime and the external extensions of one environment.
 
     `mark` is a variable, `NAME=value`, that all processes are given by `environ` and nobody else
-    has. With a `guard` they end even if the host is killed.
+    has. `owner` hears of what they print and of their ends, by name; the runtime has the name None.
+    With a `reaper` they end even if the host is killed.
     """
 
     def __init__(
         self,
-        owner: Owner,
+        owner: LocalEnvironment,
         mark: str,
         limits: Limits = Limits(),  # noqa: B008 - frozen
         *,
-        guard: Guard | None = None,
+        reaper: Reaper | None = None,
     ) -> None:
         """Prepare the limits; nothing runs before `spawn`."""
         self._owner = owner
         self._mark = mark
         self._limits = limits
         # Set before the first process is spawned, all live in it.
-        self.room: Room | None = None
-        self._guard = guard
+        self.namespace: MountNamespace | None = None
+        self._reaper = reaper
         # Lives as long as the environment, through every reset, as /tmp does on Lambda.
         self.temporary = folders.temporary("snapboot-tmp-")
         self._group = cgroups.Group(f"snapboot-{os.urandom(16).hex()}", limits, cgroups.homes())
@@ -87,10 +78,10 @@ class Sandbox:
         self._look_at: asyncio.TimerHandle | None = None
         self._looks_above = 0
         self.out_of_memory = False
-        self._tell_guard(guardian.MARK, mark)
-        self._tell_guard(guardian.FOLDER, self.temporary)
+        self._tell_reaper(reaper_program.MARK, mark)
+        self._tell_reaper(reaper_program.FOLDER, self.temporary)
         for folder in self._group.folders:
-            self._tell_guard(guardian.GROUP, folder)
+            self._tell_reaper(reaper_program.GROUP, folder)
 
     def __repr__(self) -> str:
         state = "frozen" if self._frozen else "running"
@@ -132,7 +123,7 @@ class Sandbox:
             self._living.add(popen.pid)
         if self._limits.files is not None:
             limits.limit_files(popen.pid, self._limits.files)
-        self._tell_guard(guardian.SESSION, popen.pid)
+        self._tell_reaper(reaper_program.SESSION, popen.pid)
         self._children[name] = Child(popen, name, self)
         self.out_of_memory = False
         self._watch_memory()
@@ -159,10 +150,10 @@ class Sandbox:
         """Let go of limits and temporary files, once all processes have exited."""
         self._stop_looking()
         folders.remove(self.temporary)
-        self._tell_guard(guardian.FORGET + guardian.FOLDER, self.temporary)
+        self._tell_reaper(reaper_program.FORGET + reaper_program.FOLDER, self.temporary)
         for folder in self._group.folders:
-            self._tell_guard(guardian.FORGET + guardian.GROUP, folder)
-        self._tell_guard(guardian.FORGET + guardian.MARK, self._mark)
+            self._tell_reaper(reaper_program.FORGET + reaper_program.GROUP, folder)
+        self._tell_reaper(reaper_program.FORGET + reaper_program.MARK, self._mark)
         self._spawner.close()
         self._group.close()
 
@@ -185,7 +176,7 @@ class Sandbox:
         self._frozen = False
         self._stop_looking()
         for pid in self._runaways:
-            bearers.send(pid, signal.SIGCONT, self._is_runaway)
+            process_scan.send(pid, signal.SIGCONT, self._is_runaway)
         self._runaways.clear()
         for child in self._children.values():
             child.signal(signal.SIGCONT)
@@ -217,43 +208,43 @@ class Sandbox:
                 self._group.seal()
 
         def doomed(pid: int) -> bool:
-            _, session = bearers.standing(pid)
+            _, session = process_scan.standing(pid)
             if session == child.pid:
                 return True
             with self._lock:
                 return not self._living and session > 0 and self._is_ours(pid)
 
-        bearers.end(doomed)
+        process_scan.end(doomed)
 
     def child_exited(self, child: Child, code: int) -> None:
         """Pass an end on."""
-        self._tell_guard(guardian.FORGET + guardian.SESSION, child.pid)
+        self._tell_reaper(reaper_program.FORGET + reaper_program.SESSION, child.pid)
         self._owner.exited(child.name, code)
 
     # ---- inside ------------------------------------------------------------------------------
 
     def _join(self) -> None:
         self._group.join()
-        if self.room:
-            self.room.join()
+        if self.namespace:
+            self.namespace.join()
 
     def _entering(self, command: Sequence[str]) -> Sequence[str]:
-        return self.room.entering(command) if self.room else command
+        return self.namespace.entering(command) if self.namespace else command
 
     def _signal(self, name: str | None, number: int) -> None:
         if child := self._children.get(name):
             child.signal(number)
 
-    def _tell_guard(self, verb: str, value: object) -> None:
-        if self._guard:
-            self._guard.tell(verb, value)
+    def _tell_reaper(self, verb: str, value: object) -> None:
+        if self._reaper:
+            self._reaper.tell(verb, value)
 
     def _is_ours(self, pid: int) -> bool:
-        return bearers.carries(pid, self._mark) or pid in self._group
+        return process_scan.carries(pid, self._mark) or pid in self._group
 
     def _is_runaway(self, pid: int) -> bool:
         """Tell whether a process is the environment's, but out of its groups' reach."""
-        group, session = bearers.standing(pid)
+        group, session = process_scan.standing(pid)
         with self._lock:
             if session in self._living:
                 return group != session
@@ -263,11 +254,11 @@ class Sandbox:
         """Stop those whom the groups' signals have not reached, until no new ones turn up."""
         await asyncio.sleep(_SEARCH_AFTER_S)
         for _ in range(_MAX_SEARCHES):
-            found = set(await asyncio.to_thread(bearers.find, self._is_runaway))
+            found = set(await asyncio.to_thread(process_scan.find, self._is_runaway))
             if found <= self._runaways:
                 return
             for pid in found - self._runaways:
-                bearers.send(pid, signal.SIGSTOP, self._is_runaway)
+                process_scan.send(pid, signal.SIGSTOP, self._is_runaway)
             self._runaways |= found
 
     def _stop_looking(self) -> None:
@@ -293,7 +284,7 @@ class Sandbox:
         if limit_mb is None or self._group.limits_memory or taken_mb <= limit_mb * _NEAR:
             self._watch_memory()
             return
-        above = taken_mb > limit_mb and memory.exceeds(living, limit_mb * KIB)
+        above = taken_mb > limit_mb and limits.exceeds(living, limit_mb * KIB)
         self._looks_above = self._looks_above + 1 if above else 0
         if self._looks_above >= _LOOKS_TO_BE_SURE:
             self._run_out_of_memory()

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Final
 from snapboot_devkit.host import folders
 from snapboot_devkit.host.errors import HostError, LaunchError, NoSnapshotError
 from snapboot_devkit.host.lifecycle.states import EnvironmentState
-from snapboot_devkit.host.sandbox import cloned
+from snapboot_devkit.host.sandbox import child
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.execution.environment import LocalEnvironment, Restore
-    from snapboot_devkit.host.sandbox.cloned import ClonedProcess
+    from snapboot_devkit.host.sandbox.child import ClonedProcess
 
 _HERE: Final = Path(__file__).parent
 _FILES: Final = ":".join(str(_HERE / name) for name in ("process.py", "template.py"))
@@ -146,7 +146,7 @@ class Snapshot:
         finally:
             for end in ends:
                 os.close(end)
-        return cloned.started(*(end for end, _ in pipes))
+        return child.started_clone(*(end for end, _ in pipes))
 
     async def close(self) -> None:
         """End the process, and with it whatever clones are left."""

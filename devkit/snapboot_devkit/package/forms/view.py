@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from snapboot_devkit.host.errors import SourceError
-from snapboot_devkit.host.sandbox import room
+from snapboot_devkit.host.sandbox import mount_namespace
 from snapboot_devkit.host.sources import code
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.layout import LAYER_ROOT, TASK_ROOT
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from snapboot_devkit.host.sandbox.room import Room
+    from snapboot_devkit.host.sandbox.mount_namespace import MountNamespace
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """The folders as the import is to name them; no `layer` where the layers are at /opt.
 
-    `room` has both at their places on Lambda; `missing` says in words for people what is not.
+    `namespace` has both at their places on Lambda; `missing` says in words for people what is not.
     """
 
     task: Path
     layer: Path | None = None
-    room: Room | None = None
+    namespace: MountNamespace | None = None
     missing: tuple[str, ...] = field(default=())
 
     def command(self, words: list[str]) -> list[str]:
         """Return the command that runs another one with this view."""
-        return self.room.entering(words) if self.room else words
+        return self.namespace.entering(words) if self.namespace else words
 
 
 def prepare(
@@ -57,7 +57,9 @@ def prepare(
         raise PackageError(f"{exc} (--layer)") from exc
     temporary = scratch / "tmp"
     temporary.mkdir(exist_ok=True)
-    found = room.furnish(task, layer and layer.resolve(), temporary, needed, as_root=False)
+    found = mount_namespace.prepare(
+        task, layer and layer.resolve(), temporary, needed, as_root=False
+    )
     if isinstance(found, str):
         why = found.removeprefix("functions see this machine's files as they are: ")
         return View(task, layer, missing=(_told(layer, why),) if layer else ())

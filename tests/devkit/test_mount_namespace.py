@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from snapboot_devkit.host.sandbox import room as rooms
-from snapboot_devkit.host.sandbox.room import LAYER_ROOT, TASK_ROOT, Room, furnish, plan
+from snapboot_devkit.host.sandbox import mount_namespace as rooms
+from snapboot_devkit.host.sandbox.mount_namespace import (
+    LAYER_ROOT,
+    TASK_ROOT,
+    MountNamespace,
+    plan,
+    prepare,
+)
 from tests.devkit.children import played
 
 LINUX = sys.platform == "linux"
@@ -52,11 +58,11 @@ def mine():
 
 def seen(tmp_path, mine, change=lambda room: room):
     async def scenario(stage):
-        furnished = furnish(code(tmp_path), None, stage.sandbox.temporary, [Path(sys.executable)])
-        if not isinstance(furnished, Room):
+        furnished = prepare(code(tmp_path), None, stage.sandbox.temporary, [Path(sys.executable)])
+        if not isinstance(furnished, MountNamespace):
             pytest.skip(furnished)
         furnished = change(furnished)
-        stage.sandbox.room = furnished
+        stage.sandbox.namespace = furnished
         stage.spawn(LOOKS, TASK_ROOT=str(furnished.task_root), MINE=str(mine))
         await stage.notes.exit()
         lines = [line for _, line in stage.notes.lines]
@@ -109,8 +115,8 @@ def test_layers_are_seen_at_opt_unless_something_needed_lies_there(tmp_path):
 
 @pytest.mark.skipif(not (LINUX and LAYER_ROOT.is_dir()), reason="this machine has no /opt")
 def test_what_a_layer_is_yet_to_bring_keeps_no_layer_away(tmp_path):
-    room = furnish(tmp_path, tmp_path, tmp_path, [LAYER_ROOT / "not-here/bootstrap"])
-    if not isinstance(room, Room):
+    room = prepare(tmp_path, tmp_path, tmp_path, [LAYER_ROOT / "not-here/bootstrap"])
+    if not isinstance(room, MountNamespace):
         pytest.skip(room)
     assert room.layer_root == LAYER_ROOT
 
@@ -124,7 +130,7 @@ def test_a_folder_that_this_machine_lacks_is_told_with_the_remedy(tmp_path):
 
 @pytest.mark.skipif(not LINUX, reason="mounts are Linux's")
 def test_a_room_that_cannot_be_made_is_a_reason_and_not_an_error(tmp_path):
-    reason = furnish(tmp_path / "nowhere", None, tmp_path)
+    reason = prepare(tmp_path / "nowhere", None, tmp_path)
     assert "No such file" in reason
 
 

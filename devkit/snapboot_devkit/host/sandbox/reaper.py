@@ -1,4 +1,4 @@
-"""The host's end of the pipe to the guardian, which clears up after a host that was killed."""
+"""The host's end of the pipe to the reaper, which clears up after a host that was killed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from snapboot_devkit.host.errors import LaunchError
 if TYPE_CHECKING:
     from types import TracebackType
 
-_PROGRAM: Final = Path(__file__).with_name("guardian.py")
+_PROGRAM: Final = Path(__file__).with_name("reaper_program.py")
 # Without site and the user's variables: it is at work after some 10 ms, which nobody waits for.
 OPTIONS: Final = ("-B", "-E", "-s", "-S")
 
 
-class Guard:
-    """A host's guardian. One is enough for all environments; close it after them.
+class Reaper:
+    """A host's reaper. One is enough for all environments; close it after them.
 
     Use it as a context manager, or call `close`. Raises LaunchError.
     """
 
     def __init__(self) -> None:
-        """Start the guardian."""
+        """Start the reaper."""
         try:
             self._popen = subprocess.Popen(
                 [sys.executable, *OPTIONS, str(_PROGRAM)],
@@ -36,17 +36,17 @@ class Guard:
                 # Nothing that a function could read, and no mark that a function could have.
                 env={},
                 cwd="/",
-                # Whoever kills the host's group shall not kill the guardian.
+                # Whoever kills the host's group shall not kill the reaper.
                 start_new_session=True,
             )
         except OSError as exc:
             raise LaunchError(f"cannot start {sys.executable!r}: {exc.strerror}") from exc
 
     def __repr__(self) -> str:
-        return f"<Guard {self._popen.pid}>"
+        return f"<Reaper {self._popen.pid}>"
 
     def __enter__(self) -> Self:
-        """Return the guard."""
+        """Return the reaper."""
         return self
 
     def __exit__(
@@ -55,18 +55,18 @@ class Guard:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """End the guardian."""
+        """End the reaper."""
         self.close()
 
     @property
     def pid(self) -> int:
-        """The guardian's process."""
+        """The reaper's process."""
         return self._popen.pid
 
     def tell(self, verb: str, value: object) -> None:
-        """Have something ended with the host, or let it be; the verbs are the guardian's.
+        """Have something ended with the host, or let it be; the verbs are the reaper's.
 
-        A function may have killed the guardian. Then the host goes on without.
+        A function may have killed the reaper. Then the host goes on without.
         """
         assert self._popen.stdin is not None
         with contextlib.suppress(BrokenPipeError, ValueError):
@@ -74,7 +74,7 @@ class Guard:
             self._popen.stdin.write(f"{verb} {value}\n".encode())
 
     def close(self) -> None:
-        """End the guardian, with all that it still watches."""
+        """End the reaper, with all that it still watches."""
         assert self._popen.stdin is not None
         self._popen.stdin.close()
         self._popen.wait()

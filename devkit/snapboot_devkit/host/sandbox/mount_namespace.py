@@ -1,7 +1,7 @@
 """An environment's own view of the file system: /var/task, /opt and /tmp as on Lambda.
 
 Root gets it for nothing, in the thread that starts the processes. An ordinary user needs a program
-in between, which costs the start of every process some 30 ms. Where neither works there is no room,
+in between, which costs the start of every process some 30 ms. Where neither works there is none,
 but a reason.
 """
 
@@ -31,7 +31,7 @@ _TRIAL_S: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class MountNamespace:
     """What processes see where. `task_root` and `layer_root` are the folders by their names inside.
 
     `missing` tells, in lines for people, what is not as on Lambda.
@@ -57,15 +57,15 @@ class Room:
         return [sys.executable, *_OPTIONS, str(_PROGRAM), *words, "--", *command]
 
 
-def furnish(
+def prepare(
     task_root: Path,
     layer_root: Path | None,
     temporary: Path,
     needed: Iterable[Path] = (),
     *,
     as_root: bool | None = None,
-) -> Room | str:
-    """Return a room for a function's folders, or the reason why there is none.
+) -> MountNamespace | str:
+    """Return a namespace for a function's folders, or the reason why there is none.
 
     `temporary` becomes /tmp. `needed` are paths that must stay as they are, such as the
     interpreter's; one that is not there yet is to come from the code or a layer. With `as_root`
@@ -77,11 +77,11 @@ def furnish(
     there = [path for path in needed if path.exists()]
     if as_root is None:
         as_root = os.geteuid() == 0
-    room = plan(task_root, layer_root, temporary, there, as_root=as_root)
-    problem = _try_as_root(room) if room.as_root else _try_as_user(room)
+    namespace = plan(task_root, layer_root, temporary, there, as_root=as_root)
+    problem = _try_as_root(namespace) if namespace.as_root else _try_as_user(namespace)
     if problem:
         return f"functions see this machine's files as they are: {problem}"
-    return room
+    return namespace
 
 
 def plan(
@@ -91,8 +91,8 @@ def plan(
     needed: Iterable[Path],
     *,
     as_root: bool,
-) -> Room:
-    """Return the room as it should be. Only folders that this machine has are covered."""
+) -> MountNamespace:
+    """Return the namespace as it should be. Only folders that this machine has are covered."""
     roots = [root for root in (task_root, layer_root) if root]
     paths = [*roots, *needed]
     paths += [path.resolve() for path in paths]
@@ -110,7 +110,7 @@ def plan(
             missing.append(f"{str(root)!r} cannot be mounted at {str(place)!r}: {_why_not(place)}")
         inside.append(place if root and free else root)
     texts = tuple((mode, str(source), str(target)) for mode, source, target in binds)
-    return Room(inside[0] or task_root, inside[1], texts, as_root, tuple(missing))
+    return MountNamespace(inside[0] or task_root, inside[1], texts, as_root, tuple(missing))
 
 
 def _why_not(place: Path) -> str:
@@ -119,12 +119,12 @@ def _why_not(place: Path) -> str:
     return f"make that folder once, with 'sudo mkdir -p {place}'"
 
 
-def _try_as_root(room: Room) -> str | None:
+def _try_as_root(namespace: MountNamespace) -> str | None:
     problems: list[str] = []
 
     def attempt() -> None:
         try:
-            room.join()
+            namespace.join()
         except OSError as exc:
             problems.append(str(exc))
 
@@ -134,10 +134,10 @@ def _try_as_root(room: Room) -> str | None:
     return problems[0] if problems else None
 
 
-def _try_as_user(room: Room) -> str | None:
+def _try_as_user(namespace: MountNamespace) -> str | None:
     try:
         subprocess.run(
-            room.entering(["true"]),
+            namespace.entering(["true"]),
             check=True,
             capture_output=True,
             text=True,

@@ -2,7 +2,7 @@
 
 A mark is a variable, `NAME=value`, that nothing else on the machine has. It is inherited, and read
 in /proc; where there is none (macOS) nobody is found. The standard library alone is imported, for
-the guardian runs this without the rest of the host.
+the reaper runs this without the rest of the host.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _processes() -> list[int]:
 def _read(pid: int, name: str) -> bytes:
     """Return a file of /proc, empty for a process that has gone or is another user's.
 
-    Without pathlib, whose import would double the guardian's start, and which is slower.
+    Without pathlib, whose import would double the reaper's start, and which is slower.
     """
     try:
         fd = os.open(f"/proc/{pid}/{name}", os.O_RDONLY)

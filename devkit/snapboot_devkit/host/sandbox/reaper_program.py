@@ -2,7 +2,7 @@
 
 It reads from its standard input what is to be watched, as lines of a verb and a value, and waits
 for the end of that: however the host ends, the kernel closes the pipe. It is started with its own
-folder on the path and without `site`, so nothing but the standard library and `bearers` is there.
+folder on the path and without `site`: there is the standard library and `process_scan`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     import signal
     from collections.abc import Iterable
 else:
-    import _signal as signal  # see `bearers`
+    import _signal as signal  # see `process_scan`
 
 if __name__ == "__main__":
-    import bearers  # type: ignore[import-not-found,unused-ignore]
+    import process_scan  # type: ignore[import-not-found,unused-ignore]
 else:
-    from snapboot_devkit.host.sandbox import bearers
+    from snapboot_devkit.host.sandbox import process_scan
 
 MARK = "mark"
 SESSION = "session"
@@ -58,8 +58,8 @@ def clear(watched: dict[str, set[str]], host: int = 0) -> None:
     marks = watched[MARK]
 
     def meant(pid: int) -> bool:
-        return bearers.standing(pid)[1] in sessions or any(
-            bearers.carries(pid, mark) for mark in marks
+        return process_scan.standing(pid)[1] in sessions or any(
+            process_scan.carries(pid, mark) for mark in marks
         )
 
     for leader in sessions:
@@ -68,7 +68,7 @@ def clear(watched: dict[str, set[str]], host: int = 0) -> None:
         except OSError:
             continue
     if sessions or marks:
-        bearers.end(meant)
+        process_scan.end(meant)
     for group in watched[GROUP]:
         _remove_group(group)
     if watched[FOLDER]:
@@ -83,17 +83,17 @@ def _kill_group(folder: str, host: int) -> None:
     name = folder.rpartition("/")[2].encode()
 
     def meant(pid: int) -> bool:
-        return bearers.in_group(pid, name) and not (pid == host == os.getppid())
+        return process_scan.in_group(pid, name) and not (pid == host == os.getppid())
 
     # First none may start others; then the kernel kills all at once (version 2, Linux 5.14).
     _write(f"{folder}/pids.max", b"0")
     _write(f"{folder}/cgroup.kill", b"1")
-    deadline = time.monotonic() + bearers.LAST_BREATH_S
+    deadline = time.monotonic() + process_scan.LAST_BREATH_S
     while left := [pid for pid in _members(folder) if meant(pid)]:
         if time.monotonic() > deadline:
             return
         for pid in left:
-            bearers.send(pid, signal.SIGKILL, meant)
+            process_scan.send(pid, signal.SIGKILL, meant)
         time.sleep(_LOOK_AGAIN_S)
 
 
@@ -124,7 +124,7 @@ def _write(path: str, content: bytes) -> None:
 
 def _remove_group(folder: str) -> None:
     """Remove a control group, which takes until the kernel has buried its last process."""
-    deadline = time.monotonic() + bearers.LAST_BREATH_S
+    deadline = time.monotonic() + process_scan.LAST_BREATH_S
     while os.path.exists(folder) and time.monotonic() < deadline:  # noqa: PTH110 - no pathlib
         for group, _, _ in os.walk(folder, topdown=False):
             try:
