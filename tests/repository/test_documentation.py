@@ -114,13 +114,17 @@ def test_every_option_that_a_sentence_names_exists(case):
     assert {word for word in case[1] if word.startswith("--")} - known == set()
 
 
-def test_every_target_of_make_exists():
-    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+def test_every_target_and_variable_of_make_exists():
+    text = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([\w-]+):", text, re.MULTILINE))
+    variables = set(re.findall(r"\$[({](\w+)", text))
     typed = [words[1:] for _, words in commands() if words[0] == "make"]
-    named = {
+    written = {
         word for words in (*typed, *(words for _, words in mentions("make"))) for word in words
     }
+    named = {word for word in written if "=" not in word}
     assert named - targets == set()
+    assert {word.partition("=")[0] for word in written - named} - variables == set()
     assert {"demo", "test"} <= named
 
 
