@@ -6,6 +6,7 @@ the search alone. Whatever a function is called is escaped.
 
 from __future__ import annotations
 
+import math
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +21,9 @@ _TEMPLATE: Final = "page.html"
 _NARROWEST: Final = 0.0004
 _NAMED: Final = 0.03
 _ROW_PX: Final = 20
+_MOST_TICKS: Final = 5
+# A number to the right of a tick from here on would be outside.
+_LAST: Final = 0.9
 # Kinds of time, in the order of their bars; each has a colour of its own in the template.
 _PARTS: Final = ("find", "unmarshal", "compile", "execute", "library", "collect")
 
@@ -82,15 +86,27 @@ def _bar(share: float, kind: str = "total") -> str:
     return f"<span class=track><i class={kind} style='width:{width:.2f}%'></i></span>"
 
 
+def _head(*columns: tuple[str, str], longest: float) -> str:
+    """Return a table's head: its columns' names and classes, and the scale of its bars."""
+    scale = f"<span class=scale><span>0</span><span>{milliseconds(longest)}</span></span>"
+    cells = (f"<th class='{kind}'>{scale if kind == 'bar' else name}" for name, kind in columns)
+    return f"<table><thead><tr>{''.join(cells)}<tbody>"
+
+
 def _totals(contenders: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     longest = max((one["readyMs"]["median"] for one in contenders if one["readyMs"]), default=1)
-    yield "<h2>Total</h2><div class=scroll><table>"
+    yield "<h2>Total</h2><div class=scroll>"
+    yield _head(
+        *(("runtime", ""), ("", "bar"), ("median (95 % interval)", "n"), ("runs", "n")),
+        ("", ""),
+        longest=longest or 1,
+    )
     for one in contenders:
         found = one["readyMs"]
         share = found["median"] / (longest or 1) if found else 0
         yield (
             f"<tr><th>{escape(one['name'])}<td class=bar>{_bar(share)}<td class=n>"
-            f"{escape(interval(found))}<td>{len(one['samples']['readyMs'])} runs"
+            f"{escape(interval(found))}<td class=n>{len(one['samples']['readyMs'])}"
             f"<td>{escape(ratio(one))}"
         )
     yield "</table></div>"
@@ -99,7 +115,8 @@ def _totals(contenders: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _phases(profile: Mapping[str, Any]) -> Iterator[str]:
     phases = profile["phases"]
     whole = sum(one["ms"] for one in phases if one["key"] != "first_invocation") or 1
-    yield "<h2>Phases</h2><div class=scroll><table>"
+    yield "<h2>Phases</h2><div class=scroll>"
+    yield _head(("phase", ""), ("", "bar"), ("time", "n"), ("share", "n"), longest=whole)
     for one in phases:
         after = one["key"] == "first_invocation"
         bar = "" if after else _bar(one["ms"] / whole)
@@ -121,10 +138,10 @@ def _phases(profile: Mapping[str, Any]) -> Iterator[str]:
 
 def _lines(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "<h2>Statements of your own modules</h2>"
-    yield "<p class=sub>Without the imports in them.</p><div class=scroll><table>"
+    yield "<p class=sub>Without the imports in them.</p><div class=scroll><table class=lines>"
     for one in lines:
         yield (
-            f"<tr><td class=n>{milliseconds(one['ms'])}<td>{escape(one['file'])}:{one['line']}"
+            f"<tr><td class=n>{milliseconds(one['ms'])}<th>{escape(one['file'])}:{one['line']}"
             f"<td><code>{escape(one['text'])}</code>"
         )
     yield "</table></div>"
@@ -170,9 +187,24 @@ def _flame(modules: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f"{left / whole:.4%};width:{share:.4%};top:{depth * _ROW_PX}px'>"
             f"{name if share >= _NAMED else ''}</div>"
         )
-    yield "<h2>Flame view of the imports</h2>"
+    yield "<section class=whole><h2>Flame view of the imports</h2>"
     yield _legend()
-    yield f"<div class=flame style='height:{(deepest + 1) * _ROW_PX}px'>{''.join(boxes)}</div>"
+    yield _axis(whole)
+    height = (deepest + 1) * _ROW_PX
+    yield f"<div class=flame style='height:{height}px'>{''.join(boxes)}</div></section>"
+
+
+def _axis(whole: float) -> str:
+    """Return the scale above the flame view: round times, five of them or fewer."""
+    power = 10.0 ** math.floor(math.log10(whole / _MOST_TICKS))
+    step = next(n * power for n in (1, 2, 5, 10) if n * power * _MOST_TICKS >= whole)
+    ticks = [number * step / whole for number in range(math.floor(whole / step) + 1)]
+    shown = "".join(
+        f"<span class='{'last' if share > _LAST else ''}' style='left:{share:.3%}'>"
+        f"{at * step:g}</span>"
+        for at, share in enumerate(ticks)
+    )
+    return f"<div class=axis>{shown}</div>"
 
 
 def _legend() -> str:
@@ -185,7 +217,7 @@ def _legend() -> str:
         "collect": "garbage collection",
     }
     shown = "".join(f"<span><i class=k-{key}></i>{name}</span>" for key, name in names.items())
-    return f"<p class=legend>{shown}</p>"
+    return f"<p class=legend>{shown}<span>time in ms</span></p>"
 
 
 def _waterfall(modules: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -196,10 +228,11 @@ def _waterfall(modules: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         "placeholder='module, distribution, bytecode' autocomplete=off></label> "
         f"<output id=count>{len(rows)} imports</output></p>"
     )
-    yield (
-        "<div class=scroll><table id=waterfall><thead><tr><th>module<th class=bar>cumulative"
-        "<th class=n>cumulative<th class=n>itself<th>bytecode<th class=n>size<th>distribution"
-        "<th>imported first by<tbody>"
+    yield ("<div class=scroll id=waterfall>")
+    yield _head(
+        *(("module", ""), ("", "bar"), ("cumulative", "n"), ("itself", "n"), ("bytecode", "")),
+        *(("size", "n"), ("distribution", ""), ("imported first by", "from")),
+        longest=longest,
     )
     for depth, one in rows:
         importer = f"{one['importer']}:{one['line']}" if one["importer"] else ""
@@ -221,18 +254,22 @@ def _waterfall(modules: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f"<td class=n>{milliseconds(one['selfMs'])}"
             f"<td class='s-{escape(state, quote=True)}'>{escape(state)}"
             f"<td class=n>{size(one['bytes'])}<td>{escape(one['distribution'])}"
-            f"<td>{escape(importer)}"
+            f"<td class=from>{escape(importer)}"
         )
     yield "</table></div>"
 
 
 def _distributions(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     longest = max(one["selfMs"] for one in entries) or 1
-    yield "<h2>By distribution</h2><div class=scroll><table>"
+    yield "<h2>By distribution</h2><div class=scroll>"
+    yield _head(
+        *(("distribution", ""), ("", "bar"), ("itself", "n"), ("modules", "n"), ("size", "n")),
+        longest=longest,
+    )
     for one in entries:
         yield (
             f"<tr><th>{escape(one['name'])}<td class=bar>{_bar(one['selfMs'] / longest)}"
-            f"<td class=n>{milliseconds(one['selfMs'])}<td class=n>{one['modules']} modules"
+            f"<td class=n>{milliseconds(one['selfMs'])}<td class=n>{one['modules']}"
             f"<td class=n>{size(one['bytes'])}"
         )
     yield "</table></div>"

@@ -278,8 +278,8 @@ def of_series(series: Series, plan: Plan) -> list[str]:
         )
     elif interval.width > _WIDE:
         found.append(
-            f"{name}: the median is known to {interval.width:.0%} alone; give more than --runs "
-            f"{len(values)}"
+            f"{name}: the interval of the median is {interval.width:.0%} wide; give more than "
+            f"--runs {len(values)}"
         )
     if change := statistics.drift(values):
         found.append(
