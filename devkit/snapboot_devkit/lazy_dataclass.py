@@ -33,6 +33,13 @@ def changed(one: T, **changes: Any) -> T:
     return type(one)(**(_values(one) | changes))
 
 
+def filled(one: T, **values: Any) -> T:
+    """Set what its maker has left open, before anybody else sees it, and return it."""
+    for name, value in values.items():
+        object.__setattr__(one, name, value)
+    return one
+
+
 def _values(one: object) -> dict[str, Any]:
     names = type(one).__match_args__  # type: ignore[attr-defined]
     return {name: getattr(one, name) for name in names}

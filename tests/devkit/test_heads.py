@@ -57,12 +57,12 @@ def check(data):
     usual = heads.usual(data)
     if usual is None:
         return False
-    head, length, body_at = usual
+    head, length, lasting, body_at = usual
     begun, rest = read_by_h11(data)
     assert head == begun.head, data
     assert length == (begun.length or 0), data
     assert data[body_at:] == rest, data
-    assert begun.lasting is not heads.wants_close(head.headers), data
+    assert lasting is begun.lasting, data
     return True
 
 

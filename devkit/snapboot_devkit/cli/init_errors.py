@@ -33,8 +33,10 @@ class InitHints:
 
     def hint(self, line: LogLine) -> str | None:
         """Return what to do about the error in a line of the log, or None."""
+        if line.source is not Source.FUNCTION:
+            return None
         config = self._functions.get(line.function)
-        if config is None or line.source is not Source.FUNCTION:
+        if config is None:
             return None
         if _NO_WRAPPER.search(line.text):
             text = hints.of_wrapper(config)

@@ -24,6 +24,8 @@ class Labels:
 
     def label(self, line: LogLine) -> str:
         """Return the label of a line, or nothing where it needs none."""
+        if line.log_stream == self._first_stream and not self._several:
+            return ""
         self._first_stream = self._first_stream or line.log_stream
         parts = [line.function] if self._several else []
         if line.log_stream and (self._several or line.log_stream != self._first_stream):

@@ -98,11 +98,14 @@ def rendered(line: LogLine, label: str = "", *, coloured: bool) -> str:
 
     The label of its function and environment goes before each line, in a colour of its own.
     """
+    before = f"{label} | " if label else ""
+    text = line.text
+    if not coloured and "\r" not in text and "\n" not in text:
+        return f"{before}{text}\n"
     # A runtime joins a record of several lines with carriage returns, to keep it one event.
-    lines = line.text.replace("\r", "\n").split("\n")
+    lines = text.replace("\r", "\n").split("\n")
     if lines[0].startswith(_CLIENTS_ERROR) and lines[-1] == _HEADING:
         lines.pop()  # which AWS's client writes also where no traceback follows
-    before = f"{label} | " if label else ""
     if not coloured:
         return "".join([f"{before}{text}\n" for text in lines])
     from snapboot_devkit.host import Source  # noqa: PLC0415

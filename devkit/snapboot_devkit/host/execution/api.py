@@ -6,8 +6,8 @@ the requests mean is the business of `routes`.
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
-from weakref import WeakSet
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.http import site
@@ -21,32 +21,38 @@ from snapboot_devkit.host.routes import runtime, services
 if TYPE_CHECKING:
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.execution.relay import Relay
-    from snapboot_devkit.host.http.connection import Connection, Exchange
+    from snapboot_devkit.host.http.connection import Exchange
     from snapboot_devkit.host.http.server import Server
     from snapboot_devkit.host.lifecycle import effects
     from snapboot_devkit.host.routes import extensions, telemetry
 
 _LOOPBACK: Final = "127.0.0.1"
+# By what names the APIs are called is looked at once.
+_HOSTS: Final = 16
+# What is noted with a connection of the runtime.
+_OF_RUNTIME: Final = "runtime"
 _Route: TypeAlias = "runtime.Route | extensions.Route | telemetry.Route"
 
 
 class Owner(Protocol):
     """Who is told of the calls."""
 
-    def called(self, message: msg.Message) -> None:
-        """Take a call; the answer is given by `EnvironmentApi.reply`."""
+    def called(self, *messages: msg.Message) -> None:
+        """Take a call, or its beginning and end; the answer is given by `EnvironmentApi.reply`."""
 
 
 class Call:
     """One request to the APIs; `relay` takes the body of one that is a stream."""
 
-    __slots__ = ("exchange", "relay", "route")
+    __slots__ = ("begun", "exchange", "relay", "route")
 
     def __init__(self, route: _Route, exchange: Exchange) -> None:
         """Stand for a request, which is open as long as its exchange knows the call."""
         self.route = route
         self.exchange = exchange
         self.relay: Relay | None = None
+        # What the lifecycle is to be told of its head, together with its end.
+        self.begun: msg.RuntimeCall | None = None
         exchange.note = self
 
     def __repr__(self) -> str:
@@ -70,7 +76,8 @@ class EnvironmentApi:
         self._config = config
         self._snapstart = config.initialization is InitializationType.SNAP_START
         self._managed = config.initialization is InitializationType.MANAGED_INSTANCES
-        self._of_runtime: WeakSet[Connection] = WeakSet()
+        # A runtime asks for each event by the same head, which is looked at once.
+        self._next: Head | None = None
         self._server: Server
 
     def __repr__(self) -> str:
@@ -91,29 +98,40 @@ class EnvironmentApi:
 
     def forget_runtime(self) -> None:
         """End what a runtime that has gone has left: it must not count as the next one's."""
-        for connection in tuple(self._of_runtime):
-            connection.close()
+        self._server.hang_up(_OF_RUNTIME)
 
     def reply(self, call: Call, content: effects.Content) -> None:
         """Answer a call, if its caller still waits."""
-        if call.exchange.note is call:
-            call.exchange.note = None
-            call.exchange.answer(self._render(call.route, content))
+        exchange = call.exchange
+        if exchange.note is call:
+            exchange.note = None
+            exchange.answer(self._render(call.route, content))
 
     # ---- the server's service ----------------------------------------------------------------
 
     def opened(self, exchange: Exchange) -> None:
         """Take a call whose head has arrived."""
-        route = _foreign(exchange.head) or self._route(exchange.head)
+        head = exchange.head
+        if head is self._next:
+            exchange.connection.note = _OF_RUNTIME
+            Call(runtime.Route.NEXT, exchange)
+            return
+        route = _FOREIGN if _is_foreign(head) else self._route(head)
         if isinstance(route, Response):
             exchange.answer(route)
             return
         call = Call(route, exchange)
-        if isinstance(route, runtime.Route):
-            self._of_runtime.add(exchange.connection)
-            begun = runtime.opening(route, call, exchange.head)
-            if begun is not None:
-                self._owner.called(begun)
+        if not isinstance(route, runtime.Route):
+            return
+        exchange.connection.note = _OF_RUNTIME
+        begun = runtime.opening(route, call, head)
+        if begun is None:
+            if route is runtime.Route.NEXT:
+                self._next = head
+        elif exchange.whole and runtime.is_kept(begun):
+            call.begun = begun
+        else:
+            self._owner.called(begun)
 
     def closed(self, exchange: Exchange, body: Body) -> None:
         """Take a call that is whole."""
@@ -124,6 +142,8 @@ class EnvironmentApi:
         if isinstance(outcome, Response):
             exchange.note = None
             exchange.answer(outcome)
+        elif call.begun is not None:
+            self._owner.called(call.begun, outcome)
         else:
             self._owner.called(outcome)
 
@@ -139,7 +159,7 @@ class EnvironmentApi:
 
     def _route(self, head: Head) -> _Route | Response:
         if head.path.startswith(protocol.RUNTIME_INVOCATION):
-            return runtime.route(head, snapstart=self._snapstart)
+            return runtime.route(head)
         if head.path.startswith(protocol.EXTENSIONS):
             from snapboot_devkit.host.routes import extensions  # noqa: PLC0415 - used by few
 
@@ -178,15 +198,27 @@ def _facts(config: FunctionConfig) -> extensions.Facts:
     return extensions.Facts(config.name, identity.version, config.handler, identity.account)
 
 
-def _foreign(head: Head) -> Response | None:
-    """Refuse what a page in a browser has sent; no page is a runtime or an extension.
+def _is_foreign(head: Head) -> bool:
+    """Tell whether a page in a browser has sent it; no page is a runtime or an extension.
 
     These may send any `Host`, but none that a page could have been loaded from.
     """
-    host = site.host_of(head)
-    public = "." in host and not (
-        site.is_loopback(host) or site.is_address(host) or host in protocol.SANDBOX_HOSTS
+    headers = head.headers
+    return (
+        protocol.ORIGIN in headers
+        or protocol.FETCH_SITE in headers
+        or _is_public(headers.get(b"host", b""))
     )
-    if public or protocol.ORIGIN in head.headers or protocol.FETCH_SITE in head.headers:
-        return error_response(403, "ForeignRequest", "only processes of the environment may call")
-    return None
+
+
+@functools.lru_cache(_HOSTS)
+def _is_public(host: bytes) -> bool:
+    name = site.host_named(host)
+    return "." in name and not (
+        site.is_loopback(name) or site.is_address(name) or name in protocol.SANDBOX_HOSTS
+    )
+
+
+_FOREIGN: Final = error_response(
+    403, "ForeignRequest", "only processes of the environment may call"
+)

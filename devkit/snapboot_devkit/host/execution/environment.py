@@ -12,7 +12,7 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final, get_args
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, get_args
 
 from snapboot_devkit.host import folders
 from snapboot_devkit.host.errors import HostError, NoSnapshotError
@@ -45,7 +45,7 @@ from snapboot_devkit.host.telemetry.logs import (
     Source,
 )
 from snapboot_devkit.host.telemetry.subscribers import Telemetry
-from snapboot_devkit.lazy_dataclass import changed
+from snapboot_devkit.lazy_dataclass import filled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -87,6 +87,13 @@ class _Work:
             self.relay = None
 
 
+class _Acts(dict[type, "Callable[..., None]"]):
+    """What performs each kind of effect; one that no one performs is an error."""
+
+    def __missing__(self, kind: type) -> NoReturn:
+        raise TypeError(f"{kind.__name__!r} is an effect that no one performs; add it here")
+
+
 class LocalEnvironment:
     """An execution environment on this machine."""
 
@@ -125,6 +132,8 @@ class LocalEnvironment:
             # The snapshot's own limit comes first, and what it says is the callers' answer.
             rules = replace(rules, init_limit_s=rules.init_limit_s + rules.restore_limit_s)
         self._core = _core(rules)
+        self._was = self._core.state
+        self._ends_printing = msg.AnswerEnded if self._managed else msg.NextCalled
         self._clock = Clock()
         facts = _facts(config, self.log_stream)
         self._telemetry = Telemetry(facts)
@@ -286,12 +295,12 @@ class LocalEnvironment:
 
     # ---- the owner of APIs and processes -----------------------------------------------------
 
-    def called(self, message: msg.Message) -> None:
+    def called(self, *messages: msg.Message) -> None:
         """Take a call of the runtime or an extension."""
-        if isinstance(message, msg.AnswerEnded if self._managed else msg.NextCalled):
+        if isinstance(messages[-1], self._ends_printing):
             # What was printed before belongs to the invocation that ends here.
             self._flush()
-        self._feed(message)
+        self._feed(*messages)
 
     def _refused(self, head: Head | None, response: Response) -> None:
         """Note a call that was refused: runtimes and extensions may keep to themselves why.
@@ -314,18 +323,29 @@ class LocalEnvironment:
 
     # ---- performing --------------------------------------------------------------------------
 
-    def _feed(self, message: msg.Message) -> None:
-        wanted = self._core.feed(message, self._clock.now())
-        self._set_frost()
-        for effect in wanted:
-            act = self._ACTS.get(type(effect))
-            if act is None:
-                raise TypeError(f"{effect!r} is an effect that no one performs; add it here")
-            act(self, effect)
-        self._set_timer()
-        if self._core.state is EnvironmentState.DEAD:
-            self._dead.set()
+    def _feed(self, *messages: msg.Message) -> None:
+        core, now, acts = self._core, self._clock.now(), self._ACTS
+        for message in messages:
+            wanted = core.feed(message, now)
+            if core.state is not self._was:
+                self._turn(core.state)
+            for effect in wanted:
+                acts[type(effect)](self, effect)
+        if core.deadline is not None and core.deadline < self._timer_at:
+            self._set_timer()
         self._on_change()
+
+    def _turn(self, state: EnvironmentState) -> None:
+        """Do what comes with another state: freeze soon where nothing is to be done, or thaw."""
+        self._was = state
+        if state is EnvironmentState.DEAD:
+            self._dead.set()
+        if self._frost is None:
+            return
+        if state is EnvironmentState.READY:
+            self._frost.set_in()
+        else:
+            self._frost.lift()
 
     def _record(self, record: records.Record) -> None:
         self._journal.record(record)
@@ -356,13 +376,9 @@ class LocalEnvironment:
 
     def _answer(self, answer: effects.Answer) -> None:
         work: _Work = answer.caller
-        work.end_stream()
+        if work.relay is not None:
+            work.end_stream()
         work.caller.answered(answer.result)
-
-    def _memory_used_mb(self) -> int | None:
-        """Return the peak; on Lambda nothing gets beyond the memory size."""
-        peak_mb = self._sandbox.peak_mb()
-        return None if peak_mb is None else min(peak_mb, self._config.memory_mb)
 
     def _begin_init(self, begun: records.InitStart) -> None:
         self._sandbox.unthrottle()
@@ -380,14 +396,13 @@ class LocalEnvironment:
             self._journal.record(record)
 
     def _finish(self, report: records.Report) -> None:
-        whole = changed(
-            report,
-            memory_size_mb=self._config.memory_mb,
-            max_memory_used_mb=self._memory_used_mb(),
-        )
-        self._journal.record(whole)
+        size_mb, peak_mb = self._config.memory_mb, self._sandbox.peak_mb()
+        # On Lambda nothing gets beyond the memory size.
+        used_mb = None if peak_mb is None else min(peak_mb, size_mb)
+        filled(report, memory_size_mb=size_mb, max_memory_used_mb=used_mb)
+        self._journal.record(report)
         work: _Work = report.caller
-        work.caller.finished(whole, self._journal.take())
+        work.caller.finished(report, self._journal.take())
 
     # ---- processes ---------------------------------------------------------------------------
 
@@ -466,15 +481,6 @@ class LocalEnvironment:
         self.renew_services()
         self._journal.record(begun)
 
-    def _set_frost(self) -> None:
-        """Freeze soon where nothing is to be done, and thaw where there is."""
-        if self._frost is None:
-            return
-        if self._core.state is EnvironmentState.READY:
-            self._frost.set_in()
-        else:
-            self._frost.lift()
-
     # ---- time --------------------------------------------------------------------------------
 
     def _set_timer(self) -> None:
@@ -499,23 +505,25 @@ class LocalEnvironment:
         else:
             self._set_timer()
 
-    _ACTS: ClassVar[Mapping[type, Callable[..., None]]] = {
-        # Most records are written down and no more.
-        **dict.fromkeys(get_args(records.Record), _record),
-        effects.Reply: _reply,
-        effects.BeginStream: _begin_stream,
-        effects.Answer: _answer,
-        effects.Refuse: _refuse,
-        effects.Spawn: _spawn,
-        effects.Terminate: _terminate,
-        effects.Kill: _kill,
-        effects.Subscribe: _subscribe,
-        records.InitStart: _begin_init,
-        records.InitRuntimeDone: _record_init,
-        records.InitReport: _end_init,
-        records.Report: _finish,
-        records.RestoreStart: _begin_restore,
-    }
+    _ACTS: ClassVar[_Acts] = _Acts(
+        {
+            # Most records are written down and no more.
+            **dict.fromkeys(get_args(records.Record), _record),
+            effects.Reply: _reply,
+            effects.BeginStream: _begin_stream,
+            effects.Answer: _answer,
+            effects.Refuse: _refuse,
+            effects.Spawn: _spawn,
+            effects.Terminate: _terminate,
+            effects.Kill: _kill,
+            effects.Subscribe: _subscribe,
+            records.InitStart: _begin_init,
+            records.InitRuntimeDone: _record_init,
+            records.InitReport: _end_init,
+            records.Report: _finish,
+            records.RestoreStart: _begin_restore,
+        }
+    )
 
 
 def _core(rules: Rules) -> Environment | ManagedEnvironment:

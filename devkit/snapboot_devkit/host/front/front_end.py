@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.front.clients import Client, StreamClient, UrlClient
 from snapboot_devkit.host.routes import function_url
 from snapboot_devkit.host.routes import invoke as invoke_routes
-from snapboot_devkit.host.routes.invoke import InvocationType, InvokeCall, InvokeTarget
+from snapboot_devkit.host.routes.invoke import InvocationType, InvokeTarget
 from snapboot_devkit.host.routes.refusals import RefusedError, render_failure
 from snapboot_devkit.host.scaling.async_events import QUEUE_IS_FULL
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.http.connection import Exchange
-    from snapboot_devkit.host.http.exchange import Body
+    from snapboot_devkit.host.http.exchange import Body, Head
     from snapboot_devkit.host.identity import Tracing
     from snapboot_devkit.host.routes.cross_site import Gate
     from snapboot_devkit.host.routes.function_url import UrlTarget
     from snapboot_devkit.host.scaling.functions import Functions
+
+
+# How many heads are known; when there are more, all are looked at again.
+_KNOWN: Final = 64
 
 
 class FrontEnd:
@@ -29,6 +33,8 @@ class FrontEnd:
         self._functions = functions
         self._gate = gate
         self._tracing = tracing
+        # Heads come again and again as the same object, and are looked at once.
+        self._known: dict[int, tuple[Head, UrlTarget | InvokeTarget | None]] = {}
 
     def __repr__(self) -> str:
         return f"<FrontEnd of {self._functions!r}>"
@@ -36,24 +42,32 @@ class FrontEnd:
     def opened(self, exchange: Exchange) -> None:
         """Answer at once what is for no function."""
         head = exchange.head
+        known = self._known.get(id(head))
+        if known is not None and known[0] is head:
+            exchange.note = known[1]
+            return
         answer = self._gate.refusal(head)
         if answer is None:
-            exchange.note = asked = function_url.target(head) or invoke_routes.target(head)
+            exchange.note = asked = function_url.target(head) or invoke_routes.target(head.path)
             if isinstance(asked, function_url.UrlTarget):
                 answer = function_url.page(head)
             else:
                 answer = invoke_routes.page(head, asked, self._functions.health)
         if answer is not None:
             exchange.answer(answer)
+        elif len(self._known) < _KNOWN:
+            self._known[id(head)] = head, asked
+        else:
+            self._known.clear()
 
     def closed(self, exchange: Exchange, body: Body) -> None:
         """Take an invocation that is whole."""
+        asked = exchange.note
         try:
-            match exchange.note:
-                case function_url.UrlTarget() as asked:
-                    self._visit(exchange, body, asked)
-                case invoke_routes.InvokeTarget() as asked:
-                    self._call(exchange, body, asked)
+            if isinstance(asked, InvokeTarget):
+                self._call(exchange, body, asked)
+            elif isinstance(asked, function_url.UrlTarget):
+                self._visit(exchange, body, asked)
         except RefusedError as exc:
             exchange.answer(render_failure(exc.failure))
 
@@ -71,17 +85,14 @@ class FrontEnd:
         call = invoke_routes.parse(
             asked, exchange.head, body, self._functions.configs, self._tracing
         )
-        match call.kind:
-            case InvocationType.REQUEST_RESPONSE:
-                self._invoke(exchange, call)
-            case InvocationType.EVENT:
-                taken = self._functions.post(call.identity.name, call.invocation)
-                refusal = None if taken else render_failure(QUEUE_IS_FULL)
-                exchange.answer(refusal or invoke_routes.render_taken(call))
-            case InvocationType.DRY_RUN:
-                exchange.answer(invoke_routes.render_taken(call))
-
-    def _invoke(self, exchange: Exchange, call: InvokeCall) -> None:
-        kind = StreamClient if call.streamed else Client
-        caller = kind(exchange, call, call.identity.version)
-        self._functions.dispatch(call.identity.name, call.invocation, caller)
+        if call.kind is InvocationType.REQUEST_RESPONSE:
+            identity = call.identity
+            kind = StreamClient if call.streamed else Client
+            caller = kind(exchange, call, identity.version)
+            self._functions.dispatch(identity.name, call.invocation, caller)
+            return
+        answer = invoke_routes.render_taken(call)
+        if call.kind is InvocationType.EVENT:
+            taken = self._functions.post(call.identity.name, call.invocation)
+            answer = answer if taken else render_failure(QUEUE_IS_FULL)
+        exchange.answer(answer)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from snapboot_devkit.host.http import heads, site
 from snapboot_devkit.host.http.exchange import Body, Head, Response, error_response
-from snapboot_devkit.host.http.refusal_line import is_refusal
+from snapboot_devkit.host.http.refusal_line import FIRST_ERROR, is_refusal
 from snapboot_devkit.host.http.response_stream import Framing, ResponseStream
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.host.http.unusual import Begun, UnusualRequest
 
-_REASONS: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
+_STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b" % (status, status.phrase.encode()) for status in HTTPStatus
+}
 
 # Many more would take the descriptors, of which 1,024 are usual, from the host's other work.
 MAX_CONNECTIONS: Final = 256
@@ -44,6 +46,7 @@ _JOINED_BYTES: Final = 128 * 1024
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _NOWHERE: Final = memoryview(b"")
 _NO_TRAILERS: Final[Mapping[bytes, bytes]] = {}
+_NO_BODY: Final = Body(b"", 0, _NO_TRAILERS)
 
 
 # Gets the requests that are refused; what could not be read as one has no head.
@@ -71,12 +74,13 @@ class Service(Protocol):
 class Exchange:
     """One request, which carries its answer: a whole response, or a stream of it."""
 
-    __slots__ = ("_connection", "head", "note", "response", "stream", "taker")
+    __slots__ = ("connection", "head", "note", "response", "stream", "taker", "whole")
 
-    def __init__(self, connection: Connection, head: Head) -> None:
-        """Stand for the request that `head` begins."""
-        self._connection = connection
+    def __init__(self, connection: Connection, head: Head, *, whole: bool = False) -> None:
+        """Stand for the request that `head` begins; of one that is `whole` the body is there."""
+        self.connection = connection
         self.head = head
+        self.whole = whole
         # What the service keeps with it.
         self.note: Any = None
         self.response: Response | None = None
@@ -88,26 +92,22 @@ class Exchange:
         return f"<Exchange {self.head.method} {self.head.path} {answer.status if answer else ''}>"
 
     @property
-    def connection(self) -> Connection:
-        """What it came by."""
-        return self._connection
-
-    @property
     def peer(self) -> str:
         """The address of who asks, without a port."""
-        return self._connection.peer
+        return self.connection.peer
 
     def answer(self, response: Response) -> None:
         """Answer, once; to a peer that has gone nothing is sent."""
         if self.response is None and self.stream is None:
             self.response = response
-            self.report(response)
-            self._connection.flush(self)
+            if response.status >= FIRST_ERROR:
+                self.report(response)
+            self.connection.flush(self)
 
     def report(self, response: Response) -> None:
         """Have a refusal logged; one that is not answered, since a response has begun, also is."""
         if is_refusal(response):
-            self._connection.refused(self.head, response)
+            self.connection.refused(self.head, response)
 
     def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> ResponseStream:
         """Answer, once, by a stream, whose framing is the connection's business.
@@ -116,8 +116,8 @@ class Exchange:
         """
         if self.response is not None or self.stream is not None:
             raise RuntimeError(f"cannot begin a stream: {self!r} is answered; answer once")
-        self.stream = ResponseStream(self._connection, status, tuple(headers))
-        self._connection.flush(self)
+        self.stream = ResponseStream(self.connection, status, tuple(headers))
+        self.connection.flush(self)
         return self.stream
 
     def receive(self, take: Callable[[bytes], None]) -> None:
@@ -129,11 +129,11 @@ class Exchange:
 
     def pause(self) -> None:
         """Take no more pieces of the body for now."""
-        self._connection.pause(self)
+        self.connection.pause(self)
 
     def resume(self) -> None:
         """Take pieces of the body again."""
-        self._connection.resume(self)
+        self.connection.resume(self)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -167,6 +167,9 @@ class Connection(asyncio.BufferedProtocol):
         self._ended = False
         self._hung_up = False
         self._unread = False
+        # What the service keeps with it.
+        self.note: Any = None
+        self._loop = asyncio.get_running_loop()
         self._expect_request()
 
     def __repr__(self) -> str:
@@ -208,8 +211,12 @@ class Connection(asyncio.BufferedProtocol):
                 self._end(Body(content, len(content), _NO_TRAILERS), b"")
             elif not self._space:
                 self._make_space()
+            return
+        data = bytes(self._scratch[:nbytes])
+        if self._whole:
+            self._hold_back(data)
         else:
-            self._received(bytes(self._scratch[:nbytes]))
+            self._parse(data)
 
     def eof_received(self) -> bool:
         """Answer what is whole to a peer that has only ended its own half."""
@@ -312,6 +319,8 @@ class Connection(asyncio.BufferedProtocol):
         self._unusual: UnusualRequest | None = None
         self._lasting = True
         self._whole = False
+        # It was usual, and whole from the beginning.
+        self._simple = False
         self._paused = False
         # A body of known length: what there is of it and place for more, and how much is to come.
         self._pieces: list[bytes | bytearray] = []
@@ -333,33 +342,35 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.resume_reading()
             if self._unusual is not None:
                 # Not from within what the pump itself may be telling.
-                asyncio.get_running_loop().call_soon(self._pump, self._unusual)
-
-    def _received(self, data: bytes) -> None:
-        if self._whole:
-            self._hold_back(data)
-        else:
-            self._parse(data)
+                self._loop.call_soon(self._pump, self._unusual)
 
     def _parse(self, data: bytes) -> None:
-        if self._exchange is None and not self._hold(self.held + len(data)):
-            return
         if self._unusual is None:
+            self.held = len(data)
             usual = heads.usual(data)
             if usual is not None:
-                self._begin_usual(data, *usual)
+                self._begin_usual(data, usual)
                 return
             self._unusual = _unusual_request()
+        elif self._exchange is None and not self._hold(self.held + len(data)):
+            return
         self._unusual.feed(data)
         self._pump(self._unusual)
 
-    def _begin_usual(self, data: bytes, head: Head, length: int, body_at: int) -> None:
-        exchange = self._begin(head, lasting=not heads.wants_close(head.headers))
-        if exchange is None:
-            return
-        if length <= MAX_PAYLOAD_BYTES and exchange.taker is None:
-            self._expect_body(length, data[body_at:])
-            return
+    def _begin_usual(self, data: bytes, usual: heads.Usual) -> None:
+        head, length, self._lasting, body_at = usual
+        is_whole = len(data) - body_at == length
+        self._exchange = exchange = Exchange(self, head, whole=is_whole)
+        self._service.opened(exchange)
+        if exchange.taker is None:
+            if is_whole:
+                self._simple = True
+                body = Body(data[body_at:], length, _NO_TRAILERS) if length else _NO_BODY
+                self._take_whole(exchange, body)
+                return
+            if length <= MAX_PAYLOAD_BYTES:
+                self._expect_body(length, data[body_at:])
+                return
         self._unusual = _unusual_request()
         self._unusual.feed(data)
         self._unusual.next_event()  # the head, which is known
@@ -470,12 +481,15 @@ class Connection(asyncio.BufferedProtocol):
         self._stop_waiting()
         if early:
             self._hold_back(early)
-        exchange = self._exchange
-        if exchange is None:
-            return
+        if self._exchange is not None:
+            self._take_whole(self._exchange, body)
+
+    def _take_whole(self, exchange: Exchange, body: Body) -> None:
+        self._whole = True
+        self._patience_until = math.inf
         if exchange.response is None:
             self._service.closed(exchange, body)
-        if self._exchange is exchange:
+        if self._exchange is exchange and (exchange.response or exchange.stream):
             self.flush(exchange)
 
     def _encourage(self) -> None:
@@ -498,31 +512,36 @@ class Connection(asyncio.BufferedProtocol):
     def _go_on(self) -> None:
         """Turn to the next request, whose beginning may have come already."""
         early = self._early
+        if self._simple and not (early or self._ended):
+            # Nothing else has changed since the last request.
+            self._whole = self._simple = False
+            self.held = 0
+            return
         self._expect_request()
         self._transport.resume_reading()
         if early:
-            asyncio.get_running_loop().call_soon(self._catch_up, early)
+            self._loop.call_soon(self._catch_up, early)
         elif self._ended:
             self._transport.close()
 
     def _catch_up(self, early: bytes) -> None:
         if self._transport.is_closing():
             return
-        self._received(early)
+        self._parse(early)
         if self._ended and not self._whole:
             self._break_off()
 
     def _write(self, method: str, response: Response, *, lasting: bool) -> None:
         self._expect_peer()
-        head = _response_head(response, lasting=lasting)
-        if not response.body or method == "HEAD":
+        head, body = _response_head(response, lasting), response.body
+        if not body or method == "HEAD":
             self._transport.write(head)
-        elif len(response.body) < _JOINED_BYTES:
-            self._transport.write(head + response.body)
+        elif len(body) < _JOINED_BYTES:
+            self._transport.write(head + body)
         else:
             # Not by `writelines`, which does not always tell of a full buffer (CPython gh-127655).
             self._transport.write(head)
-            self._transport.write(response.body)
+            self._transport.write(body)
         if not lasting:
             self._hang_up()
 
@@ -546,7 +565,7 @@ class Connection(asyncio.BufferedProtocol):
         self.held = 0
         self._transport.resume_reading()
         self._transport.write_eof()
-        asyncio.get_running_loop().call_later(_LINGER_S, self._transport.close)
+        self._loop.call_later(_LINGER_S, self._transport.close)
 
     def _reset(self) -> None:
         """Hang up in a way that no peer who reads until the end takes for the end."""
@@ -581,17 +600,16 @@ class Connection(asyncio.BufferedProtocol):
         """Give the peer its time to take its answer and to send its next request whole."""
         if self._patience_s is None:
             return
-        loop = asyncio.get_running_loop()
-        self._patience_until = loop.time() + self._patience_s
+        self._patience_until = self._loop.time() + self._patience_s
         if self._patience is None:
-            self._patience = loop.call_at(self._patience_until, self._lose_patience)
+            self._patience = self._loop.call_at(self._patience_until, self._lose_patience)
 
     def _stop_waiting(self) -> None:
         """Wait for ever; the timer runs on, since it is soon wanted again."""
         self._patience_until = math.inf
 
     def _lose_patience(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         self._patience = None
         if self._patience_until <= loop.time():
             self._transport.abort()
@@ -624,21 +642,24 @@ def _unusual_request() -> UnusualRequest:
     return UnusualRequest()
 
 
-def _response_head(response: Response, *, lasting: bool) -> bytes:
-    lines = [b"HTTP/1.1 %d %s" % (response.status, _REASONS.get(response.status, b""))]
-    lines += [b"%s: %s" % header for header in response.headers]
-    if response.status not in _WITHOUT_BODY:
+def _response_head(response: Response, lasting: bool) -> bytes:  # noqa: FBT001 - often
+    status = response.status
+    lines = [_STATUS_LINES.get(status) or _status_line(status), *map(b": ".join, response.headers)]
+    if status not in _WITHOUT_BODY:
         lines.append(b"content-length: %d" % len(response.body))
-    if not lasting:
-        lines.append(b"connection: close")
-    return b"\r\n".join([*lines, b"", b""])
+    lines.append(b"\r\n" if lasting else b"connection: close\r\n\r\n")
+    return b"\r\n".join(lines)
 
 
 def _stream_head(stream: ResponseStream, framing: Framing, *, lasting: bool) -> bytes:
-    lines = [b"HTTP/1.1 %d %s" % (stream.status, _REASONS.get(stream.status, b""))]
+    lines = [_status_line(stream.status)]
     lines += [b"%s: %s" % header for header in stream.headers]
     if framing is Framing.CHUNKS:
         lines.append(b"transfer-encoding: chunked")
     if not lasting:
         lines.append(b"connection: close")
     return b"\r\n".join([*lines, b"", b""])
+
+
+def _status_line(status: int) -> bytes:
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d " % status

@@ -3,13 +3,17 @@
 What the expression does not match goes to h11, whose verdict counts: a head that is not whole, an
 unusual method or version, a body in chunks, an expectation, a name that comes twice, bytes beyond
 ASCII. What it does match, h11 would read the same.
+
+Most peers send the same head again and again: short ones are looked up before they are read.
 """
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from snapboot_devkit.host.http import site
 from snapboot_devkit.host.http.exchange import Head
 
 if TYPE_CHECKING:
@@ -25,27 +29,45 @@ _HEAD: Final = re.compile(
 _FIELD: Final = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 # They say how the body or the connection goes on, which is more than a head.
-_UNUSUAL: Final = (b"transfer-encoding", b"expect", b"upgrade")
+_UNUSUAL: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
+_END: Final = b"\r\n\r\n"
+# Heads that are kept, and how long each may be: 128 KB at most.
+_KEPT: Final = 64
+_KEPT_BYTES: Final = 2048
 
 
-def usual(data: bytes) -> tuple[Head, int, int] | None:
-    """Return a head, the length of its body, and where in `data` that begins; None if unusual."""
-    found = _HEAD.match(data)
+# A head, the length of its body, whether the connection lasts, and how long the head is.
+Usual: TypeAlias = "tuple[Head, int, bool, int]"
+
+
+def usual(data: bytes) -> Usual | None:
+    """Return a usual head that stands at the beginning, or None."""
+    found = data.find(_END)
+    if found < 0:
+        return None
+    end = found + 4
+    return _known(data[:end]) if end <= _KEPT_BYTES else _read(data[:end])
+
+
+def _read(data: bytes) -> Usual | None:
+    found = _HEAD.fullmatch(data)
     if found is None:
         return None
     method, target, lines = found.groups()
     fields = _FIELD.findall(lines)
     headers = {name.lower(): value for name, value in fields}
-    if len(headers) < len(fields) or b"host" not in headers:
+    if len(headers) < len(fields) or not _UNUSUAL.isdisjoint(headers):
         return None
-    for name in _UNUSUAL:
-        if name in headers:
-            return None
     length = headers.get(b"content-length", b"0")
-    if not _LENGTH.fullmatch(length):
+    host = headers.get(b"host")
+    if host is None or not _LENGTH.fullmatch(length) or not site.is_place(host.decode("ascii")):
         return None
     path, _, query = target.decode("ascii").partition("?")
-    return Head(method.decode("ascii"), path, query, headers), int(length), found.end()
+    head = Head(method.decode("ascii"), path, query, headers)
+    return head, int(length), not wants_close(headers), len(data)
+
+
+_known: Final = functools.lru_cache(_KEPT)(_read)
 
 
 def wants_close(headers: Mapping[bytes, bytes]) -> bool:

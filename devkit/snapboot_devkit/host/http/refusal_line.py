@@ -10,7 +10,7 @@ from snapboot_devkit.host import protocol
 if TYPE_CHECKING:
     from snapboot_devkit.host.http.exchange import Head, Response
 
-_FIRST_ERROR: Final = 400
+FIRST_ERROR: Final = 400
 # The caller chooses the path; the reason may quote what was sent.
 _MAX_PATH: Final = 200
 _MAX_REASON: Final = 1000
@@ -20,7 +20,7 @@ _TEXTS: Final = ("errorMessage", "Message", "message")
 
 def is_refusal(response: Response) -> bool:
     """Tell whether a response is the host's own no, and not what a function has answered."""
-    return response.status >= _FIRST_ERROR and not response.of_function
+    return response.status >= FIRST_ERROR and not response.of_function
 
 
 def refusal_line(head: Head | None, response: Response) -> str:

@@ -42,10 +42,11 @@ class Server:
         """Where to connect to, as `host:port`."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    def hang_up(self) -> None:
-        """End all connections and go on listening."""
+    def hang_up(self, note: object = None) -> None:
+        """End all connections, or those that bear a note, and go on listening."""
         for connection in tuple(self._connections):
-            connection.close()
+            if note is None or connection.note == note:
+                connection.close()
 
     async def close(self) -> None:
         """Stop listening and end all connections."""

@@ -25,7 +25,12 @@ _USUAL_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
 
 def host_of(head: Head) -> str:
     """Return the name or address in `Host`, in lower case, without port and brackets."""
-    return _split(head.header(b"host") or "")[0]
+    return host_named(head.headers.get(b"host", b""))
+
+
+def host_named(value: bytes) -> str:
+    """Return the name or address in the value of a `Host`."""
+    return _split(value.decode("utf-8", "replace"))[0]
 
 
 def port_of(head: Head) -> str:

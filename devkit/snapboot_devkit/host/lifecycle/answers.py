@@ -65,8 +65,7 @@ class Answers:
             return
         attempt.last = now
         attempt.produced_bytes = message.size
-        streamed = isinstance(begun, msg.ResponseBegun) and begun.mode is not None
-        if message.size > protocol.MAX_PAYLOAD_BYTES and not streamed:
+        if message.size > protocol.MAX_PAYLOAD_BYTES and not _is_streamed(begun):
             self._fail(attempt, failures.too_large(message.size))
             self._reply(message.call, failures.PAYLOAD_TOO_LARGE)
             return
@@ -74,7 +73,7 @@ class Answers:
             self._fail(attempt, _posted_error(begun, message))
         else:
             self._ask(attempt.answer(_result(message)))
-        self._reply(message.call, effects.Accepted())
+        self._ask(effects.Reply(message.call, effects.ACCEPTED))
 
     def cut(self, message: msg.StreamOverrun, attempt: Attempt | None, now: terms.Instant) -> None:
         """End a stream that has grown too long."""
@@ -95,9 +94,10 @@ class Answers:
         self, message: msg.ResponseBegun | msg.ErrorBegun, attempt: Attempt
     ) -> effects.Denied | None:
         """Return why an answer does not belong to the attempt, if it does not."""
-        if message.request_id != attempt.request_id:
+        delivery = attempt.delivery
+        if message.request_id != delivery.invocation.request_id:
             return failures.INVALID_REQUEST_ID
-        if message.invocation_id in (None, attempt.delivery.invocation_id):
+        if message.invocation_id is None or message.invocation_id == delivery.invocation_id:
             return None
         return failures.INVALID_INVOCATION_ID if self._check_invocation_id else None
 
@@ -114,6 +114,10 @@ class Answers:
 
     def _reply(self, call: CallToken, content: effects.Content) -> None:
         self._ask(effects.Reply(call, content))
+
+
+def _is_streamed(begun: msg.ResponseBegun | msg.ErrorBegun) -> bool:
+    return isinstance(begun, msg.ResponseBegun) and begun.mode is not None
 
 
 def _posted_error(begun: msg.ErrorBegun, ended: msg.AnswerEnded) -> failures.Failure:

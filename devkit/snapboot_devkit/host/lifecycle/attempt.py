@@ -53,21 +53,19 @@ class Attempt:
         """Keep how it went wrong, for the records."""
         self.status, self.error_type = failure.status, failure.error_type
 
-    def end_runtime(self, now: Instant) -> records.RuntimeDone | None:
-        """Return the record of the runtime's part, the first time."""
-        if self.runtime_done is not None:
-            return None
+    def end_runtime(self, now: Instant) -> records.RuntimeDone:
+        """Return the record of the runtime's part, once."""
         self.runtime_done = now
         invocation = self.delivery.invocation
         return records.RuntimeDone(
-            self.request_id,
+            invocation.request_id,
             self.status,
             self.error_type,
-            duration_ms=_ms_between(self.began, now),
-            produced_bytes=self.produced_bytes,
-            spans=self._runtime_spans(now),
-            trace_id=invocation.trace_id,
-            tenant_id=invocation.tenant_id,
+            _ms_between(self.began, now),
+            self.produced_bytes,
+            self._runtime_spans(now),
+            invocation.trace_id,
+            invocation.tenant_id,
         )
 
     def report(
@@ -78,7 +76,7 @@ class Attempt:
         invocation = self.delivery.invocation
         return records.Report(
             self.caller,
-            self.request_id,
+            invocation.request_id,
             duration_ms,
             math.ceil(duration_ms + (init_ms or 0.0)),
             init_ms,
@@ -106,7 +104,7 @@ class Attempt:
 
 
 def _span(name: str, began: Instant, ended: Instant) -> records.Span:
-    return records.Span(name, began.epoch, _ms_between(began, ended))
+    return records.Span(name, began.epoch, (ended.mono - began.mono) * _MS)
 
 
 def _ms_between(began: Instant, ended: Instant) -> float:

@@ -33,7 +33,9 @@ from snapboot_devkit.host.lifecycle.runtime import Runtime
 from snapboot_devkit.host.lifecycle.states import (
     ENVIRONMENT,
     FREE,
+    INVOKABLE,
     LIVE,
+    WAITING,
     EnvironmentMove,
     EnvironmentState,
     RuntimeMove,
@@ -67,6 +69,8 @@ class Environment:
         self._rules = rules
         self._new_id = new_id
         self._effects: list[effects.Effect] = []
+        # What is to be done, in the order in which it is decided.
+        self._ask: Callable[[effects.Effect], None] = self._effects.append
         self._runtime = Runtime(self._ask)
         self._extensions = Extensions(rules.extensions, new_id, self._ask)
         self._queue: deque[msg.InvokeRequested] = deque()
@@ -103,7 +107,7 @@ class Environment:
     @property
     def capacity_left(self) -> int:
         """How many more events it would take at once."""
-        return int(self.idle and self.state in FREE)
+        return int(self._attempt is None and not self._queue and self.state in FREE)
 
     @property
     def runtime(self) -> RuntimeState:
@@ -120,20 +124,21 @@ class Environment:
 
         Raises IllegalMoveError, and changes nothing, when the message cannot be true.
         """
-        self._effects = []
+        self._effects.clear()
         self._REACTIONS[type(message)](self, message, now)
-        return self._effects
+        return self._effects.copy()
 
     # ---- the runtime's calls -----------------------------------------------------------------
 
     def _on_next(self, message: msg.NextCalled, now: terms.Instant) -> None:
-        before = self.runtime
-        if not self._runtime.step(RuntimeMove.NEXT, message.call):
+        runtime = self._runtime
+        before = runtime.state
+        if not runtime.step(RuntimeMove.NEXT, message.call):
             return
         if before is RuntimeState.RUNNING:
             self._reply(message.call, self._current.delivery)
             return
-        self._runtime.block(message.call)
+        runtime.block(message.call)
         self._runtime_waits(now)
 
     def _on_restore_next(self, message: msg.RestoreNextCalled, now: terms.Instant) -> None:
@@ -143,12 +148,13 @@ class Environment:
 
     def _runtime_waits(self, now: terms.Instant) -> None:
         """Record that the runtime has done its part of the phase, and see whether all have."""
+        attempt = self._attempt
         if self._init.phase:
             self._init.end_runtime()
+        elif attempt is not None and attempt.answered:
+            self._end_runtime(attempt, now)
         elif self.state is EnvironmentState.RESTORING:
             self._ask(records.RestoreRuntimeDone())
-        elif self._attempt is not None and self._attempt.answered:
-            self._end_runtime(self._attempt, now)
         self._settle(now)
 
     def _on_answer_begun(
@@ -173,7 +179,7 @@ class Environment:
     def _last_post(
         self, message: msg.InitErrorPosted | msg.RestoreErrorPosted, now: terms.Instant
     ) -> None:
-        self._reply(message.call, effects.Accepted())
+        self._reply(message.call, effects.ACCEPTED)
         self._fail(failures.posted(message.error_type, message.body), now, leave_s=LEAVE_S)
 
     def _on_call_dropped(self, message: msg.CallDropped, now: terms.Instant) -> None:
@@ -281,29 +287,31 @@ class Environment:
             self._tell_kept_failure(self._kept)
         if not self._queue:
             return
-        match self.state:
-            case EnvironmentState.COLD:
-                self._begin_init(now)
-            case EnvironmentState.READY if self.runtime is RuntimeState.RESTORE_READY:
-                self._begin_restore(now)
-            case EnvironmentState.READY | EnvironmentState.RESET | EnvironmentState.ABANDONED:
-                self._begin_invoke(now)
+        state = self.state
+        if state is EnvironmentState.COLD:
+            self._begin_init(now)
+        elif state is EnvironmentState.READY and self.runtime is RuntimeState.RESTORE_READY:
+            self._begin_restore(now)
+        elif state in INVOKABLE:
+            self._begin_invoke(now)
 
     def _settle(self, now: terms.Instant) -> None:
         """End the phase if runtime and extensions all wait for what comes next."""
-        if not (self._runtime.alive and self._runtime.waiting and self._extensions.all_idle):
+        runtime, attempt = self._runtime, self._attempt
+        if not (runtime.alive and runtime.state in WAITING and self._extensions.all_idle):
             return
-        match self.state:
-            case EnvironmentState.INITIALISING:
-                self._end_init(now)
-            case EnvironmentState.RESTORING if self.runtime is RuntimeState.READY:
-                self._end_restore(now)
-            case EnvironmentState.INVOKING if self._init.phase:
-                if self.runtime is RuntimeState.READY:
-                    self._end_suppressed_init(now)
-            case EnvironmentState.INVOKING if self._current.answered:
-                self._end_invoke(self._current, now)
-        self._advance(now)
+        if self.state is EnvironmentState.INVOKING and attempt is not None:
+            if not self._init.phase:
+                if attempt.answered:
+                    self._end_invoke(attempt, now)
+            elif runtime.state is RuntimeState.READY:
+                self._end_suppressed_init(now)
+        elif self.state is EnvironmentState.INITIALISING:
+            self._end_init(now)
+        elif self.state is EnvironmentState.RESTORING and runtime.state is RuntimeState.READY:
+            self._end_restore(now)
+        if self._queue:
+            self._advance(now)
 
     def _begin_init(self, now: terms.Instant) -> None:
         self._move(EnvironmentMove.INIT)
@@ -323,7 +331,7 @@ class Environment:
 
     def _end_suppressed_init(self, now: terms.Instant) -> None:
         self._init.end(now)
-        self._deliver()
+        self._deliver(self._current.delivery)
 
     def _begin_restore(self, now: terms.Instant) -> None:
         self._move(EnvironmentMove.RESTORE)
@@ -349,19 +357,19 @@ class Environment:
         delivery = terms.Delivery(invocation, self._new_id(), deadline_ms)
         self._attempt = Attempt(request.caller, delivery, now)
         self.deadline = now.mono + self._rules.timeout_s
-        self._ask(records.Start(self._request_id, invocation.trace_id, invocation.tenant_id))
-        match before:
-            case EnvironmentState.READY:
-                self._deliver()
-            case EnvironmentState.RESET:
-                self._start_processes(terms.Phase.INVOKE, now)
-            case EnvironmentState.ABANDONED if self._kept is not None:
-                kept, self._kept = self._kept, None
-                self._fail(kept(self._request_id), now)
+        started = invocation.request_id, invocation.trace_id, invocation.tenant_id
+        self._ask(records.Start(*started))
+        if before is EnvironmentState.READY:
+            self._deliver(delivery)
+        elif before is EnvironmentState.RESET:
+            self._start_processes(terms.Phase.INVOKE, now)
+        elif before is EnvironmentState.ABANDONED and self._kept is not None:
+            kept, self._kept = self._kept, None
+            self._fail(kept(self._request_id), now)
 
-    def _deliver(self) -> None:
-        delivery = self._current.delivery
-        self._extensions.tell_invoke(delivery)
+    def _deliver(self, delivery: terms.Delivery) -> None:
+        if len(self._extensions):
+            self._extensions.tell_invoke(delivery)
         self._runtime.release(RuntimeMove.DELIVERED, delivery)
 
     def _end_invoke(self, attempt: Attempt, now: terms.Instant) -> None:
@@ -369,9 +377,8 @@ class Environment:
         self._report_invoke(attempt, now)
 
     def _end_runtime(self, attempt: Attempt, now: terms.Instant) -> None:
-        record = attempt.end_runtime(now)
-        if record is not None:
-            self._ask(record)
+        if attempt.runtime_done is None:
+            self._ask(attempt.end_runtime(now))
 
     def _report_invoke(self, attempt: Attempt, now: terms.Instant) -> None:
         self.deadline = None
@@ -475,9 +482,6 @@ class Environment:
             self.state = ENVIRONMENT[self.state, move]
         except KeyError:
             raise self._illegal(move.name) from None
-
-    def _ask(self, effect: effects.Effect) -> None:
-        self._effects.append(effect)
 
     def _reply(self, call: CallToken, content: effects.Content) -> None:
         self._ask(effects.Reply(call, content))

@@ -5,7 +5,7 @@ Records are asked for, too: see `records`.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from snapboot_devkit.host.lifecycle.records import Record
 from snapboot_devkit.host.lifecycle.terms import (
@@ -139,6 +139,8 @@ class Subscribe:
     extension: str
     subscription: Subscription
 
+
+ACCEPTED: Final = Accepted()
 
 Effect: TypeAlias = (
     Spawn | Terminate | Kill | Reply | BeginStream | Answer | Refuse | Subscribe | Record

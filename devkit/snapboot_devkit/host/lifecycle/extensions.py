@@ -111,7 +111,7 @@ class Extensions:
     @property
     def all_idle(self) -> bool:
         """Whether nobody has anything left to do but to wait."""
-        return all(self._is_idle(member) for member in self)
+        return not self._members or all(self._is_idle(member) for member in self)
 
     def start(self, request_id: str = "") -> failures.Failure | None:
         """Ask for all processes, or return why that cannot be."""
@@ -183,7 +183,7 @@ class Extensions:
         """Take the last word of an extension; only the end of its process is a failure."""
         move = ExtensionMove.EXIT_ERROR if message.exiting else ExtensionMove.INIT_ERROR
         if self._step(message, move):
-            self._reply(message.call, effects.Accepted())
+            self._reply(message.call, effects.ACCEPTED)
 
     def subscribe(self, message: msg.SubscribeCalled) -> None:
         """Subscribe an extension to telemetry; a second time replaces the first."""

@@ -262,7 +262,7 @@ class ManagedEnvironment:
             self._reply(message.call, self._refused_move(RuntimeState.INIT_ERROR))
             return
         self._init_error = failures.posted(message.error_type, message.body)
-        self._reply(message.call, effects.Accepted())
+        self._reply(message.call, effects.ACCEPTED)
 
     def _refused_move(self, asked_for: RuntimeState) -> effects.Denied:
         state = RuntimeState.INIT_ERROR if self._init_error else RuntimeState.STARTED
@@ -421,7 +421,7 @@ class ManagedEnvironment:
             self._accept(begun)
 
     def _accept(self, begun: msg.ResponseBegun | msg.ErrorBegun) -> None:
-        self._reply(begun.call, effects.Accepted())
+        self._reply(begun.call, effects.ACCEPTED)
         self._returning += 1
 
     def _on_stream_overrun(self, message: msg.StreamOverrun, now: terms.Instant) -> None:

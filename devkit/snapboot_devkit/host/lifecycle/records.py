@@ -6,7 +6,7 @@ name, its log stream, figures of memory) is added there. Durations are in millis
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from snapboot_devkit.host.lifecycle.terms import (
     CallerToken,
@@ -18,8 +18,7 @@ from snapboot_devkit.host.lifecycle.terms import (
 from snapboot_devkit.lazy_dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A part of an invocation that is told apart; `began` is a Unix time in seconds."""
 
     name: str

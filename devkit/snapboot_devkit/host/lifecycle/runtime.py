@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snapboot_devkit.host.lifecycle import effects, failures
-from snapboot_devkit.host.lifecycle.states import ASKED_FOR, RUNTIME, RuntimeMove, RuntimeState
+from snapboot_devkit.host.lifecycle.states import (
+    ASKED_FOR,
+    RUNTIME,
+    WAITING,
+    RuntimeMove,
+    RuntimeState,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +43,7 @@ class Runtime:
     @property
     def waiting(self) -> bool:
         """Whether the runtime has done its part and waits for an event, or for its restore."""
-        return self.state in (RuntimeState.READY, RuntimeState.RESTORE_READY)
+        return self.state in WAITING
 
     def spawn(self) -> None:
         """Ask for the process."""
@@ -59,9 +65,11 @@ class Runtime:
 
     def step(self, move: RuntimeMove, call: CallToken) -> bool:
         """Follow a call, or refuse it and stay."""
-        if self.alive and not self._dismissed and (self.state, move) in RUNTIME:
-            self.move(move)
-            return True
+        if self.alive and not self._dismissed:
+            after = RUNTIME.get((self.state, move))
+            if after is not None:
+                self.state = after
+                return True
         self._reply(call, failures.illegal_transition(self.state, ASKED_FOR[move]))
         return False
 
@@ -75,9 +83,9 @@ class Runtime:
 
     def release(self, move: RuntimeMove, content: effects.Restored | terms.Delivery) -> None:
         """Answer the call that has waited longest; others wait on, for the next event."""
-        self.move(move)
+        self.state = RUNTIME[self.state, move]
         if self._blocked:
-            self._reply(self._blocked.pop(0), content)
+            self._ask(effects.Reply(self._blocked.pop(0), content))
 
     def end_answer(self, call: CallToken) -> msg.ResponseBegun | msg.ErrorBegun | None:
         """Return the answer that was under way by a call, and that has come to its end."""

@@ -69,6 +69,9 @@ RUNTIME: Final = {
     (_S.RESPONSE_SENT, _M.NEXT): _S.READY,
 }
 
+# The runtime has done its part, and waits for an event, or for its restore.
+WAITING: Final = frozenset({_S.READY, _S.RESTORE_READY})
+
 # The state that each call asks for, as a refusal names it, whatever the state it was made in.
 ASKED_FOR: Final = {
     _M.NEXT: _S.READY,
@@ -214,5 +217,7 @@ ENVIRONMENT: Final = {
 
 # The states in which a runtime is running and may call.
 LIVE: Final = frozenset({_E.INITIALISING, _E.READY, _E.RESTORING, _E.INVOKING})
-# Those in which an event is begun at once, or when an init that runs ahead of it has ended.
+# Those in which an event is begun at once.
+INVOKABLE: Final = frozenset({_E.READY, _E.RESET, _E.ABANDONED})
+# The same, and those in which it is begun when an init that runs ahead of it has ended.
 FREE: Final = frozenset({_E.COLD, _E.INITIALISING, _E.READY, _E.ABANDONED, _E.RESET})

@@ -6,7 +6,7 @@ Durations are in milliseconds, instants in seconds.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from snapboot_devkit.lazy_dataclass import dataclass
 
@@ -20,8 +20,7 @@ SHUTDOWN: Final = "SHUTDOWN"
 INVOKE: Final = "INVOKE"
 
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+class Instant(NamedTuple):
     """One moment on two clocks: deadlines run on `mono`, what is told to people on `epoch`."""
 
     mono: float

@@ -39,7 +39,10 @@ class Gate:
         """Return the response to a request that may not come in, or None."""
         if EVERYWHERE in self.allowed:
             return None
-        return self._foreign_host(head) or self._cross_site(head)
+        foreign = self._foreign_host(head)
+        if protocol.ORIGIN in head.headers or protocol.FETCH_SITE in head.headers:
+            return foreign or self._cross_site(head)
+        return foreign
 
     def _foreign_host(self, head: Head) -> Response | None:
         host = site.host_of(head)

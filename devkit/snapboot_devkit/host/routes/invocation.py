@@ -31,10 +31,20 @@ class Wishes:
     tenant_id: str | None = None
 
 
+NO_WISHES: Final = Wishes()
+
+
 def checked_invocation(
     payload: bytes | bytearray, wishes: Wishes, function: Invokable, tracing: Tracing
 ) -> Invocation:
     """Return an invocation with the ids its caller left out. Raises RefusedError."""
+    if wishes is NO_WISHES and not function.per_tenant:
+        return Invocation(
+            tracing.new_request_id(),
+            payload,
+            function.identity.arn,
+            trace_id=tracing.new_trace_id(),
+        )
     return Invocation(
         request_id=_checked_request_id(wishes.request_id) or tracing.new_request_id(),
         payload=payload,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import json
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +24,12 @@ from snapboot_devkit.host.http.exchange import (
     wrong_method,
 )
 from snapboot_devkit.host.identity import Identity
-from snapboot_devkit.host.routes.invocation import Wishes, checked_invocation, checked_payload
+from snapboot_devkit.host.routes.invocation import (
+    NO_WISHES,
+    Wishes,
+    checked_invocation,
+    checked_payload,
+)
 from snapboot_devkit.host.routes.naming import Invokable, resolve
 from snapboot_devkit.host.routes.refusals import (
     RefusedError,
@@ -67,11 +73,26 @@ class Operation(Enum):
     ASYNC = (protocol.ASYNC_FUNCTIONS, protocol.ASYNC_INVOCATIONS)
 
 
+# By which paths functions are invoked is looked at once.
+_PATHS_KEPT: Final = 64
 _PATHS: Final = tuple((operation, *operation.value) for operation in Operation)
 _TYPES: Final = {
     Operation.INVOKE: tuple(InvocationType),
     Operation.STREAM: (InvocationType.REQUEST_RESPONSE, InvocationType.DRY_RUN),
 }
+
+
+# A request without any of them is a plain invocation.
+_WISHES: Final = frozenset(
+    {
+        protocol.INVOCATION_TYPE,
+        protocol.LOG_TYPE,
+        protocol.INVOKE_REQUEST_ID,
+        protocol.INVOKE_TRACE_ID,
+        protocol.INVOKE_CLIENT_CONTEXT,
+        protocol.INVOKE_TENANT_ID,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +117,11 @@ class InvokeCall:
     streamed: bool = False
 
 
-def target(head: Head) -> InvokeTarget | None:
+@functools.lru_cache(_PATHS_KEPT)
+def target(path: str) -> InvokeTarget | None:
     """Return what a path asks for, or None if it is nothing of this API."""
     # The older path is written with a slash behind it.
-    path = head.path.removesuffix("/")
+    path = path.removesuffix("/")
     for operation, before, after in _PATHS:
         if path.startswith(before) and path.endswith(after):
             return InvokeTarget(operation, unquote(path[len(before) : -len(after)]))
@@ -139,6 +161,10 @@ def parse(
     """
     qualifier = parse_qs(head.query).get("Qualifier", [""])[0] if head.query else ""
     function = resolve(asked.function, qualifier, functions)
+    if asked.operation is Operation.INVOKE and _WISHES.isdisjoint(head.headers):
+        event = checked_payload(body)
+        invocation = checked_invocation(event, NO_WISHES, function, tracing)
+        return InvokeCall(invocation, identity=function.identity)
     kind = _kind(head, asked.operation)
     payload = checked_payload(body, asynchronous=kind is InvocationType.EVENT)
     invocation = checked_invocation(payload, _wishes(head, kind), function, tracing)
@@ -168,8 +194,12 @@ def decoded_client_context(encoded: str | None) -> str:
 
 def render(call: InvokeCall, result: FunctionResult, version: str, log: bytes | None) -> Response:
     """Return a function's result as a response, with the end of its log where there is one."""
-    headers = [(protocol.CONTENT_TYPE, result.content_type.encode()), *ids(call.invocation)]
-    headers.append((protocol.EXECUTED_VERSION, version.encode()))
+    headers = [
+        (protocol.CONTENT_TYPE, result.content_type.encode()),
+        (protocol.INVOKE_REQUEST_ID, call.invocation.request_id.encode()),
+        (protocol.INVOKE_TRACE_ID, call.invocation.trace_id.encode()),
+        (protocol.EXECUTED_VERSION, version.encode()),
+    ]
     if result.function_error:
         headers.append((protocol.FUNCTION_ERROR, result.function_error.encode()))
     if log is not None:

@@ -43,6 +43,8 @@ F = TypeVar("F", bound=Invokable)
 
 def resolve(asked: str, qualifier: str, functions: Mapping[str, F]) -> F:
     """Return the function that a caller names, perhaps with a `Qualifier`. Raises RefusedError."""
+    if asked in functions and not qualifier:
+        return functions[asked]
     found = _FUNCTION_NAME.fullmatch(asked)
     if found is None:
         raise not_found(repr(asked), _here(functions))

@@ -56,7 +56,7 @@ _READ_WITH_GET: Final = frozenset({Route.NEXT, Route.RESTORE_NEXT, Route.PING})
 _SNAPSTART_ONLY: Final = frozenset({Route.RESTORE_NEXT, Route.RESTORE_ERROR})
 
 
-def route(head: Head, *, snapstart: bool) -> Route | Response:
+def route(head: Head, *, snapstart: bool = False) -> Route | Response:
     """Return which call a request is, or the response that refuses it."""
     found = _FIXED.get(head.path) or _invocation_route(head.path)
     if found is None or (found in _SNAPSTART_ONLY and not snapstart):
@@ -65,43 +65,51 @@ def route(head: Head, *, snapstart: bool) -> Route | Response:
     return found if head.method == method else wrong_method(head, method)
 
 
-def opening(found: Route, call: CallToken, head: Head) -> msg.RuntimeCall | None:
+def opening(found: Route, call: CallToken, head: Head) -> msg.ResponseBegun | msg.ErrorBegun | None:
     """Return what the lifecycle is told when a call's head has arrived, if anything."""
-    attempt = _request_id(head.path), head.header(protocol.INVOCATION_ID)
-    match found:
-        case Route.RESPONSE:
-            mode = head.header(protocol.RESPONSE_MODE)
-            return msg.ResponseBegun(call, *attempt, mode, _content_type(head))
-        case Route.ERROR:
-            return msg.ErrorBegun(call, *attempt, _error_type(head))
+    if found is Route.RESPONSE:
+        return msg.ResponseBegun(
+            call,
+            _request_id(head.path),
+            head.header(protocol.INVOCATION_ID),
+            head.header(protocol.RESPONSE_MODE),
+            _content_type(head),
+        )
+    if found is Route.ERROR:
+        return msg.ErrorBegun(
+            call, _request_id(head.path), head.header(protocol.INVOCATION_ID), _error_type(head)
+        )
     return None
+
+
+def is_kept(begun: msg.ResponseBegun | msg.ErrorBegun) -> bool:
+    """Tell whether an answer is kept until it is whole, and not passed on as it comes."""
+    return isinstance(begun, msg.ErrorBegun) or begun.mode is None
 
 
 def closing(found: Route, call: CallToken, head: Head, body: Body) -> msg.RuntimeCall | Response:
     """Return what the lifecycle is told when a call is whole; `ping` is answered at once."""
-    match found:
-        case Route.NEXT:
-            return msg.NextCalled(call)
-        case Route.RESPONSE | Route.ERROR:
-            error = _trailing_error(body.trailers)
-            return msg.AnswerEnded(call, body.content, body.size, _content_type(head), *error)
-        case Route.INIT_ERROR:
-            return msg.InitErrorPosted(call, _error_type(head), body.content)
-        case Route.RESTORE_NEXT:
-            return msg.RestoreNextCalled(call)
-        case Route.RESTORE_ERROR:
-            return msg.RestoreErrorPosted(call, _error_type(head), body.content)
-        case Route.PING:
-            return PONG
+    if found is Route.NEXT:
+        return msg.NextCalled(call)
+    if found is Route.RESPONSE or found is Route.ERROR:
+        error = _trailing_error(body.trailers) if body.trailers else ()
+        return msg.AnswerEnded(call, body.content, body.size, _content_type(head), *error)
+    if found is Route.INIT_ERROR:
+        return msg.InitErrorPosted(call, _error_type(head), body.content)
+    if found is Route.RESTORE_NEXT:
+        return msg.RestoreNextCalled(call)
+    if found is Route.RESTORE_ERROR:
+        return msg.RestoreErrorPosted(call, _error_type(head), body.content)
+    return PONG
 
 
 def render(content: effects.Content) -> Response:
     """Return a reply of the lifecycle as a response."""
+    if content is effects.ACCEPTED:
+        return ACCEPTED
     match content:
         case terms.Delivery():
             return _render_delivery(content)
-        case effects.Accepted():
-            return ACCEPTED
         case effects.Restored():
             return Response(200, ())
         case effects.Denied(status, error_type, message):
@@ -137,8 +145,6 @@ def _content_type(head: Head) -> str:
 
 def _trailing_error(trailers: Mapping[bytes, bytes]) -> tuple[str, bytes]:
     """Return type and document of an error behind a streamed body, both empty without one."""
-    if not trailers:
-        return "", b""
     error_type = trailers.get(protocol.ERROR_TYPE, b"").decode("utf-8", "replace")
     encoded = trailers.get(protocol.ERROR_BODY, b"")
     try:
@@ -154,22 +160,20 @@ def _error_type(head: Head) -> str:
 
 def _render_delivery(delivery: terms.Delivery) -> Response:
     invocation = delivery.invocation
-    headers = (
+    headers = [
         (protocol.CONTENT_TYPE, invocation.content_type.encode()),
         (protocol.REQUEST_ID, invocation.request_id.encode()),
         (protocol.INVOCATION_ID, delivery.invocation_id.encode()),
         (protocol.DEADLINE_MS, b"%d" % delivery.deadline_ms),
         (protocol.FUNCTION_ARN, invocation.arn.encode()),
-        *(
-            (name, value.encode())
-            for name, value in (
-                (protocol.TRACE_ID, invocation.trace_id),
-                (protocol.CLIENT_CONTEXT, invocation.client_context),
-                (protocol.COGNITO_IDENTITY, invocation.cognito_identity),
-                (protocol.TENANT_ID, invocation.tenant_id),
-            )
-            # The classic platform leaves empty headers out.
-            if value
-        ),
-    )
-    return Response(200, headers, invocation.payload)
+    ]
+    # The classic platform leaves empty headers out.
+    if invocation.trace_id:
+        headers.append((protocol.TRACE_ID, invocation.trace_id.encode()))
+    if invocation.client_context:
+        headers.append((protocol.CLIENT_CONTEXT, invocation.client_context.encode()))
+    if invocation.cognito_identity:
+        headers.append((protocol.COGNITO_IDENTITY, invocation.cognito_identity.encode()))
+    if invocation.tenant_id:
+        headers.append((protocol.TENANT_ID, invocation.tenant_id.encode()))
+    return Response(200, tuple(headers), invocation.payload)

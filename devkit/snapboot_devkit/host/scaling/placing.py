@@ -7,12 +7,12 @@ wait: a client that sends one request after the other must meet neither a cold s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 # How long a request waits for an environment to settle before it gets a new one. The way from an
 # answer to the next `next` takes milliseconds; an extension that works on takes any time.
@@ -75,18 +75,60 @@ class Refuse:
 Placing: TypeAlias = Use | Wait | Grow | Refuse
 
 
+class Placed(Protocol):
+    """What says whether an environment takes a request right now."""
+
+    @property
+    def tenant(self) -> str:
+        """Whom alone it serves."""
+
+    @property
+    def capacity(self) -> int:
+        """How many more events it takes."""
+
+    @property
+    def warm(self) -> bool:
+        """Whether it has been initialised."""
+
+    @property
+    def settling(self) -> bool:
+        """Whether it will be free in a moment."""
+
+    @property
+    def used_at(self) -> float:
+        """When it was last at work."""
+
+
+def free(environments: Iterable[Placed], tenant: str) -> int | None:
+    """Return the index of the environment that takes a tenant's request at once, if one does."""
+    best: tuple[bool, float, int] | None = None
+    for i, one in enumerate(environments):
+        if one.tenant == tenant and one.capacity > 0:
+            rank = one.warm, one.used_at, i
+            if best is None or rank > best:
+                best = rank
+    return best[-1] if best else None
+
+
+def one_settles(environments: Iterable[Placed], tenant: str, ahead: int = 0) -> bool:
+    """Tell whether there is hope for a request behind `ahead` others of its tenant.
+
+    Each environment that settles will serve one of those who wait.
+    """
+    return ahead < sum(one.settling for one in environments if one.tenant == tenant)
+
+
 def place(environments: Sequence[Condition], limit: int, request: Request) -> Placing:
     """Decide where a request goes, given a function's environments and how many it may have."""
-    numbered = list(enumerate(environments))
-    own = [(i, one) for i, one in numbered if one.tenant == request.tenant]
-    if free := [(one.warm, one.used_at, i) for i, one in own if one.capacity > 0]:
-        return Use(max(free)[-1])
-    # Each that settles will serve one of those who wait.
-    hopeful = request.ahead < sum(one.settling for _, one in own)
+    index = free(environments, request.tenant)
+    if index is not None:
+        return Use(index)
+    hopeful = one_settles(environments, request.tenant, request.ahead)
     if hopeful and request.waited_s < SETTLE_S:
         return Wait(SETTLE_S - request.waited_s)
     if len(environments) < limit:
         return Grow()
+    numbered = enumerate(environments)
     if idle := [(one.used_at, i) for i, one in numbered if one.idle and not one.settling]:
         return Grow(retire=min(idle)[-1])
     if hopeful and request.waited_s < LAST_RESORT_S:

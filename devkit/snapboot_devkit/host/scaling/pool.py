@@ -17,12 +17,15 @@ from snapboot_devkit.host.lifecycle.core import GOING_DOWN
 from snapboot_devkit.host.lifecycle.terms import ServiceFailure
 from snapboot_devkit.host.scaling.placing import (
     LAST_RESORT_S,
+    SETTLE_S,
     Grow,
     Placing,
     Refuse,
     Request,
     Use,
     Wait,
+    free,
+    one_settles,
     place,
 )
 from snapboot_devkit.host.scaling.resident import Environment, Function, Resident
@@ -102,8 +105,15 @@ class Pool:
             caller.refused(GOING_DOWN)
             return
         tenant = invocation.tenant_id if self._function.scale.per_tenant else ""
+        index = None if self._waiting else free(self._residents, tenant)
+        if index is not None:
+            self._use(self._residents[index], invocation, caller)
+            return
         self._waiting.append(_Waiting(invocation, caller, tenant, self._now()))
-        self._serve()
+        if len(self._waiting) == 1 and one_settles(self._residents, tenant):
+            self._set_patience(SETTLE_S)
+        else:
+            self._serve()
 
     def renew(self, function: Function) -> None:
         """Serve with new code from now on; what the old one has begun it ends."""
@@ -152,7 +162,7 @@ class Pool:
                     still.append(request)
                     pause_s = min(pause_s, at_most_s)
                 case Use(index):
-                    self._use(self._residents[index], request)
+                    self._use(self._residents[index], request.invocation, request.caller)
                 case Grow(retire):
                     self._replace(retire, request)
                 case Refuse():
@@ -166,9 +176,9 @@ class Pool:
         asked = Request(request.tenant, waited_s, ahead)
         return place(conditions, self._function.scale.limit, asked)
 
-    def _use(self, one: Resident, request: _Waiting) -> None:
+    def _use(self, one: Resident, invocation: Invocation, caller: Caller) -> None:
         one.used_at = self._now()
-        one.invoke(request.invocation, request.caller)
+        one.invoke(invocation, caller)
 
     def _replace(self, index: int | None, request: _Waiting) -> None:
         if index is not None:
@@ -176,15 +186,26 @@ class Pool:
         elif not self._make_room():
             request.caller.refused(_HOST_IS_FULL)
             return
-        self._use(self._grow(request.tenant), request)
+        self._use(self._grow(request.tenant), request.invocation, request.caller)
 
     def _set_patience(self, pause_s: float) -> None:
-        """Look again when the first of those who wait has waited long enough."""
-        if self._patience:
+        """Look again when the first of those who wait has waited long enough.
+
+        A timer for an earlier moment runs on, and sets the next.
+        """
+        if not self._waiting:
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time() + pause_s
+        if self._patience is not None:
+            if self._patience.when() <= due:
+                return
             self._patience.cancel()
-            self._patience = None
-        if self._waiting:
-            self._patience = asyncio.get_running_loop().call_later(pause_s, self._serve)
+        self._patience = loop.call_at(due, self._lose_patience)
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        self._serve()
 
     # ---- environments ------------------------------------------------------------------------
 
@@ -216,6 +237,12 @@ class Pool:
     def _changed(self, one: Resident) -> None:
         if self._closed:
             return
+        if self._waiting and not self._leaving and one.capacity > 0:
+            # The environment has done with its step, and the first who waits need wait no longer.
+            first = self._waiting[0]
+            if first.tenant == one.tenant:
+                self._waiting.popleft()
+                self._use(one, first.invocation, first.caller)
         if self._waiting or self._leaving or one.dead:
             self._look_soon()
         if one.idle:

@@ -124,18 +124,31 @@ class Resident:
         return self.opened and self.environment.idle
 
     @property
+    def capacity(self) -> int:
+        """How many more events it takes."""
+        if self.opened:
+            return self.environment.capacity_left
+        return self.function.scale.at_once - len(self.queue)
+
+    @property
+    def warm(self) -> bool:
+        """Whether it has been initialised."""
+        return self.environment.state is EnvironmentState.READY
+
+    @property
+    def settling(self) -> bool:
+        """Whether it will be free in a moment."""
+        return self.opened and self.environment.settling
+
+    @property
     def condition(self) -> Condition:
         """How it is placed to serve a request."""
-        one = self.environment
-        if not self.opened:
-            capacity = self.function.scale.at_once - len(self.queue)
-            return Condition(self.tenant, capacity, used_at=self.used_at)
         return Condition(
             self.tenant,
-            one.capacity_left,
-            warm=one.state is EnvironmentState.READY,
-            idle=one.idle and not self.provisioned,
-            settling=one.settling,
+            self.capacity,
+            warm=self.warm,
+            idle=self.idle and not self.provisioned,
+            settling=self.settling,
             used_at=self.used_at,
         )
 

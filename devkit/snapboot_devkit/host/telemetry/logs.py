@@ -55,7 +55,8 @@ class LogStream:
     def __init__(self, sink: Callable[[LogLine], None], function: str = "", name: str = "") -> None:
         """Pass every line on to `sink`, as of log stream `name` of a function."""
         self._sink = sink
-        self._origin = function, name
+        self._function = function
+        self._name = name
         self._kept: deque[str] = deque()
         self._size = 0
         self._left_out = 0
@@ -65,24 +66,26 @@ class LogStream:
 
     def write(self, source: Source, text: str) -> None:
         """Take one line. A sink that fails is the event loop's to tell, and not a failed host."""
-        self._keep(text)
+        self._kept.append(text)
+        self._size += len(text) + _LINE_OVERHEAD
+        if self._size > _MAX_KEPT:
+            self._leave_out()
         try:
-            self._sink(LogLine(source, text, *self._origin))
+            self._sink(LogLine(source, text, self._function, self._name))
         except Exception as exc:  # noqa: BLE001 - the sink is the user's code
             context = {"message": f"the log's sink failed with {text!r}", "exception": exc}
             asyncio.get_running_loop().call_exception_handler(context)
 
     def take(self) -> tuple[str, ...]:
         """Return the lines since the last call: those of one invocation and its init."""
-        note = (f"snapboot: {self._left_out} lines before this one are left out",)
-        lines = (*(note if self._left_out else ()), *self._kept)
+        lines = tuple(self._kept)
+        if self._left_out:
+            lines = (f"snapboot: {self._left_out} lines before this one are left out", *lines)
         self._kept.clear()
         self._size = self._left_out = 0
         return lines
 
-    def _keep(self, text: str) -> None:
-        self._kept.append(text)
-        self._size += len(text) + _LINE_OVERHEAD
+    def _leave_out(self) -> None:
         while self._size > _MAX_KEPT:
             self._size -= len(self._kept.popleft()) + _LINE_OVERHEAD
             self._left_out += 1
