@@ -140,6 +140,7 @@ class FunctionConfig:
             initialization=self.initialization,
             check_invocation_id=self.check_invocation_id,
             max_concurrency=self.max_concurrency,
+            text_log=self.log_format != "JSON",
         )
 
     @property

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from typing import Final
 
 from snapboot_devkit.lazy_dataclass import dataclass
+
+# The digit that tells a UUID's variant, by a random one.
+_VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Identity:
 def new_id() -> str:
     """Return a random UUID (version 4), written down without an object of it."""
     digits = os.urandom(16).hex()
-    variant = "89ab"[int(digits[16], 16) & 3]
+    variant = _VARIANTS[digits[16]]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 

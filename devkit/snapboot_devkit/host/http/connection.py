@@ -532,8 +532,9 @@ class Connection(asyncio.BufferedProtocol):
             self._break_off()
 
     def _write(self, method: str, response: Response, *, lasting: bool) -> None:
-        self._expect_peer()
-        head, body = _response_head(response, lasting), response.body
+        if self._patience_s is not None:
+            self._expect_peer()
+        head, body = _response_head(response, lasting=lasting), response.body
         if not body or method == "HEAD":
             self._transport.write(head)
         elif len(body) < _JOINED_BYTES:
@@ -642,7 +643,7 @@ def _unusual_request() -> UnusualRequest:
     return UnusualRequest()
 
 
-def _response_head(response: Response, lasting: bool) -> bytes:  # noqa: FBT001 - often
+def _response_head(response: Response, *, lasting: bool) -> bytes:
     status = response.status
     lines = [_STATUS_LINES.get(status) or _status_line(status), *map(b": ".join, response.headers)]
     if status not in _WITHOUT_BODY:

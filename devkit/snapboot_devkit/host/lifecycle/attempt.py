@@ -53,9 +53,8 @@ class Attempt:
         """Keep how it went wrong, for the records."""
         self.status, self.error_type = failure.status, failure.error_type
 
-    def end_runtime(self, now: Instant) -> records.RuntimeDone:
-        """Return the record of the runtime's part, once."""
-        self.runtime_done = now
+    def runtime_record(self, now: Instant) -> records.RuntimeDone:
+        """Return the record of the runtime's part, which has come to its end."""
         invocation = self.delivery.invocation
         return records.RuntimeDone(
             invocation.request_id,

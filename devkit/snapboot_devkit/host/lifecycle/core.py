@@ -378,7 +378,9 @@ class Environment:
 
     def _end_runtime(self, attempt: Attempt, now: terms.Instant) -> None:
         if attempt.runtime_done is None:
-            self._ask(attempt.end_runtime(now))
+            attempt.runtime_done = now
+            if not self._rules.text_log or self._extensions.any_subscribed:
+                self._ask(attempt.runtime_record(now))
 
     def _report_invoke(self, attempt: Attempt, now: terms.Instant) -> None:
         self.deadline = None

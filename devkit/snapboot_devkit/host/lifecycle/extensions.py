@@ -104,6 +104,11 @@ class Extensions:
         return any(member.alive for member in self)
 
     @property
+    def any_subscribed(self) -> bool:
+        """Whether anybody is sent telemetry."""
+        return bool(self._members) and any(member.telemetry for member in self)
+
+    @property
     def all_registered(self) -> bool:
         """Whether the runtime may start: every external extension has registered."""
         return all(member.state is not ExtensionState.STARTED for member in self)

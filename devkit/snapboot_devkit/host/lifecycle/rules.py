@@ -12,7 +12,8 @@ class Rules:
     """The settings of one function; limits in seconds.
 
     `extensions` are the file names of the external ones. `max_concurrency` is set on managed
-    instances alone.
+    instances alone. With `text_log` that the runtime is done stands in no log: only who has
+    subscribed to telemetry is told.
     """
 
     timeout_s: float = 3.0
@@ -22,6 +23,7 @@ class Rules:
     check_invocation_id: bool = True
     extensions: tuple[str, ...] = ()
     max_concurrency: int | None = None
+    text_log: bool = False
 
     @property
     def has_snapshot(self) -> bool:
