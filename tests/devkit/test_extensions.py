@@ -427,6 +427,20 @@ def test_a_registered_extension_may_subscribe_until_the_init_ends():
     )
 
 
+@pytest.mark.parametrize("subscribes", [True, False])
+def test_with_a_text_log_the_end_of_the_runtimes_part_is_recorded_for_subscribers_alone(subscribes):
+    play = Cast("a", text_log=True)
+    play.tell(InitRequested())
+    play.register("a")
+    if subscribes:
+        play.call(SubscribeCalled, play.identifiers["a"], WANTED)
+    play.next("a")
+    play.tell(NextCalled(1), invoked(), *answer(2))
+    assert len(of(RuntimeDone, play.after(0.1).tell(NextCalled(3)))) == subscribes
+    (report,) = of(Report, play.after(0.1).next("a")[1])
+    assert [span.name for span in report.spans] == ["extensionOverhead"]
+
+
 # ---- the table -------------------------------------------------------------------------------
 
 TO_STATE = {

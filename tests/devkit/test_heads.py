@@ -106,3 +106,19 @@ def test_a_long_hostile_head_takes_linear_time():
     names = b"a" * 400_000
     for line in (many, blanks, names, b"A: \r\n" * 60_000):
         assert heads.usual(b"GET / HTTP/1.1\r\n" + line) is None
+
+
+def test_a_short_head_is_read_once_whatever_follows_it():
+    head, length, _, body_at = heads.usual(INVOKE)
+    again, *_ = heads.usual(INVOKE + b"more")
+    assert again is head
+    assert INVOKE[body_at : body_at + length] == b'{"a":1}'
+
+
+def test_many_and_long_heads_are_let_go():
+    long = NEXT.replace(b"\r\n\r\n", b"\r\nA: " + b"a" * 4096 + b"\r\n\r\n")
+    assert heads.usual(long)[0] is not heads.usual(long)[0]
+    first = heads.usual(NEXT)[0]
+    for number in range(1000):
+        heads.usual(NEXT.replace(b":9", b":%d" % (9000 + number)))
+    assert heads.usual(NEXT)[0] is not first

@@ -56,6 +56,21 @@ def test_a_client_that_is_quicker_than_the_runtime_waits_for_it_and_gets_no_cold
     played(scenario)
 
 
+def test_a_request_that_waits_is_handed_over_in_the_step_that_frees_its_environment():
+    async def scenario(pool, function):
+        asked(pool)
+        await soon()
+        one = function.environments[0]
+        one.answer()
+        quick = asked(pool)
+        one.settle()
+        assert one.callers == [quick]
+        one.serve()
+        assert quick.told == ["done", "finished"]
+
+    played(scenario)
+
+
 def test_at_the_limit_such_a_client_is_not_refused_either():
     async def scenario(pool, function):
         asked(pool)

@@ -237,7 +237,7 @@ class Pool:
     def _changed(self, one: Resident) -> None:
         if self._closed:
             return
-        if self._waiting and not self._leaving and one.capacity > 0:
+        if self._waiting and not (self._leaving or one.dead) and one.capacity > 0:
             # The environment has done with its step, and the first who waits need wait no longer.
             first = self._waiting[0]
             if first.tenant == one.tenant:
