@@ -12,13 +12,13 @@ from snapboot_devkit.host.lifecycle.states import RuntimeMove
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from snapboot_devkit.host.lifecycle.attempt import Attempt
+    from snapboot_devkit.host.lifecycle.in_flight import InFlight
     from snapboot_devkit.host.lifecycle.runtime import Runtime
     from snapboot_devkit.host.lifecycle.terms import CallToken
 
 
 class Answers:
-    """Takes answers to the attempt under work. What it wants done goes to `ask`."""
+    """Takes answers to the invocation under work. What it wants done goes to `ask`."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Answers:
         *,
         check_invocation_id: bool,
     ) -> None:
-        """Take the answers of `runtime`; of earlier attempts only unchecked."""
+        """Take the answers of `runtime`; of earlier deliveries only unchecked."""
         self._runtime = runtime
         self._ask = ask
         self._check_invocation_id = check_invocation_id
@@ -38,79 +38,81 @@ class Answers:
     def begin(
         self,
         message: msg.ResponseBegun | msg.ErrorBegun,
-        attempt: Attempt | None,
+        in_flight: InFlight | None,
         now: terms.Instant,
     ) -> None:
         """Take the head of an answer, or refuse it."""
-        if attempt is None:
+        if in_flight is None:
             self._reply(message.call, failures.INVALID_REQUEST_ID)
             return
-        if denial := self._denial(message, attempt):
+        if denial := self._denial(message, in_flight):
             self._reply(message.call, denial)
             return
         posted = isinstance(message, msg.ErrorBegun)
         move = RuntimeMove.ERROR if posted else RuntimeMove.RESPONSE
         if not self._runtime.step(move, message.call):
             return
-        attempt.first = now
+        in_flight.first = now
         if isinstance(message, msg.ResponseBegun) and message.mode is not None:
-            self._begin_stream(message, attempt)
+            self._begin_stream(message, in_flight)
         else:
             self._runtime.answering = message
 
-    def end(self, message: msg.AnswerEnded, attempt: Attempt | None, now: terms.Instant) -> None:
+    def end(self, message: msg.AnswerEnded, in_flight: InFlight | None, now: terms.Instant) -> None:
         """Take an answer that is whole."""
         begun = self._runtime.end_answer(message.call)
-        if begun is None or attempt is None:
+        if begun is None or in_flight is None:
             return
-        attempt.last = now
-        attempt.produced_bytes = message.size
+        in_flight.last = now
+        in_flight.produced_bytes = message.size
         if message.size > protocol.MAX_PAYLOAD_BYTES and not _is_streamed(begun):
-            self._fail(attempt, failures.too_large(message.size))
+            self._fail(in_flight, failures.too_large(message.size))
             self._reply(message.call, failures.PAYLOAD_TOO_LARGE)
             return
         if isinstance(begun, msg.ErrorBegun):
-            self._fail(attempt, _posted_error(begun, message))
+            self._fail(in_flight, _posted_error(begun, message))
         else:
-            self._ask(attempt.answer(_result(message)))
+            self._ask(in_flight.answer(_result(message)))
         self._ask(effects.Reply(message.call, effects.ACCEPTED))
 
-    def cut(self, message: msg.StreamOverrun, attempt: Attempt | None, now: terms.Instant) -> None:
+    def cut(
+        self, message: msg.StreamOverrun, in_flight: InFlight | None, now: terms.Instant
+    ) -> None:
         """End a stream that has grown too long."""
-        if self._runtime.end_answer(message.call) and attempt is not None:
-            attempt.last = now
-            self._fail(attempt, failures.stream_too_large(message.limit))
+        if self._runtime.end_answer(message.call) and in_flight is not None:
+            in_flight.last = now
+            self._fail(in_flight, failures.stream_too_large(message.limit))
             self._reply(message.call, failures.PAYLOAD_TOO_LARGE)
 
-    def break_off(self, call: CallToken, attempt: Attempt | None, now: terms.Instant) -> None:
+    def break_off(self, call: CallToken, in_flight: InFlight | None, now: terms.Instant) -> None:
         """Take note of a connection that ended, perhaps within an answer."""
         self._runtime.drop(call)
-        if self._runtime.end_answer(call) and attempt is not None:
-            attempt.last = now
-            self._fail(attempt, failures.truncated())
+        if self._runtime.end_answer(call) and in_flight is not None:
+            in_flight.last = now
+            self._fail(in_flight, failures.truncated())
             self._reply(call, failures.TRUNCATED_REQUEST)
 
     def _denial(
-        self, message: msg.ResponseBegun | msg.ErrorBegun, attempt: Attempt
+        self, message: msg.ResponseBegun | msg.ErrorBegun, in_flight: InFlight
     ) -> effects.Denied | None:
-        """Return why an answer does not belong to the attempt, if it does not."""
-        delivery = attempt.delivery
+        """Return why an answer does not belong to the in_flight, if it does not."""
+        delivery = in_flight.delivery
         if message.request_id != delivery.invocation.request_id:
             return failures.INVALID_REQUEST_ID
         if message.invocation_id is None or message.invocation_id == delivery.invocation_id:
             return None
         return failures.INVALID_INVOCATION_ID if self._check_invocation_id else None
 
-    def _begin_stream(self, message: msg.ResponseBegun, attempt: Attempt) -> None:
+    def _begin_stream(self, message: msg.ResponseBegun, in_flight: InFlight) -> None:
         if message.mode != protocol.RESPONSE_MODE_STREAMING:
-            self._fail(attempt, failures.invalid_response_mode(str(message.mode)))
+            self._fail(in_flight, failures.invalid_response_mode(str(message.mode)))
             self._reply(message.call, failures.INVALID_RESPONSE_MODE)
             return
         self._runtime.answering = message
-        self._ask(effects.BeginStream(attempt.caller, message.call, message.content_type))
+        self._ask(effects.BeginStream(in_flight.caller, message.call, message.content_type))
 
-    def _fail(self, attempt: Attempt, failure: failures.Failure) -> None:
-        self._ask(attempt.answer_failure(failure))
+    def _fail(self, in_flight: InFlight, failure: failures.Failure) -> None:
+        self._ask(in_flight.answer_failure(failure))
 
     def _reply(self, call: CallToken, content: effects.Content) -> None:
         self._ask(effects.Reply(call, content))

@@ -25,9 +25,9 @@ from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle import effects, failures, records, terms
 from snapboot_devkit.host.lifecycle import messages as msg
 from snapboot_devkit.host.lifecycle.answers import Answers
-from snapboot_devkit.host.lifecycle.attempt import Attempt
 from snapboot_devkit.host.lifecycle.endings import failure_of
 from snapboot_devkit.host.lifecycle.extensions import Extensions
+from snapboot_devkit.host.lifecycle.in_flight import InFlight
 from snapboot_devkit.host.lifecycle.init import Init
 from snapboot_devkit.host.lifecycle.runtime import Runtime
 from snapboot_devkit.host.lifecycle.states import (
@@ -74,7 +74,7 @@ class Environment:
         self._runtime = Runtime(self._ask)
         self._extensions = Extensions(rules.extensions, new_id, self._ask)
         self._queue: deque[msg.InvokeRequested] = deque()
-        self._attempt: Attempt | None = None
+        self._in_flight: InFlight | None = None
         self._init = Init(self._runtime, self._extensions, rules.initialization, self._ask)
         self._answers = Answers(
             self._runtime, self._ask, check_invocation_id=rules.check_invocation_id
@@ -93,21 +93,21 @@ class Environment:
     @property
     def idle(self) -> bool:
         """Whether no invocation is at work, or waits."""
-        return self._attempt is None and not self._queue
+        return self._in_flight is None and not self._queue
 
     @property
     def settling(self) -> bool:
         """Whether it will be free in a moment, its callers having their answers."""
         if self._queue:
             return False
-        if self._attempt is None:
+        if self._in_flight is None:
             return self.state is EnvironmentState.RESETTING
-        return self._attempt.answered
+        return self._in_flight.answered
 
     @property
     def capacity_left(self) -> int:
         """How many more events it would take at once."""
-        return int(self._attempt is None and not self._queue and self.state in FREE)
+        return int(self._in_flight is None and not self._queue and self.state in FREE)
 
     @property
     def runtime(self) -> RuntimeState:
@@ -148,11 +148,11 @@ class Environment:
 
     def _runtime_waits(self, now: terms.Instant) -> None:
         """Record that the runtime has done its part of the phase, and see whether all have."""
-        attempt = self._attempt
+        in_flight = self._in_flight
         if self._init.phase:
             self._init.end_runtime()
-        elif attempt is not None and attempt.answered:
-            self._end_runtime(attempt, now)
+        elif in_flight is not None and in_flight.answered:
+            self._end_runtime(in_flight, now)
         elif self.state is EnvironmentState.RESTORING:
             self._ask(records.RestoreRuntimeDone())
         self._settle(now)
@@ -160,13 +160,13 @@ class Environment:
     def _on_answer_begun(
         self, message: msg.ResponseBegun | msg.ErrorBegun, now: terms.Instant
     ) -> None:
-        self._answers.begin(message, self._attempt, now)
+        self._answers.begin(message, self._in_flight, now)
 
     def _on_answer_ended(self, message: msg.AnswerEnded, now: terms.Instant) -> None:
-        self._answers.end(message, self._attempt, now)
+        self._answers.end(message, self._in_flight, now)
 
     def _on_stream_overrun(self, message: msg.StreamOverrun, now: terms.Instant) -> None:
-        self._answers.cut(message, self._attempt, now)
+        self._answers.cut(message, self._in_flight, now)
 
     def _on_init_error(self, message: msg.InitErrorPosted, now: terms.Instant) -> None:
         if self._runtime.step(RuntimeMove.INIT_ERROR, message.call):
@@ -184,7 +184,7 @@ class Environment:
 
     def _on_call_dropped(self, message: msg.CallDropped, now: terms.Instant) -> None:
         if not self._extensions.drop(message.call):
-            self._answers.break_off(message.call, self._attempt, now)
+            self._answers.break_off(message.call, self._in_flight, now)
 
     # ---- the extensions' calls ---------------------------------------------------------------
 
@@ -263,20 +263,20 @@ class Environment:
 
     def _on_stop_requested(self, _message: msg.StopRequested, now: terms.Instant) -> None:
         self._move(EnvironmentMove.STOP)
-        if self._attempt is not None and self._attempt.answered:
-            self._report_invoke(self._attempt, now)
+        if self._in_flight is not None and self._in_flight.answered:
+            self._report_invoke(self._in_flight, now)
         self._refuse_all()
         if self._teardown is None and self.state is EnvironmentState.STOPPING:
             self._tear_down(terms.ShutdownReason.SPINDOWN, now)
 
     def _refuse_all(self) -> None:
         waiting = [request.caller for request in self._queue]
-        if self._attempt is not None:
-            waiting.insert(0, self._attempt.caller)
+        if self._in_flight is not None:
+            waiting.insert(0, self._in_flight.caller)
         for caller in waiting:
             self._ask(effects.Refuse(caller, GOING_DOWN))
         self._queue.clear()
-        self._attempt = None
+        self._in_flight = None
         self._init.abandon()
 
     # ---- the phases --------------------------------------------------------------------------
@@ -297,13 +297,13 @@ class Environment:
 
     def _settle(self, now: terms.Instant) -> None:
         """End the phase if runtime and extensions all wait for what comes next."""
-        runtime, attempt = self._runtime, self._attempt
+        runtime, in_flight = self._runtime, self._in_flight
         if not (runtime.alive and runtime.state in WAITING and self._extensions.all_idle):
             return
-        if self.state is EnvironmentState.INVOKING and attempt is not None:
+        if self.state is EnvironmentState.INVOKING and in_flight is not None:
             if not self._init.phase:
-                if attempt.answered:
-                    self._end_invoke(attempt, now)
+                if in_flight.answered:
+                    self._end_invoke(in_flight, now)
             elif runtime.state is RuntimeState.READY:
                 self._end_suppressed_init(now)
         elif self.state is EnvironmentState.INITIALISING:
@@ -355,7 +355,7 @@ class Environment:
         invocation = request.invocation
         deadline_ms = int((now.epoch + self._rules.timeout_s) * _MS)
         delivery = terms.Delivery(invocation, self._new_id(), deadline_ms)
-        self._attempt = Attempt(request.caller, delivery, now)
+        self._in_flight = InFlight(request.caller, delivery, now)
         self.deadline = now.mono + self._rules.timeout_s
         started = invocation.request_id, invocation.trace_id, invocation.tenant_id
         self._ask(records.Start(*started))
@@ -372,21 +372,21 @@ class Environment:
             self._extensions.tell_invoke(delivery)
         self._runtime.release(RuntimeMove.DELIVERED, delivery)
 
-    def _end_invoke(self, attempt: Attempt, now: terms.Instant) -> None:
+    def _end_invoke(self, in_flight: InFlight, now: terms.Instant) -> None:
         self._move(EnvironmentMove.READY)
-        self._report_invoke(attempt, now)
+        self._report_invoke(in_flight, now)
 
-    def _end_runtime(self, attempt: Attempt, now: terms.Instant) -> None:
-        if attempt.runtime_done is None:
-            attempt.runtime_done = now
+    def _end_runtime(self, in_flight: InFlight, now: terms.Instant) -> None:
+        if in_flight.runtime_done is None:
+            in_flight.runtime_done = now
             if not self._rules.text_log or self._extensions.any_subscribed:
-                self._ask(attempt.runtime_record(now))
+                self._ask(in_flight.runtime_record(now))
 
-    def _report_invoke(self, attempt: Attempt, now: terms.Instant) -> None:
+    def _report_invoke(self, in_flight: InFlight, now: terms.Instant) -> None:
         self.deadline = None
-        self._attempt = None
-        self._end_runtime(attempt, now)
-        self._ask(attempt.report(now, self._init_ms, self._restore_ms))
+        self._in_flight = None
+        self._end_runtime(in_flight, now)
+        self._ask(in_flight.report(now, self._init_ms, self._restore_ms))
         self._init_ms = self._restore_ms = None
 
     # ---- failure -----------------------------------------------------------------------------
@@ -427,14 +427,14 @@ class Environment:
         self._ask(effects.Refuse(self._queue.popleft().caller, refusal))
 
     def _fail_invoke(self, failure: failures.Failure, now: terms.Instant) -> None:
-        attempt = self._current
+        in_flight = self._current
         if self._init.phase:
             self._init.end(now, failure)
-        if attempt.answered:
-            attempt.fail(failure)
+        if in_flight.answered:
+            in_flight.fail(failure)
         else:
-            self._ask(attempt.answer_failure(failure))
-        self._report_invoke(attempt, now)
+            self._ask(in_flight.answer_failure(failure))
+        self._report_invoke(in_flight, now)
 
     # ---- the end of the processes ------------------------------------------------------------
 
@@ -461,15 +461,15 @@ class Environment:
     # ---- small moves -------------------------------------------------------------------------
 
     @property
-    def _current(self) -> Attempt:
-        if self._attempt is None:
+    def _current(self) -> InFlight:
+        if self._in_flight is None:
             raise IllegalMoveError(f"there is no invocation to work on in {self!r}")
-        return self._attempt
+        return self._in_flight
 
     @property
     def _request_id(self) -> str:
-        if self._attempt is not None:
-            return self._attempt.request_id
+        if self._in_flight is not None:
+            return self._in_flight.request_id
         restoring = self.state is EnvironmentState.RESTORING
         return self._queue[0].invocation.request_id if restoring else ""
 

@@ -25,10 +25,10 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle import effects, failures, records, terms
 from snapboot_devkit.host.lifecycle import messages as msg
-from snapboot_devkit.host.lifecycle.attempt import Attempt
 from snapboot_devkit.host.lifecycle.core import IllegalMoveError
 from snapboot_devkit.host.lifecycle.endings import failure_of
 from snapboot_devkit.host.lifecycle.extensions import Extensions
+from snapboot_devkit.host.lifecycle.in_flight import InFlight
 from snapboot_devkit.host.lifecycle.states import EnvironmentMove, EnvironmentState, RuntimeState
 from snapboot_devkit.host.lifecycle.teardown import Teardown
 from snapboot_devkit.lazy_dataclass import changed
@@ -96,7 +96,7 @@ _ERROR_TOO_LARGE: Final = effects.Denied(
 class _Work:
     """An invocation under way: `ends` is its limit, `response` the one that is being read."""
 
-    attempt: Attempt
+    in_flight: InFlight
     ends: float
     response: msg.ResponseBegun | None = None
 
@@ -323,7 +323,7 @@ class ManagedEnvironment:
             return
         limit_s = self._rules.timeout_s
         delivery = terms.Delivery(invocation, self._new_id(), int((now.epoch + limit_s) * _MS))
-        work = _Work(Attempt(request.caller, delivery, now), now.mono + limit_s)
+        work = _Work(InFlight(request.caller, delivery, now), now.mono + limit_s)
         self._working[invocation.request_id] = work
         self._ask(records.Start(invocation.request_id, invocation.trace_id, invocation.tenant_id))
         self._reply(self._slots.popleft(), delivery)
@@ -338,13 +338,13 @@ class ManagedEnvironment:
             self._reply(message.call, failures.INVALID_REQUEST_ID)
             return
         work.response = message
-        work.attempt.first = now
+        work.in_flight.first = now
         self._posts[message.call] = _Post(message, work)
         match message.mode:
             case None:
                 pass
             case protocol.RESPONSE_MODE_STREAMING:
-                caller = work.attempt.caller
+                caller = work.in_flight.caller
                 self._ask(effects.BeginStream(caller, message.call, message.content_type))
             case mode:
                 failure = failures.invalid_response_mode(mode)
@@ -363,7 +363,7 @@ class ManagedEnvironment:
             self._reply(message.call, self._too_late(message.request_id))
             return None
         asked_for = message.invocation_id
-        known = asked_for in (None, work.attempt.delivery.invocation_id)
+        known = asked_for in (None, work.in_flight.delivery.invocation_id)
         if known or not self._rules.check_invocation_id:
             return work
         self._reply(message.call, failures.INVALID_INVOCATION_ID)
@@ -386,8 +386,8 @@ class ManagedEnvironment:
     def _end_response(
         self, begun: msg.ResponseBegun, work: _Work, ended: msg.AnswerEnded, now: terms.Instant
     ) -> None:
-        work.attempt.last = now
-        work.attempt.produced_bytes = ended.size
+        work.in_flight.last = now
+        work.in_flight.produced_bytes = ended.size
         work.response = None
         if ended.size > protocol.MAX_PAYLOAD_BYTES and begun.mode is None:
             self._finish(work, failures.too_large(ended.size), now)
@@ -395,8 +395,8 @@ class ManagedEnvironment:
             self._returning += 1
             return
         if ended.trailing_error_type:
-            work.attempt.status = terms.Status.ERROR
-            work.attempt.error_type = failures.clean_error_type(ended.trailing_error_type)
+            work.in_flight.status = terms.Status.ERROR
+            work.in_flight.error_type = failures.clean_error_type(ended.trailing_error_type)
             result = failures.streamed(ended.trailing_error_type, ended.trailing_error_body)
         else:
             result = terms.FunctionResult(ended.body, ended.content_type)
@@ -412,7 +412,7 @@ class ManagedEnvironment:
             self._reply(begun.call, _ERROR_TOO_LARGE)
         else:
             # A response that was under way is cut: what became of it is an error now.
-            work.attempt.last = now
+            work.in_flight.last = now
             error_type = failures.clean_error_type(begun.error_type)
             failure = failures.Failure(
                 terms.Status.ERROR, error_type, ended.body, ended.content_type
@@ -453,7 +453,7 @@ class ManagedEnvironment:
         to_response: effects.Denied = _INTERNAL_ERROR,
     ) -> None:
         """Fail an invocation; a response that was under way is refused with `to_response`."""
-        work.attempt.fail(failure)
+        work.in_flight.fail(failure)
         self._answer(work, failure.result, now, to_response=to_response)
 
     def _answer(
@@ -465,10 +465,10 @@ class ManagedEnvironment:
         to_response: effects.Denied = _INTERNAL_ERROR,
     ) -> None:
         """Hand the result to the caller and, at the same moment, end the invocation."""
-        del self._working[work.attempt.request_id]
-        self._ask(effects.Answer(work.attempt.caller, result))
+        del self._working[work.in_flight.request_id]
+        self._ask(effects.Answer(work.in_flight.caller, result))
         self._cut_response(work, to_response)
-        self._ask(changed(work.attempt.report(now), spans=_spans(work.attempt)))
+        self._ask(changed(work.in_flight.report(now), spans=_spans(work.in_flight)))
         self._serve_waiting(now)
 
     def _cut_response(self, work: _Work, denial: effects.Denied) -> None:
@@ -512,7 +512,7 @@ class ManagedEnvironment:
 
     def _time_out(self, work: _Work, now: terms.Instant) -> None:
         """Fail one invocation at its limit. Who is just answering learns it at once, not later."""
-        request_id = work.attempt.request_id
+        request_id = work.in_flight.request_id
         if work.response is None:
             self._timed_out.add(request_id)
         failure = failures.timed_out(request_id, self._rules.timeout_s)
@@ -545,7 +545,7 @@ class ManagedEnvironment:
         self._move(EnvironmentMove.STOP)
         for work in list(self._working.values()):
             self._cut_response(work, _INTERNAL_ERROR)
-            self._refuse(work.attempt.caller, GONE)
+            self._refuse(work.in_flight.caller, GONE)
         self._working.clear()
         self._refuse_waiting(GONE)
         if self.state is EnvironmentState.STOPPING and self._teardown is None:
@@ -558,7 +558,7 @@ class ManagedEnvironment:
         self._move(EnvironmentMove.FAIL)
         self._refuse_waiting(self._refusal)
         for work in list(self._working.values()):
-            self._finish(work, failure(work.attempt.request_id), now)
+            self._finish(work, failure(work.in_flight.request_id), now)
         self._tear_down(terms.ShutdownReason.FAILURE, now)
 
     def _fail_init(self, failure: failures.Failure, now: terms.Instant) -> None:
@@ -652,9 +652,9 @@ def _outcome(failure: failures.Failure | None) -> tuple[terms.Status, str | None
     return (failure.status, failure.error_type) if failure else (terms.Status.SUCCESS, None)
 
 
-def _spans(attempt: Attempt) -> tuple[records.Span, ...]:
+def _spans(in_flight: InFlight) -> tuple[records.Span, ...]:
     """Return the parts of an invocation that are told here: to the first byte, and to the last."""
-    began, first, last = attempt.began, attempt.first, attempt.last
+    began, first, last = in_flight.began, in_flight.first, in_flight.last
     if first is None or last is None:
         return ()
     return (

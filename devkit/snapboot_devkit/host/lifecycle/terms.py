@@ -83,7 +83,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One attempt at an invocation: what `next` returns."""
+    """One delivery of an invocation: what `next` returns."""
 
     invocation: Invocation
     invocation_id: str

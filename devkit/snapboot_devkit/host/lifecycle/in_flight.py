@@ -1,4 +1,4 @@
-"""One attempt at an invocation: how it has fared so far, and its figures in the end."""
+"""One delivery of an invocation: how it has fared so far, and its figures in the end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MS: Final = 1000.0
 
 
 @dataclass(slots=True)
-class Attempt:
+class InFlight:
     """An invocation under work. `first` and `last` are the moments of its response's bytes."""
 
     caller: CallerToken
@@ -36,7 +36,7 @@ class Attempt:
 
     @property
     def request_id(self) -> str:
-        """The request's id, which all its attempts share."""
+        """The request's id, which all its deliveries share."""
         return self.delivery.invocation.request_id
 
     def answer(self, result: FunctionResult) -> effects.Answer:
