@@ -102,7 +102,7 @@ TO_ENVIRONMENT_STATE = {
     EnvironmentState.READY: (InitRequested(), NextCalled(1)),
     EnvironmentState.RESTORING: (InitRequested(), RestoreNextCalled(1), invoked(9)),
     EnvironmentState.INVOKING: (InitRequested(), NextCalled(1), invoked(9)),
-    EnvironmentState.ABANDONED: (InitRequested(), NextCalled(1), ProcessExited(1)),
+    EnvironmentState.CRASHED_IDLE: (InitRequested(), NextCalled(1), ProcessExited(1)),
     EnvironmentState.RESETTING: (InitRequested(), InitErrorPosted(1, "", b"{}")),
     EnvironmentState.RESET: (InitRequested(), ProcessExited(1)),
     EnvironmentState.STOPPING: (InitRequested(), StopRequested()),

@@ -129,10 +129,10 @@ LEADS_TO = {
     #               init            invoke          time            exit         no start     stop
     "cold":         ("initialising", "initialising", "cold",         NEVER,       NEVER,       "dead"),
     "initialising": ("initialising", "initialising", "initialising", "reset",     "reset",     "stopping"),
-    "ready":        ("ready",        "invoking",     "ready",        "abandoned", "abandoned", "stopping"),
+    "ready":        ("ready",        "invoking",     "ready",        "crashed idle", "crashed idle", "stopping"),
     "restoring":    ("restoring",    "restoring",    "restoring",    "cold",      "cold",      "stopping"),
     "invoking":     ("invoking",     "invoking",     "invoking",     "reset",     "reset",     "stopping"),
-    "abandoned":    ("abandoned",    "reset",        "abandoned",    NEVER,       NEVER,       "dead"),
+    "crashed idle": ("crashed idle", "reset",        "crashed idle", NEVER,       NEVER,       "dead"),
     "resetting":    ("resetting",    "resetting",    "resetting",    "reset",     "reset",     "stopping"),
     "reset":        ("reset",        "invoking",     "reset",        NEVER,       NEVER,       "dead"),
     "stopping":     ("stopping",     "stopping",     "stopping",     "dead",      "dead",      "stopping"),

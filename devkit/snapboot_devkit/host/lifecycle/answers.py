@@ -95,7 +95,7 @@ class Answers:
     def _denial(
         self, message: msg.ResponseBegun | msg.ErrorBegun, in_flight: InFlight
     ) -> effects.Denied | None:
-        """Return why an answer does not belong to the in_flight, if it does not."""
+        """Return why an answer does not belong to the invocation, if it does not."""
         delivery = in_flight.delivery
         if message.request_id != delivery.invocation.request_id:
             return failures.INVALID_REQUEST_ID

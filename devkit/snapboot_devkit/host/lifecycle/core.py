@@ -363,7 +363,7 @@ class Environment:
             self._deliver(delivery)
         elif before is EnvironmentState.RESET:
             self._start_processes(terms.Phase.INVOKE, now)
-        elif before is EnvironmentState.ABANDONED and self._kept is not None:
+        elif before is EnvironmentState.CRASHED_IDLE and self._kept is not None:
             kept, self._kept = self._kept, None
             self._fail(kept(self._request_id), now)
 

@@ -158,7 +158,7 @@ class EnvironmentState(Enum):
     RESTORING = "restoring"
     INVOKING = "invoking"
     # A process ended between two invokes; the platform notices with the next one.
-    ABANDONED = "abandoned"
+    CRASHED_IDLE = "crashed idle"
     # A phase failed and the processes are going away.
     RESETTING = "resetting"
     # Nothing runs; the next invoke brings its own, suppressed init.
@@ -194,7 +194,7 @@ ENVIRONMENT: Final = {
     (_E.INITIALISING, _V.STOP): _E.STOPPING,
     (_E.READY, _V.RESTORE): _E.RESTORING,
     (_E.READY, _V.INVOKE): _E.INVOKING,
-    (_E.READY, _V.EXIT): _E.ABANDONED,
+    (_E.READY, _V.EXIT): _E.CRASHED_IDLE,
     (_E.READY, _V.STOP): _E.STOPPING,
     (_E.RESTORING, _V.READY): _E.READY,
     (_E.RESTORING, _V.FAIL): _E.RESETTING,
@@ -202,8 +202,8 @@ ENVIRONMENT: Final = {
     (_E.INVOKING, _V.READY): _E.READY,
     (_E.INVOKING, _V.FAIL): _E.RESETTING,
     (_E.INVOKING, _V.STOP): _E.STOPPING,
-    (_E.ABANDONED, _V.INVOKE): _E.INVOKING,
-    (_E.ABANDONED, _V.STOP): _E.STOPPING,
+    (_E.CRASHED_IDLE, _V.INVOKE): _E.INVOKING,
+    (_E.CRASHED_IDLE, _V.STOP): _E.STOPPING,
     (_E.RESETTING, _V.EXIT): _E.RESET,
     (_E.RESETTING, _V.DISCARD): _E.COLD,
     (_E.RESETTING, _V.STOP): _E.STOPPING,
@@ -218,6 +218,6 @@ ENVIRONMENT: Final = {
 # The states in which a runtime is running and may call.
 LIVE: Final = frozenset({_E.INITIALISING, _E.READY, _E.RESTORING, _E.INVOKING})
 # Those in which an event is begun at once.
-INVOKABLE: Final = frozenset({_E.READY, _E.RESET, _E.ABANDONED})
+INVOKABLE: Final = frozenset({_E.READY, _E.RESET, _E.CRASHED_IDLE})
 # The same, and those in which it is begun when an init that runs ahead of it has ended.
-FREE: Final = frozenset({_E.COLD, _E.INITIALISING, _E.READY, _E.ABANDONED, _E.RESET})
+FREE: Final = frozenset({_E.COLD, _E.INITIALISING, _E.READY, _E.CRASHED_IDLE, _E.RESET})
