@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from snapboot_devkit.host.sources.budget import MAX_ENTRIES
+from snapboot_devkit.host.sources.unpacking import MAX_ENTRIES
 from snapboot_devkit.package.audit import AuditError, audit
 from snapboot_devkit.package.checks.contents import Package, opened
 from snapboot_devkit.package.checks.folders import FolderStore

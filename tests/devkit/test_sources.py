@@ -10,9 +10,7 @@ import pytest
 
 from snapboot_devkit.host.errors import SourceError
 from snapboot_devkit.host.sources import MAX_LAYERS, prepare
-from snapboot_devkit.host.sources.archive import unpack
-from snapboot_devkit.host.sources.budget import Budget
-from snapboot_devkit.host.sources.tree import Tree
+from snapboot_devkit.host.sources.unpacking import Budget, Tree, unpack_zip
 
 UNIX = 3
 LINK = stat.S_IFLNK | 0o777
@@ -241,7 +239,7 @@ def test_a_bomb_is_stopped_by_counting_what_comes_out(tmp_path):
     root = tmp_path / "root"
     root.mkdir()
     with pytest.raises(SourceError, match="may take 1000000 bytes unpacked"):
-        unpack(archive, Tree(root, Budget(max_bytes=1_000_000), archive))
+        unpack_zip(archive, Tree(root, Budget(max_bytes=1_000_000), archive))
     assert (root / "zeros").stat().st_size <= 1_000_000
 
 
@@ -260,7 +258,7 @@ def test_too_many_entries_are_refused(tmp_path):
     root = tmp_path / "root"
     root.mkdir()
     with pytest.raises(SourceError, match="hold more than 10 files"):
-        unpack(archive, Tree(root, Budget(max_entries=10), archive))
+        unpack_zip(archive, Tree(root, Budget(max_entries=10), archive))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's full disk")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
 
-    from snapboot_devkit.host.sources.budget import Budget
+    from snapboot_devkit.host.sources.unpacking import Budget
 
 MAX_LAYERS: Final = 5
 # A file of this name in the layer root keeps all external extensions from being started.
@@ -103,7 +103,7 @@ def prepare(
     layer_root = layers[0] if len(layers) == 1 and layers[0].is_dir() else None
     if code.is_dir() and (layer_root or not layers):
         return Code(code, layer_root)
-    from snapboot_devkit.host.sources.budget import Budget  # noqa: PLC0415
+    from snapboot_devkit.host.sources.unpacking import Budget  # noqa: PLC0415
 
     temporary = temporary_folder(within, made=made)
     try:
@@ -137,16 +137,14 @@ def temporary_folder(
 
 def _lay(sources: Sequence[Path], root: Path, budget: Budget) -> Path:
     """Put sources over each other in order; the last one wins."""
-    from snapboot_devkit.host.sources import folder  # noqa: PLC0415 - rarely needed, all of this
-    from snapboot_devkit.host.sources.tree import Tree  # noqa: PLC0415
+    # Rarely needed, and imports much.
+    from snapboot_devkit.host.sources import unpacking  # noqa: PLC0415
 
     root.mkdir()
     for source in sources:
-        tree = Tree(root, budget, source)
+        tree = unpacking.Tree(root, budget, source)
         if source.is_dir():
-            folder.copy(source, tree)
+            unpacking.copy_folder(source, tree)
         else:
-            from snapboot_devkit.host.sources import archive  # noqa: PLC0415
-
-            archive.unpack(source, tree)
+            unpacking.unpack_zip(source, tree)
     return root

@@ -7,7 +7,7 @@ import stat
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.host.sources.budget import MAX_ENTRIES
+from snapboot_devkit.host.sources.unpacking import MAX_ENTRIES
 from snapboot_devkit.package.checks.contents import AuditError, Entry, Kind, kind_of
 from snapboot_devkit.package.checks.finding import Finding, error, warning
 

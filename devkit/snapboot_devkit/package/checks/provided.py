@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from snapboot_devkit.host.protocol import MIB
-from snapboot_devkit.host.sources.budget import MAX_UNPACKED_BYTES
+from snapboot_devkit.host.sources.unpacking import MAX_UNPACKED_BYTES
 
 # Lambda's quotas: a zip sent with the request itself (beyond it, from S3), code and layers
 # unpacked, an image uncompressed.

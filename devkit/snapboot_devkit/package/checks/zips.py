@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import MIB
-from snapboot_devkit.host.sources.budget import MAX_ENTRIES
+from snapboot_devkit.host.sources.unpacking import MAX_ENTRIES
 from snapboot_devkit.package.checks.contents import (
     MAX_READ_BYTES,
     AuditError,

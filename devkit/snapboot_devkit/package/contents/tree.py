@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.errors import SourceError
-from snapboot_devkit.host.sources import folder as folders
-from snapboot_devkit.host.sources.budget import Budget
-from snapboot_devkit.host.sources.tree import Tree
+from snapboot_devkit.host.sources import unpacking
+from snapboot_devkit.host.sources.unpacking import Budget, Tree
 from snapboot_devkit.package import scratch
 from snapboot_devkit.package.checks import secrets
 from snapboot_devkit.package.errors import PackageError
@@ -79,7 +78,7 @@ def copy(  # noqa: PLR0913 - each is a rule of its own
     selection = _Selection(source, target, spare, copied, frozenset(map(os.path.normpath, kept)))
     tree = Tree(target, Budget(max_bytes), source)
     try:
-        folders.copy(source, tree, selection.takes)
+        unpacking.copy_folder(source, tree, selection.takes)
     except SourceError as exc:
         raise PackageError(str(exc)) from exc
     if absent := selection.kept - set(copied.kept):
