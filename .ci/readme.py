@@ -81,6 +81,7 @@ def restore() -> str:
 
 BLOCKS: dict[tuple[str, str], Callable[[], str]] = {
     ("README.md", "figures"): figures,
+    ("docs/architecture.md", "parts"): architecture.parts,
     ("docs/architecture.md", "layers"): architecture.layers,
     **{
         ("docs/architecture.md", name): partial(architecture.diagram, name)

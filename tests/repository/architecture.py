@@ -126,3 +126,86 @@ def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
                 seen.add(needed)
                 ways.append([*way, needed])
     return found
+
+
+ROOT = HOST.parents[2]
+DEVKIT = "devkit/snapboot_devkit"
+
+# The parts of the repository, from the top down: what they are, and where they are.
+PARTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "tests": ("the tests", ("tests",)),
+    "benchmarks": ("measures, and keeps the recordings", ("benchmarks",)),
+    "oracles": ("fetches the programs that tests and benchmarks compare with", ("oracles",)),
+    "cli": ("the commands of `snapboot`", (f"{DEVKIT}/cli", f"{DEVKIT}/__main__.py")),
+    "testing": (
+        "a function for a test to invoke, and pytest's fixtures",
+        (f"{DEVKIT}/testing", f"{DEVKIT}/pytest_plugin.py"),
+    ),
+    "debugging": ("a debugger in the function's process", (f"{DEVKIT}/debugging",)),
+    "rehearse": ("one init, many restores of it", (f"{DEVKIT}/rehearse",)),
+    "profile": ("where a cold start goes", (f"{DEVKIT}/profile",)),
+    "image": ("finishes the container image base", ("image",)),
+    "aws_runtime": ("AWS's managed runtime, on this machine", (f"{DEVKIT}/aws_runtime.py",)),
+    "package": ("makes and audits packages", (f"{DEVKIT}/package",)),
+    "host": ("the local host", (f"{DEVKIT}/host",)),
+    "events": ("events as AWS's services send them", (f"{DEVKIT}/events",)),
+    "shared": (
+        "small modules that several parts use",
+        tuple(
+            f"{DEVKIT}/{name}.py"
+            for name in ("extras", "lazy_dataclass", "programs", "runtime", "standard_streams")
+        ),
+    ),
+    "runtime": ("what ships: the program `bootstrap`", ("runtime", "bootstrap")),
+}
+# `runtime/snapboot/standalone.py` serves a function by the local host where there is no Lambda.
+UPWARD = {("runtime", "host"), ("runtime", "shared")}
+
+
+def parts() -> str:
+    """Return the table of parts, and the diagram of which imports which."""
+    rows = [
+        f"| `{name}` | {what} | {', '.join(f'`{place}`' for place in places)} |"
+        for name, (what, places) in PARTS.items()
+    ]
+    arrows = [
+        f"    {own} {'-.->' if (own, needed) in UPWARD else '-->'} {needed}"
+        for own, needed in sorted(part_imports())
+        if own != "tests"
+    ]
+    lines = ["| part | what it is | where |", "| --- | --- | --- |", *rows, ""]
+    return "\n".join([*lines, "```mermaid", "flowchart TD", *arrows, "```"]) + "\n"
+
+
+def part_imports() -> set[tuple[str, str]]:
+    """Return which part imports which, wherever in a file that is."""
+    owners = {ROOT / place: name for name, (_, places) in PARTS.items() for place in places}
+    found = set()
+    for place, own in owners.items():
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            if "functions" in file.parts or "samples" in file.parts:
+                continue
+            for module in _modules(file):
+                needed = _owner(module, owners)
+                if needed not in (None, own):
+                    found.add((own, needed))
+    return found
+
+
+def _modules(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _owner(module: str, owners: Mapping[Path, str]) -> str | None:
+    top = module.partition(".")[0]
+    path = ROOT / {"snapboot": "runtime", "snapboot_devkit": "devkit"}.get(top, "")
+    for name in module.split("."):
+        path /= name
+        owner = owners.get(path) or owners.get(path.with_name(f"{name}.py"))
+        if owner is not None:
+            return owner
+    return "runtime" if top == "snapboot" else None

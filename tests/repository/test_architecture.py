@@ -5,12 +5,17 @@ import re
 import pytest
 
 from tests.repository.architecture import (
+    DEVKIT,
     HOST,
+    PARTS,
     RANKS,
+    ROOT,
     TABLES,
+    UPWARD,
     circles,
     imports,
     module_imports,
+    part_imports,
 )
 
 PAGE = HOST.parents[2] / "docs" / "architecture.md"
@@ -63,3 +68,23 @@ def test_a_circle_is_found_with_its_way():
     graph = {"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}
     assert circles(graph) == [["b", "c", "b"], ["c", "b", "c"]]
     assert circles({"a": {"b"}, "b": set()}) == []
+
+
+def test_every_file_and_folder_of_the_devkit_belongs_to_a_part():
+    named = {place for _, places in PARTS.values() for place in places}
+    found = {
+        f"{DEVKIT}/{path.name}"
+        for path in (ROOT / DEVKIT).iterdir()
+        if (path.is_dir() or path.suffix == ".py")
+        and path.name not in ("__init__.py", "__pycache__")
+    }
+    assert found == {place for place in named if place.startswith(DEVKIT)}
+    assert all((ROOT / place).exists() for place in named)
+
+
+def test_the_parts_import_downward_alone():
+    order = list(PARTS)
+    found = part_imports()
+    assert ("cli", "host") in found
+    upward = {(own, needed) for own, needed in found if order.index(own) > order.index(needed)}
+    assert upward == UPWARD
