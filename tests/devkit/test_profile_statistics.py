@@ -65,6 +65,7 @@ def test_a_slowdown_of_five_percent_is_found():
     assert found >= 45
 
 
+@pytest.mark.slow
 def test_two_series_of_the_same_thing_compare_as_cannot_tell():
     told = 0
     for seed in range(100):

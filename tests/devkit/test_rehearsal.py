@@ -305,6 +305,7 @@ def digest():
 KINDS = ("random", "tempfile", "openssl")
 
 
+@pytest.mark.slow
 def test_without_restore_safety_64_clones_share_all_sequences(tmp_path):
     held = rehearsed(tmp_path, MANY, env=OFF, restores=64)
     assert len(held.clones) == 64
@@ -312,6 +313,7 @@ def test_without_restore_safety_64_clones_share_all_sequences(tmp_path):
         assert len(set(draws(held, kind))) == 1, kind
 
 
+@pytest.mark.slow
 def test_with_restore_safety_64_clones_of_10_000_draws_have_none_in_common(tmp_path):
     import pickle
 

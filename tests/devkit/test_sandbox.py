@@ -122,6 +122,7 @@ def test_a_signal_is_not_sent_to_the_next_owner_of_an_id():
     child.stdout.close()
 
 
+@pytest.mark.slow
 def test_two_hundred_rounds_leave_neither_process_nor_descriptor():
     async def scenario(stage):
         await one_round(stage)

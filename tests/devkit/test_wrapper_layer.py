@@ -96,6 +96,7 @@ def test_versions_without_an_interpreter_are_named_with_what_to_do(packed):
         assert f"uv python install {version}" in warning
 
 
+@pytest.mark.slow
 def test_the_same_sources_make_the_same_bytes(packed, tmp_path):
     interpreter = own_interpreter()
     made(tmp_path / "again", "--python", f"{interpreter.program},{OWN}")

@@ -64,6 +64,7 @@ def test_a_client_is_made_without_a_look_at_botocores_files(aws: Scene):
     assert sealed(aws) == [before[0], []]
 
 
+@pytest.mark.slow
 def test_documents_are_equal_down_to_their_types_and_their_order(aws: Scene):
     aws.look(f"""
         import probe
@@ -260,7 +261,14 @@ OTHER_WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", OTHER_WAYS.values(), ids=OTHER_WAYS)
+QUICK_WAYS = ("a patched module", "what is not there")
+ALL_WAYS = [
+    pytest.param(way, id=name, marks=() if name in QUICK_WAYS else pytest.mark.slow)
+    for name, way in OTHER_WAYS.items()
+]
+
+
+@pytest.mark.parametrize("way", ALL_WAYS)
 def test_every_other_way_to_data_leads_where_it_did(aws: Scene, way, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
     body = way.format(other=other)
@@ -316,6 +324,7 @@ def test_a_damaged_document_is_read_from_its_file_with_one_warning(aws: Scene):
     assert "is not used" in warning
 
 
+@pytest.mark.slow
 def test_the_same_input_gives_the_same_bytes(aws: Scene):
     aws.look(f"{CLIENT}\ndef look(): return 1")
     archives = []
