@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import json
 import re
 import shlex
 import shutil
@@ -13,7 +14,10 @@ import sys
 
 import pytest
 
+from oracles import web
+from snapboot_devkit import events
 from snapboot_devkit.cli.commands import COMMANDS, parser
+from snapboot_devkit.host import InitializationType
 from snapboot_devkit.testing import LambdaFunction
 from tests.fakes.contenders import ROOT
 
@@ -29,6 +33,7 @@ LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 SHELLS = {"sh", "console", "bash", "shell"}
 DEADLINE_S = 60.0
+SNAP_START = InitializationType.SNAP_START
 
 
 def blocks(*languages):
@@ -151,15 +156,57 @@ def test_the_readmes_handler_answers(tmp_path):
         assert stream.status == 200
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/testing.md"])
-def test_the_test_of_the_documentation_passes(page, tmp_path):
+def kind(body):
+    """Return how a Python block is run; every block is run in one of these ways."""
+    if "\ndef test_" in f"\n{body}":
+        return "test"
+    if "\nasync with" in body:
+        return "asyncio"
+    return "handler" if re.search(r"def handler|^handler = ", body, re.MULTILINE) else "hooks"
+
+
+SNIPPETS = [(page, kind(body), body) for page, body in blocks("python")]
+
+
+def test_there_are_snippets_of_every_kind():
+    assert {kind for _, kind, _ in SNIPPETS} == {"test", "asyncio", "handler", "hooks"}
+
+
+def of_kind(wanted):
+    found = [(page, body) for page, one, body in SNIPPETS if one == wanted]
+    ids = [
+        f"{page}, line {PAGES[page].count(chr(10), 0, PAGES[page].index(body)) + 1}"
+        for page, body in found
+    ]
+    return pytest.mark.parametrize("body", [body for _, body in found], ids=ids)
+
+
+@of_kind("test")
+def test_a_test_of_the_documentation_passes(body, tmp_path):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    (tmp_path / "test_app.py").write_text(snippet(page, "lambda_function"))
+    (tmp_path / "test_app.py").write_text(body)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_app.py"]
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE_S, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+@of_kind("handler")
+def test_a_handler_of_the_documentation_answers_a_request(body, tmp_path):
+    (tmp_path / "app.py").write_text(body)
+    env = {"PYTHONPATH": str(web.folder("fastapi"))} if "fastapi" in body else {}
+    with LambdaFunction("app.handler", task_root=tmp_path, timeout=30, env=env) as function:
+        stream = function.stream(events.event("function-url"))
+        assert sum(map(len, stream)) > 0
+        assert stream.error is None
+
+
+@of_kind("hooks")
+def test_hooks_of_the_documentation_are_registered(body, tmp_path):
+    (tmp_path / "app.py").write_text(f"{body}\ndef handler(event, context):\n    return event\n")
+    with LambdaFunction("app.handler", task_root=tmp_path, initialization=SNAP_START) as one:
+        assert one.invoke(1).json() == 1
 
 
 def test_the_host_runs_from_asyncio_as_the_documentation_says(monkeypatch, capsys):
@@ -175,3 +222,69 @@ def test_the_host_runs_from_asyncio_as_the_documentation_says(monkeypatch, capsy
     assert inspect.iscoroutine(result)
     asyncio.run(result)
     assert "Hello, " in capsys.readouterr().out
+
+
+# ---- commands that run --------------------------------------------------------------------------
+
+# What needs neither an account, nor a container engine, nor an end by hand. tests/devkit and
+# tests/shipping have the packages of other forms, `start`, and the lines of examples/README.md.
+LOCAL = {"invoke", "profile", "rehearse", "package", "audit"}
+
+
+def here(words):
+    """Return a command as it can run here: `package` for this Python, which stays out of the zip."""
+    if words[0] != "package":
+        return tuple(words)
+    kept = list(words)
+    for option in ("--python", "--arch"):
+        if option in kept:
+            del kept[kept.index(option) : kept.index(option) + 2]
+    return (*dict.fromkeys((*kept, "--no-interpreter")),)
+
+
+def is_local(page, words):
+    return (
+        words[0] in LOCAL
+        and page != "examples/README.md"
+        and "--logs" not in words  # of functions on Lambda
+        and ("--as" not in words or words[words.index("--as") + 1] == "zip")
+    )
+
+
+RUN = sorted({here(words) for page, words in OURS if is_local(page, words)}, reverse=True)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return a folder with all that the commands name: `src`, `app.py`, the examples."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (tmp_path / "app.py").write_text("def handler(event, context):\n    return event\n")
+    (tmp_path / "src").mkdir()
+    shutil.copy(tmp_path / "app.py", tmp_path / "src")
+    return tmp_path
+
+
+def ours(folder, words):
+    command = [sys.executable, "-m", "snapboot_devkit", *words]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", RUN, ids=shlex.join)
+def test_a_command_that_needs_no_account_succeeds(words, folder):
+    if words[0] == "audit":
+        first = next(one for one in RUN if one[0] == "package")
+        assert ours(folder, first).returncode == 0
+    if "--baseline" in words:
+        before = words[: words.index("--baseline")]
+        (folder / "base.json").write_text(ours(folder, (*before, "--json")).stdout)
+    done = ours(folder, words)
+    assert done.returncode == 0, done.stderr
+    if words[0] == "invoke":
+        assert json.loads(done.stdout) == {"name": "Ada"}
+    elif words[0] == "package":
+        assert (folder / "dist" / "function.zip").is_file()
+    else:
+        assert done.stdout
