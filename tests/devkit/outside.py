@@ -25,7 +25,7 @@ def served(scenario, *functions, **options):
     return asyncio.run(play())
 
 
-class Gate:
+class OriginPolicy:
     """A place that a function waits at until it is opened, which is possible ahead, too."""
 
     def __init__(self, folder):

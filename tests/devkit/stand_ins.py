@@ -6,7 +6,7 @@ from snapboot_devkit.host.lifecycle.records import Report
 from snapboot_devkit.host.lifecycle.states import EnvironmentState
 from snapboot_devkit.host.lifecycle.terms import FunctionResult, Invocation, ServiceFailure
 from snapboot_devkit.host.scaling.pool import Pool
-from snapboot_devkit.host.scaling.resident import Scale
+from snapboot_devkit.host.scaling.pooled_environment import Scale
 
 DEADLINE_S = 60
 GONE = ServiceFailure(500, "ServiceException", "gone")

@@ -13,7 +13,7 @@ import pytest
 
 from snapboot_devkit.host import FunctionConfig
 from tests.devkit.hosted import DEADLINE_S
-from tests.devkit.outside import Gate, served
+from tests.devkit.outside import OriginPolicy, served
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "firefox")
 CHROME = (
@@ -262,7 +262,7 @@ def test_a_page_has_each_server_sent_event_while_the_function_waits_to_yield_the
     command, tmp_path
 ):
     (tmp_path / "app.py").write_text(EVENTS)
-    with another_site() as site, closing(Gate(tmp_path)) as gate:
+    with another_site() as site, closing(OriginPolicy(tmp_path)) as gate:
         (tmp_path / "page.html").write_text(page(EVENTS_PAGE, REPORT=site.address))
         shop = FunctionConfig(
             "app.handler",

@@ -14,7 +14,7 @@ from oracles import awscli
 from snapboot_devkit.host import FunctionConfig, LocalHost
 from tests.conftest import required
 from tests.devkit.hosted import DEADLINE_S, config
-from tests.devkit.outside import Gate, served, streaming
+from tests.devkit.outside import OriginPolicy, served, streaming
 
 boto3 = pytest.importorskip("boto3", reason="needs boto3, of the extra `test`")
 botocore = pytest.importorskip("botocore")
@@ -29,7 +29,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 @pytest.fixture
 def gate(tmp_path):
-    with contextlib.closing(Gate(tmp_path)) as gate:
+    with contextlib.closing(OriginPolicy(tmp_path)) as gate:
         yield gate
 
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from snapboot_devkit.host.http.exchange import Head
-from snapboot_devkit.host.routes.cross_site import Gate
+from snapboot_devkit.host.routes.cross_site import OriginPolicy
 
-LOOPBACK = Gate("127.0.0.1", "machine")
-OPEN = Gate("0.0.0.0", "Machine", frozenset({"dev.example"}))
+LOOPBACK = OriginPolicy("127.0.0.1", "machine")
+OPEN = OriginPolicy("0.0.0.0", "Machine", frozenset({"dev.example"}))
 
 
 def refused(gate, **headers):
@@ -96,4 +96,4 @@ def test_what_a_foreign_page_has_sent_stays_out(marks):
 
 def test_pages_that_the_user_allows_come_in():
     assert refused(OPEN, host="localhost", origin="https://dev.example:3000") is None
-    assert refused(Gate("127.0.0.1", "", frozenset({"*"})), host="evil.example") is None
+    assert refused(OriginPolicy("127.0.0.1", "", frozenset({"*"})), host="evil.example") is None

@@ -22,10 +22,10 @@ from snapboot_devkit.host.lifecycle.messages import (
 from snapboot_devkit.host.lifecycle.terms import Delivery, Invocation, ShutdownReason
 from snapboot_devkit.host.protocol import MAX_EXTENSION_BODY_BYTES
 from snapboot_devkit.host.routes import extensions
-from snapboot_devkit.host.routes.extensions import Facts, Route
+from snapboot_devkit.host.routes.extensions import ExtensionCall, FunctionDetails
 
 BASE = "/2020-01-01/extension/"
-FACTS = Facts("greeter", "$LATEST", "app.handler", "012345678912")
+FACTS = FunctionDetails("greeter", "$LATEST", "app.handler", "012345678912")
 IDENTIFIER = str(uuid4())
 
 
@@ -53,9 +53,9 @@ def refusal(response):
 # ---- which call ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("found", Route)
+@pytest.mark.parametrize("found", ExtensionCall)
 def test_every_call_has_its_path_and_its_one_method(found):
-    method, other = ("GET", "POST") if found is Route.NEXT else ("POST", "GET")
+    method, other = ("GET", "POST") if found is ExtensionCall.NEXT else ("POST", "GET")
     assert extensions.route(Head(method, BASE + found.value)) is found
     refused = extensions.route(Head(other, BASE + found.value))
     assert refused.status == 405
@@ -129,7 +129,7 @@ def test_a_body_that_is_no_registration_is_refused_with_an_example(body, named):
 def test_a_registration_that_is_too_large_is_refused():
     head = Head("POST", BASE + "register", headers={b"lambda-extension-name": b"watcher"})
     body = Body(b"", MAX_EXTENSION_BODY_BYTES + 1)
-    refused = extensions.closing(Route.REGISTER, 7, head, body)
+    refused = extensions.closing(ExtensionCall.REGISTER, 7, head, body)
     assert refusal(refused) == (
         413,
         "RequestEntityTooLarge",

@@ -6,31 +6,29 @@ import json
 import pytest
 
 from snapboot_devkit.host.http.exchange import Body, Head
-from snapboot_devkit.host.identity import Identity, Tracing
+from snapboot_devkit.host.identity import Identity
 from snapboot_devkit.host.lifecycle.terms import FunctionResult
 from snapboot_devkit.host.protocol import HTTP_INTEGRATION, MAX_PAYLOAD_BYTES, MAX_PRELUDE_BYTES
 from snapboot_devkit.host.routes import function_url, http_result
-from snapboot_devkit.host.routes.function_url import UrlTarget, Visit
+from snapboot_devkit.host.routes.function_url import RequestContext, UrlTarget
 from snapboot_devkit.host.routes.invoke import RefusedError
 
 MARCH = 1583348638.390
 HOST = {b"host": b"app.lambda-url.localhost:9000"}
 
 
-class Fixed(Tracing):
-    def new_request_id(self):
-        return "an-id"
-
-    def new_trace_id(self):
-        return "Root=1-2-3"
+@pytest.fixture(autouse=True)
+def fixed_ids(monkeypatch):
+    monkeypatch.setattr(function_url, "new_id", lambda: "an-id")
+    monkeypatch.setattr(function_url, "new_trace_id", lambda: "Root=1-2-3")
 
 
 def parsed(method="GET", path="/", query="", body=b"", **headers):
     named = HOST | {name.replace("_", "-").encode(): value for name, value in headers.items()}
     head = Head(method, path, query, named)
     asked = function_url.target(head)
-    visit = Visit("10.1.2.3", MARCH, Fixed())
-    return function_url.parse(head, Body(body, len(body)), asked, Identity("app"), visit)
+    sent = RequestContext("10.1.2.3", MARCH)
+    return function_url.parse(head, Body(body, len(body)), asked, Identity("app"), sent)
 
 
 def event(*args, **kwargs):

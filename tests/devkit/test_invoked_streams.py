@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.devkit.hosted import DEADLINE_S, runs
-from tests.devkit.outside import Gate
+from tests.devkit.outside import OriginPolicy
 
 FUNCTION = """
 import os
@@ -62,7 +62,7 @@ def command(tmp_path):
 
 @pytest.fixture
 def gate(tmp_path):
-    with contextlib.closing(Gate(tmp_path)) as gate:
+    with contextlib.closing(OriginPolicy(tmp_path)) as gate:
         yield gate
 
 

@@ -6,9 +6,8 @@ import os
 from snapboot_devkit.host.execution.api import EnvironmentApi
 from snapboot_devkit.host.front.front_end import FrontEnd
 from snapboot_devkit.host.http import heads
-from snapboot_devkit.host.identity import Tracing
 from snapboot_devkit.host.lifecycle.messages import CallDropped, NextCalled
-from snapboot_devkit.host.routes.cross_site import Gate
+from snapboot_devkit.host.routes.cross_site import OriginPolicy
 from snapboot_devkit.host.routes.invoke import InvokeTarget
 from snapboot_devkit.host.routes.services import Services
 from snapboot_devkit.host.scaling.functions import Functions
@@ -38,7 +37,7 @@ def asked(service, host, lines=b""):
 
 
 def test_whoever_is_refused_is_refused_again_and_whoever_is_let_in_is_let_in_again():
-    service = FrontEnd(HERE, Tracing(), Gate("127.0.0.1"))
+    service = FrontEnd(HERE, OriginPolicy("127.0.0.1"))
     for _ in range(3):
         assert asked(service, b"localhost") == (None, InvokeTarget)
         assert asked(service, b"evil.example") == (403, type(None))
@@ -49,15 +48,15 @@ def test_whoever_is_refused_is_refused_again_and_whoever_is_let_in_is_let_in_aga
 
 
 def test_what_one_host_lets_in_another_may_refuse():
-    let_in = FrontEnd(HERE, Tracing(), Gate("127.0.0.1", allowed=frozenset({"dev.example"})))
-    refused = FrontEnd(HERE, Tracing(), Gate("127.0.0.1"))
+    let_in = FrontEnd(HERE, OriginPolicy("127.0.0.1", allowed=frozenset({"dev.example"})))
+    refused = FrontEnd(HERE, OriginPolicy("127.0.0.1"))
     for _ in range(2):
         assert asked(let_in, b"dev.example") == (None, InvokeTarget)
         assert asked(refused, b"dev.example") == (403, type(None))
 
 
 def test_any_number_of_different_heads_is_looked_at():
-    service = FrontEnd(HERE, Tracing(), Gate("127.0.0.1"))
+    service = FrontEnd(HERE, OriginPolicy("127.0.0.1"))
     for number in range(200):
         host, line = b"localhost:%d" % number, os.urandom(2048).hex().encode()
         assert asked(service, host) == (None, InvokeTarget)

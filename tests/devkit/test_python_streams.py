@@ -8,7 +8,7 @@ import pytest
 
 from snapboot_devkit.testing import LambdaFunction
 from tests.devkit.hosted import HERE
-from tests.devkit.outside import Gate, streaming
+from tests.devkit.outside import OriginPolicy, streaming
 
 MUCH = 20_000_000
 
@@ -71,7 +71,7 @@ def pieces(event):
 def ours(tmp_path):
     (tmp_path / "app.py").write_text(OURS)
     with (
-        contextlib.closing(Gate(tmp_path)) as gate,
+        contextlib.closing(OriginPolicy(tmp_path)) as gate,
         LambdaFunction(
             "app.handler", task_root=tmp_path, timeout=30, env={"GATE": gate.path}
         ) as opened,

@@ -10,7 +10,7 @@ from snapboot_devkit.host.lifecycle.effects import Accepted, Denied, Subscriptio
 from snapboot_devkit.host.lifecycle.messages import SubscribeCalled
 from snapboot_devkit.host.lifecycle.terms import Subscription, TelemetryApi
 from snapboot_devkit.host.routes import telemetry
-from snapboot_devkit.host.routes.telemetry import Route
+from snapboot_devkit.host.routes.telemetry import SubscribeCall
 
 TELEMETRY, LOGS = "/2022-07-01/telemetry", "/2020-08-15/logs"
 EXTENSION = str(UUID(int=7))
@@ -98,7 +98,7 @@ def test_the_environment_has_these_names(uri):
 
 @pytest.mark.parametrize("path", [TELEMETRY, f"{TELEMETRY}/"])
 def test_a_slash_at_the_end_makes_no_difference(path):
-    assert telemetry.route(head(path)) is Route.TELEMETRY
+    assert telemetry.route(head(path)) is SubscribeCall.TELEMETRY
 
 
 def without(key):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from snapboot_devkit.host import InvokeResult, LocalHost
-    from snapboot_devkit.host.front.callers import Program
+    from snapboot_devkit.host.front.callers import InProcessCaller
 
 
 class PrintedResponse:
@@ -59,7 +59,7 @@ class PrintedResponse:
         elif result.function_error:
             printing.complaint(f"the stream ended with an error: {_words(result.payload)}")
 
-    def _begin(self, program: Program) -> None:
+    def _begin(self, program: InProcessCaller) -> None:
         if self._streamed or program.content_type is None:
             return
         self._streamed = True

@@ -34,15 +34,7 @@ def new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-class Tracing:
-    """The source of request ids and of X-Ray headers for callers that send none."""
-
-    def new_request_id(self) -> str:
-        """Return a fresh request id."""
-        return new_id()
-
-    def new_trace_id(self) -> str:
-        """Return a fresh X-Ray header of a trace that is not sampled."""
-        digits = os.urandom(20).hex()
-        root = f"{int(time.time()):08x}-{digits[:24]}"
-        return f"Root=1-{root};Parent={digits[24:]};Sampled=0"
+def new_trace_id() -> str:
+    """Return a fresh X-Ray header, of a trace that is not sampled."""
+    digits = os.urandom(20).hex()
+    return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from snapboot_devkit import extras
 from snapboot_devkit.host.errors import InvokeError
 from snapboot_devkit.host.execution.shared import Shared
-from snapboot_devkit.host.front.callers import InvokeResult, Program
+from snapboot_devkit.host.front.callers import InProcessCaller, InvokeResult
 from snapboot_devkit.host.http.exchange import Body
 from snapboot_devkit.host.http.refusal_line import refusal_line
 from snapboot_devkit.host.http.server import Server, listen
-from snapboot_devkit.host.identity import Tracing
-from snapboot_devkit.host.routes.invocation import Wishes, checked_invocation, checked_payload
+from snapboot_devkit.host.routes.invocation import (
+    InvokeOptions,
+    checked_invocation,
+    checked_payload,
+)
 from snapboot_devkit.host.routes.refusals import RefusedError
 from snapboot_devkit.host.sandbox import cgroups
 from snapboot_devkit.host.sandbox.reaper import Reaper
@@ -28,10 +31,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from snapboot_devkit.host.config import FunctionConfig
+    from snapboot_devkit.host.execution.environment import LocalEnvironment
     from snapboot_devkit.host.http.exchange import Head, Response
     from snapboot_devkit.host.lifecycle.terms import Invocation
     from snapboot_devkit.host.scaling.functions import HostedFunction
-    from snapboot_devkit.host.scaling.resident import Environment
     from snapboot_devkit.host.telemetry.logs import LogLine
 
 LOOPBACK: Final = "127.0.0.1"
@@ -72,7 +75,6 @@ class LocalHost:
         """
         extras.require_host()
         self._functions = Functions(functions, max_environments)
-        self._tracing = Tracing()
         self._listen_on = host, port
         self._log = log
         self._reload = reload
@@ -132,8 +134,8 @@ class LocalHost:
         `client_context` is anything JSON can hold. A function error is a result. Raises
         InvokeError for what the Invoke API would refuse.
         """
-        wishes = Wishes(request_id, trace_id, _context(client_context), tenant_id)
-        return await self._begin(function, payload, wishes, Program()).outcome()
+        options = InvokeOptions(request_id, trace_id, _context(client_context), tenant_id)
+        return await self._begin(function, payload, options, InProcessCaller()).outcome()
 
     def stream(  # noqa: PLR0913 - each is a parameter of the Invoke API
         self,
@@ -144,14 +146,14 @@ class LocalHost:
         tenant_id: str | None = None,
         trace_id: str | None = None,
         request_id: str | None = None,
-    ) -> Program:
+    ) -> InProcessCaller:
         """Invoke a function, and return who reads the response as it comes.
 
         `async for piece in program.pieces()` reads it, `await program.outcome()` has the figures
         in the end; read to the end, or leave the iterator. Raises InvokeError.
         """
-        wishes = Wishes(request_id, trace_id, _context(client_context), tenant_id)
-        return self._begin(function, payload, wishes, Program(streamed=True))
+        options = InvokeOptions(request_id, trace_id, _context(client_context), tenant_id)
+        return self._begin(function, payload, options, InProcessCaller(streamed=True))
 
     def send(
         self,
@@ -167,8 +169,8 @@ class LocalHost:
         The log tells what becomes of the event, should it fail. Raises InvokeError.
         """
         hosted = self._functions.named(function)
-        wishes = Wishes(request_id, trace_id, "", tenant_id)
-        invocation = self._invocation(hosted, payload, wishes, asynchronous=True)
+        options = InvokeOptions(request_id, trace_id, "", tenant_id)
+        invocation = self._invocation(hosted, payload, options, asynchronous=True)
         if not self._functions.post(hosted.config.name, invocation):
             raise InvokeError(QUEUE_IS_FULL)
         return invocation.request_id
@@ -188,7 +190,7 @@ class LocalHost:
         return self._functions.health()
 
     @property
-    def _environments(self) -> list[Environment]:
+    def _environments(self) -> list[LocalEnvironment]:
         return [one for hosted in self._functions for one in hosted.pool.environments]
 
     async def _open(self) -> None:
@@ -200,10 +202,10 @@ class LocalHost:
         host, port = self._listen_on
         if port is not None:
             from snapboot_devkit.host.front.front_end import FrontEnd  # noqa: PLC0415
-            from snapboot_devkit.host.routes.cross_site import Gate  # noqa: PLC0415
+            from snapboot_devkit.host.routes.cross_site import OriginPolicy  # noqa: PLC0415
 
-            gate = Gate(host, socket.gethostname(), self._allow_hosts)
-            service = FrontEnd(self._functions, self._tracing, gate)
+            policy = OriginPolicy(host, socket.gethostname(), self._allow_hosts)
+            service = FrontEnd(self._functions, policy)
             self._server = await listen(
                 service, host, port, patience_s=_PATIENCE_S, refused=self._refused
             )
@@ -224,19 +226,24 @@ class LocalHost:
         LogStream(self._log).write(Source.PLATFORM, refusal_line(head, response))
 
     def _begin(
-        self, function: str | None, payload: Any, wishes: Wishes, caller: Program
-    ) -> Program:
+        self, function: str | None, payload: Any, options: InvokeOptions, caller: InProcessCaller
+    ) -> InProcessCaller:
         hosted = self._functions.named(function)
-        hosted.pool.invoke(self._invocation(hosted, payload, wishes), caller)
+        hosted.pool.invoke(self._invocation(hosted, payload, options), caller)
         return caller
 
     def _invocation(
-        self, hosted: HostedFunction, payload: Any, wishes: Wishes, *, asynchronous: bool = False
+        self,
+        hosted: HostedFunction,
+        payload: Any,
+        options: InvokeOptions,
+        *,
+        asynchronous: bool = False,
     ) -> Invocation:
         content = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         try:
             event = checked_payload(Body(content, len(content)), asynchronous=asynchronous)
-            return checked_invocation(event, wishes, hosted.config, self._tracing)
+            return checked_invocation(event, options, hosted.config)
         except RefusedError as exc:
             raise InvokeError(exc.failure) from exc
 

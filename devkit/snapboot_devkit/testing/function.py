@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from snapboot_devkit.host import LogLine, Report
-    from snapboot_devkit.host.front.callers import Program
+    from snapboot_devkit.host.front.callers import InProcessCaller
 
 _COOKIE: Final = "set-cookie"
 # What a test may call shorter than FunctionConfig does.
@@ -102,7 +102,7 @@ class LambdaFunction:
     def stream(self, payload: Any = None, **options: Any) -> Stream:
         """Invoke the function, and return its response as it comes. Raises InvokeError."""
 
-        async def begin() -> Program:
+        async def begin() -> InProcessCaller:
             return self._host.stream(payload, **options)
 
         return Stream(self._loop, self._loop.run(begin()), self._finished)
@@ -125,7 +125,10 @@ class Stream:
     """
 
     def __init__(
-        self, loop: BackgroundLoop, program: Program, finished: Callable[[InvokeResult], Result]
+        self,
+        loop: BackgroundLoop,
+        program: InProcessCaller,
+        finished: Callable[[InvokeResult], Result],
     ) -> None:
         """Read what `program`, which lives in `loop`, receives."""
         self._loop = loop

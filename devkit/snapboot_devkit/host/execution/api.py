@@ -31,7 +31,7 @@ _LOOPBACK: Final = "127.0.0.1"
 _HOSTS: Final = 16
 # What is noted with a connection of the runtime.
 _OF_RUNTIME: Final = "runtime"
-_Route: TypeAlias = "runtime.Route | extensions.Route | telemetry.Route"
+_Route: TypeAlias = "runtime.Route | extensions.ExtensionCall | telemetry.SubscribeCall"
 
 
 class Owner(Protocol):
@@ -176,7 +176,7 @@ class EnvironmentApi:
             return runtime.closing(call.route, call, head, body)
         from snapboot_devkit.host.routes import extensions, telemetry  # noqa: PLC0415
 
-        if isinstance(call.route, extensions.Route):
+        if isinstance(call.route, extensions.ExtensionCall):
             return extensions.closing(call.route, call, head, body)
         return telemetry.closing(call.route, call, head, body, managed=self._managed)
 
@@ -185,17 +185,19 @@ class EnvironmentApi:
             return runtime.render(content)
         from snapboot_devkit.host.routes import extensions, telemetry  # noqa: PLC0415
 
-        if isinstance(route, extensions.Route):
+        if isinstance(route, extensions.ExtensionCall):
             return extensions.render(content, _facts(self._config))
         return telemetry.render(content)
 
 
-def _facts(config: FunctionConfig) -> extensions.Facts:
+def _facts(config: FunctionConfig) -> extensions.FunctionDetails:
     """Return what extensions may know of the function."""
     from snapboot_devkit.host.routes import extensions  # noqa: PLC0415
 
     identity = config.identity
-    return extensions.Facts(config.name, identity.version, config.handler, identity.account)
+    return extensions.FunctionDetails(
+        config.name, identity.version, config.handler, identity.account
+    )
 
 
 def _is_foreign(head: Head) -> bool:

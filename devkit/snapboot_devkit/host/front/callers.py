@@ -77,7 +77,7 @@ class Caller(Protocol):
         """Learn that nothing more will come."""
 
 
-class Program:
+class InProcessCaller:
     """A coroutine in this process, which waits for everything.
 
     One that is `streamed` must read `pieces()` to their end, or leave that iterator; what the
@@ -103,7 +103,7 @@ class Program:
         self._changed = asyncio.Event()
 
     def __repr__(self) -> str:
-        return f"<Program {'served' if self._outcome.done() else 'waiting'}>"
+        return f"<InProcessCaller {'served' if self._outcome.done() else 'waiting'}>"
 
     @property
     def sink(self) -> Sink | None:

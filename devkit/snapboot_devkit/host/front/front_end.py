@@ -15,8 +15,7 @@ from snapboot_devkit.host.scaling.async_events import QUEUE_IS_FULL
 if TYPE_CHECKING:
     from snapboot_devkit.host.http.connection import Exchange
     from snapboot_devkit.host.http.exchange import Body, Head
-    from snapboot_devkit.host.identity import Tracing
-    from snapboot_devkit.host.routes.cross_site import Gate
+    from snapboot_devkit.host.routes.cross_site import OriginPolicy
     from snapboot_devkit.host.routes.function_url import UrlTarget
     from snapboot_devkit.host.scaling.functions import Functions
 
@@ -28,11 +27,10 @@ _KNOWN: Final = 64
 class FrontEnd:
     """The service behind a host's port: the Invoke API, function URLs, and how the host is."""
 
-    def __init__(self, functions: Functions, tracing: Tracing, gate: Gate) -> None:
-        """Dispatch to `functions` what `gate` lets in."""
+    def __init__(self, functions: Functions, policy: OriginPolicy) -> None:
+        """Dispatch to `functions` what `policy` lets in."""
         self._functions = functions
-        self._gate = gate
-        self._tracing = tracing
+        self._policy = policy
         # Heads come again and again as the same object, and are looked at once.
         self._known: dict[int, tuple[Head, UrlTarget | InvokeTarget | None]] = {}
 
@@ -46,7 +44,7 @@ class FrontEnd:
         if known is not None and known[0] is head:
             exchange.note = known[1]
             return
-        answer = self._gate.refusal(head)
+        answer = self._policy.refusal(head)
         if answer is None:
             exchange.note = asked = function_url.target(head) or invoke_routes.target(head.path)
             if isinstance(asked, function_url.UrlTarget):
@@ -76,15 +74,13 @@ class FrontEnd:
 
     def _visit(self, exchange: Exchange, body: Body, asked: UrlTarget) -> None:
         function = function_url.resolve(asked.name, self._functions.configs)
-        visit = function_url.Visit(exchange.peer, time.time(), self._tracing)
+        visit = function_url.RequestContext(exchange.peer, time.time())
         invocation = function_url.parse(exchange.head, body, asked, function.identity, visit)
         caller = UrlClient(exchange, invocation, streamed=function.stream_url)
         self._functions.dispatch(function.name, invocation, caller)
 
     def _call(self, exchange: Exchange, body: Body, asked: InvokeTarget) -> None:
-        call = invoke_routes.parse(
-            asked, exchange.head, body, self._functions.configs, self._tracing
-        )
+        call = invoke_routes.parse(asked, exchange.head, body, self._functions.configs)
         if call.kind is InvocationType.REQUEST_RESPONSE:
             identity = call.identity
             kind = StreamClient if call.streamed else Client

@@ -24,7 +24,7 @@ EVERYWHERE: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class OriginPolicy:
     """Who may come in: where the host listens, and the names that the user allows besides.
 
     `bound` is the address it listens on, `machine` the name of this computer. An allowed name

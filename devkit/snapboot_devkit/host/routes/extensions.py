@@ -28,7 +28,7 @@ from snapboot_devkit.host.lifecycle import messages as msg
 from snapboot_devkit.lazy_dataclass import dataclass
 
 
-class Route(Enum):
+class ExtensionCall(Enum):
     """The calls of the Extensions API."""
 
     REGISTER = "register"
@@ -38,7 +38,7 @@ class Route(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FunctionDetails:
     """What an extension is told of its function when it registers."""
 
     name: str
@@ -50,10 +50,10 @@ class Facts:
 Call: TypeAlias = msg.RegisterCalled | msg.ExtensionNextCalled | msg.ExtensionErrorPosted
 
 _ROUTES: Final = {
-    protocol.EXTENSION_REGISTER_PATH: Route.REGISTER,
-    protocol.EXTENSION_NEXT_PATH: Route.NEXT,
-    protocol.EXTENSION_INIT_ERROR_PATH: Route.INIT_ERROR,
-    protocol.EXTENSION_EXIT_ERROR_PATH: Route.EXIT_ERROR,
+    protocol.EXTENSION_REGISTER_PATH: ExtensionCall.REGISTER,
+    protocol.EXTENSION_NEXT_PATH: ExtensionCall.NEXT,
+    protocol.EXTENSION_INIT_ERROR_PATH: ExtensionCall.INIT_ERROR,
+    protocol.EXTENSION_EXIT_ERROR_PATH: ExtensionCall.EXIT_ERROR,
 }
 
 _EMPTY_NAME: Final = error_response(403, "Extension.InvalidExtensionName", "Empty extension name")
@@ -77,40 +77,40 @@ class _RefusedError(Exception):
         self.response = response
 
 
-def route(head: Head) -> Route | Response:
+def route(head: Head) -> ExtensionCall | Response:
     """Return which call a request is, or the response that refuses it."""
     found = _ROUTES.get(head.path)
     if found is None:
         return no_such_page(head)
-    method = "GET" if found is Route.NEXT else "POST"
+    method = "GET" if found is ExtensionCall.NEXT else "POST"
     return found if head.method == method else wrong_method(head, method)
 
 
-def opening(found: Route, call: terms.CallToken, head: Head) -> None:
+def opening(found: ExtensionCall, call: terms.CallToken, head: Head) -> None:
     """Tell nothing when a call's head has arrived: these calls count when they are whole."""
     del found, call, head
 
 
-def closing(found: Route, call: terms.CallToken, head: Head, body: Body) -> Call | Response:
+def closing(found: ExtensionCall, call: terms.CallToken, head: Head, body: Body) -> Call | Response:
     """Return what the lifecycle is told when a call is whole, or the response that refuses it."""
     try:
         match found:
-            case Route.REGISTER:
+            case ExtensionCall.REGISTER:
                 return _registration(call, head, body)
-            case Route.NEXT:
+            case ExtensionCall.NEXT:
                 return msg.ExtensionNextCalled(call, _identifier(head))
-            case Route.INIT_ERROR | Route.EXIT_ERROR:
-                exiting = found is Route.EXIT_ERROR
+            case ExtensionCall.INIT_ERROR | ExtensionCall.EXIT_ERROR:
+                exiting = found is ExtensionCall.EXIT_ERROR
                 return msg.ExtensionErrorPosted(call, _identifier(head), _error_type(head), exiting)
     except _RefusedError as refused:
         return refused.response
 
 
-def render(content: effects.Content, facts: Facts) -> Response:
+def render(content: effects.Content, details: FunctionDetails) -> Response:
     """Return a reply of the lifecycle as a response."""
     match content:
         case effects.Registered():
-            return _render_registered(content, facts)
+            return _render_registered(content, details)
         case effects.InvokeEvent():
             return _render_invoke(content)
         case effects.ShutdownEvent():
@@ -200,14 +200,14 @@ def _bad_format(message: str) -> _RefusedError:
 # ---- replies ---------------------------------------------------------------------------------
 
 
-def _render_registered(registered: effects.Registered, facts: Facts) -> Response:
+def _render_registered(registered: effects.Registered, details: FunctionDetails) -> Response:
     document = {
-        "functionName": facts.name,
-        "functionVersion": facts.version,
-        "handler": facts.handler,
+        "functionName": details.name,
+        "functionVersion": details.version,
+        "handler": details.handler,
     }
     if registered.with_account:
-        document["accountId"] = facts.account
+        document["accountId"] = details.account
     identifier = registered.identifier.encode()
     return json_response(200, document, (protocol.EXTENSION_IDENTIFIER, identifier))
 

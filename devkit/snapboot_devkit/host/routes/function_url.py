@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.http.exchange import Body, Head, Response, wrong_method
 from snapboot_devkit.host.http.site import host_of, port_of
+from snapboot_devkit.host.identity import new_id, new_trace_id
 from snapboot_devkit.host.lifecycle.terms import Invocation
 from snapboot_devkit.host.routes.refusals import invalid, not_found, too_large
 from snapboot_devkit.lazy_dataclass import dataclass
@@ -23,7 +24,7 @@ from snapboot_devkit.lazy_dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from snapboot_devkit.host.identity import Identity, Tracing
+    from snapboot_devkit.host.identity import Identity
     from snapboot_devkit.host.routes.naming import F
 
 METHODS: Final = ("GET", "POST", "PUT", "HEAD", "OPTIONS", "PATCH", "DELETE")
@@ -49,15 +50,11 @@ class UrlTarget:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """What a request's bytes do not tell: who sent it, in a trace of which ids, and when.
-
-    `epoch` is in seconds.
-    """
+class RequestContext:
+    """What is not in a request's bytes: who sent it and when, `epoch` in seconds."""
 
     peer: str
     epoch: float
-    tracing: Tracing
 
 
 def target(head: Head) -> UrlTarget | None:
@@ -92,14 +89,16 @@ def resolve(name: str, functions: Mapping[str, F]) -> F:
     return found
 
 
-def parse(head: Head, body: Body, asked: UrlTarget, identity: Identity, visit: Visit) -> Invocation:
+def parse(
+    head: Head, body: Body, asked: UrlTarget, identity: Identity, sent: RequestContext
+) -> Invocation:
     """Return the invocation that a request is. Raises RefusedError."""
     if body.size > protocol.MAX_PAYLOAD_BYTES:
         raise too_large(body.size, protocol.MAX_PAYLOAD_BYTES)
-    request_id = visit.tracing.new_request_id()
-    trace_id = head.header(protocol.INVOKE_TRACE_ID) or visit.tracing.new_trace_id()
-    context = _request_context(head, asked.path, identity, visit) | {"requestId": request_id}
-    headers = _event_headers(head, visit.peer, trace_id)
+    request_id = new_id()
+    trace_id = head.header(protocol.INVOKE_TRACE_ID) or new_trace_id()
+    context = _request_context(head, asked.path, identity, sent) | {"requestId": request_id}
+    headers = _event_headers(head, sent.peer, trace_id)
     event = _event(headers, head.query, asked.path, context) | _body(headers, body)
     payload = json.dumps(event).encode()
     if len(payload) > protocol.MAX_PAYLOAD_BYTES:
@@ -124,7 +123,9 @@ def _event(
     return event | {"requestContext": context, "pathParameters": None, "stageVariables": None}
 
 
-def _request_context(head: Head, path: str, identity: Identity, visit: Visit) -> dict[str, Any]:
+def _request_context(
+    head: Head, path: str, identity: Identity, sent: RequestContext
+) -> dict[str, Any]:
     return {
         "accountId": identity.account,
         "apiId": identity.name,
@@ -136,13 +137,13 @@ def _request_context(head: Head, path: str, identity: Identity, visit: Visit) ->
             "method": head.method,
             "path": path,
             "protocol": f"HTTP/{head.version}",
-            "sourceIp": visit.peer,
+            "sourceIp": sent.peer,
             "userAgent": head.header(b"user-agent") or "",
         },
         "routeKey": "$default",
         "stage": "$default",
-        "time": _log_time(visit.epoch),
-        "timeEpoch": int(visit.epoch * 1000),
+        "time": _log_time(sent.epoch),
+        "timeEpoch": int(sent.epoch * 1000),
     }
 
 

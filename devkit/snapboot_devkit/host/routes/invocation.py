@@ -7,13 +7,13 @@ import re
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from snapboot_devkit.host import protocol
+from snapboot_devkit.host.identity import new_id, new_trace_id
 from snapboot_devkit.host.lifecycle.terms import Invocation
 from snapboot_devkit.host.routes.refusals import bad_content, bad_parameter, invalid, too_large
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.http.exchange import Body
-    from snapboot_devkit.host.identity import Tracing
     from snapboot_devkit.host.routes.naming import Invokable
 
 # Up to here the standard library is quick enough, and a short run imports nothing more.
@@ -22,7 +22,7 @@ _TENANT_ID: Final = re.compile(r"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class InvokeOptions:
     """What a caller may say of an invocation besides its event; `client_context` is JSON text."""
 
     request_id: str | None = None
@@ -31,27 +31,27 @@ class Wishes:
     tenant_id: str | None = None
 
 
-NO_WISHES: Final = Wishes()
+NO_OPTIONS: Final = InvokeOptions()
 
 
 def checked_invocation(
-    payload: bytes | bytearray, wishes: Wishes, function: Invokable, tracing: Tracing
+    payload: bytes | bytearray, options: InvokeOptions, function: Invokable
 ) -> Invocation:
     """Return an invocation with the ids its caller left out. Raises RefusedError."""
-    if wishes is NO_WISHES and not function.per_tenant:
+    if options is NO_OPTIONS and not function.per_tenant:
         return Invocation(
-            tracing.new_request_id(),
+            new_id(),
             payload,
             function.identity.arn,
-            trace_id=tracing.new_trace_id(),
+            trace_id=new_trace_id(),
         )
     return Invocation(
-        request_id=_checked_request_id(wishes.request_id) or tracing.new_request_id(),
+        request_id=_checked_request_id(options.request_id) or new_id(),
         payload=payload,
         arn=function.identity.arn,
-        trace_id=_checked_trace_id(wishes.trace_id) or tracing.new_trace_id(),
-        client_context=wishes.client_context,
-        tenant_id=_checked_tenant_id(wishes.tenant_id, function),
+        trace_id=_checked_trace_id(options.trace_id) or new_trace_id(),
+        client_context=options.client_context,
+        tenant_id=_checked_tenant_id(options.tenant_id, function),
     )
 
 

@@ -25,8 +25,8 @@ from snapboot_devkit.host.http.exchange import (
 )
 from snapboot_devkit.host.identity import Identity
 from snapboot_devkit.host.routes.invocation import (
-    NO_WISHES,
-    Wishes,
+    NO_OPTIONS,
+    InvokeOptions,
     checked_invocation,
     checked_payload,
 )
@@ -42,7 +42,6 @@ from snapboot_devkit.lazy_dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from snapboot_devkit.host.identity import Tracing
     from snapboot_devkit.host.lifecycle.terms import FunctionResult, Invocation
 
 __all__ = [
@@ -153,7 +152,6 @@ def parse(
     head: Head,
     body: Body,
     functions: Mapping[str, Invokable],
-    tracing: Tracing,
 ) -> InvokeCall:
     """Return the invoke that a request asks for. Raises RefusedError.
 
@@ -163,11 +161,11 @@ def parse(
     function = resolve(asked.function, qualifier, functions)
     if asked.operation is Operation.INVOKE and _WISHES.isdisjoint(head.headers):
         event = checked_payload(body)
-        invocation = checked_invocation(event, NO_WISHES, function, tracing)
+        invocation = checked_invocation(event, NO_OPTIONS, function)
         return InvokeCall(invocation, identity=function.identity)
     kind = _kind(head, asked.operation)
     payload = checked_payload(body, asynchronous=kind is InvocationType.EVENT)
-    invocation = checked_invocation(payload, _wishes(head, kind), function, tracing)
+    invocation = checked_invocation(payload, _options(head, kind), function)
     return InvokeCall(
         invocation,
         kind,
@@ -238,9 +236,9 @@ def _kind(head: Head, operation: Operation) -> InvocationType:
     raise bad_parameter("X-Amz-Invocation-Type", asked, f"one of {choices}")
 
 
-def _wishes(head: Head, kind: InvocationType) -> Wishes:
+def _options(head: Head, kind: InvocationType) -> InvokeOptions:
     context = decoded_client_context(head.header(protocol.INVOKE_CLIENT_CONTEXT))
-    return Wishes(
+    return InvokeOptions(
         request_id=head.header(protocol.INVOKE_REQUEST_ID),
         trace_id=head.header(protocol.INVOKE_TRACE_ID),
         # It does not get to functions that are invoked asynchronously (API reference, Invoke).

@@ -32,7 +32,7 @@ from snapboot_devkit.host.lifecycle.terms import (
 from snapboot_devkit.host.routes import extensions
 
 
-class Route(Enum):
+class SubscribeCall(Enum):
     """The one call of each API, by the API it subscribes to."""
 
     TELEMETRY = TelemetryApi.TELEMETRY
@@ -40,8 +40,8 @@ class Route(Enum):
 
 
 _ROUTES: Final = {
-    protocol.TELEMETRY_PATH: Route.TELEMETRY,
-    protocol.LOGS_PATH: Route.LOGS,
+    protocol.TELEMETRY_PATH: SubscribeCall.TELEMETRY,
+    protocol.LOGS_PATH: SubscribeCall.LOGS,
 }
 _INVALID: Final = {
     TelemetryApi.TELEMETRY: protocol.TELEMETRY_INVALID,
@@ -57,7 +57,7 @@ _NO_LOGS_API: Final = error_response(
 SUBSCRIBED: Final = Response(200, ((protocol.CONTENT_TYPE, protocol.JSON.encode()),), b'"OK"')
 
 
-def route(head: Head) -> Route | Response:
+def route(head: Head) -> SubscribeCall | Response:
     """Return which call a request is, or the response that refuses it."""
     found = _ROUTES.get(head.path.removesuffix("/"))
     if found is None:
@@ -66,17 +66,17 @@ def route(head: Head) -> Route | Response:
 
 
 def closing(
-    found: Route, call: CallToken, head: Head, body: Body, *, managed: bool = False
+    found: SubscribeCall, call: CallToken, head: Head, body: Body, *, managed: bool = False
 ) -> msg.SubscribeCalled | Response:
     """Return what the lifecycle is told when a call is whole, or the response that refuses it.
 
     Managed instances take the latest schema alone, and have no Logs API.
     """
     # Whoever may ask for events may subscribe: the rules for the identifier are the same.
-    caller = extensions.closing(extensions.Route.NEXT, call, head, body)
+    caller = extensions.closing(extensions.ExtensionCall.NEXT, call, head, body)
     if not isinstance(caller, msg.ExtensionNextCalled):
         return caller if isinstance(caller, Response) else no_such_page(head)
-    if managed and found is Route.LOGS:
+    if managed and found is SubscribeCall.LOGS:
         return _NO_LOGS_API
     subscription = parse(found.value, body, managed=managed)
     if isinstance(subscription, Response):
@@ -95,7 +95,7 @@ def parse(api: TelemetryApi, body: Body, *, managed: bool = False) -> Subscripti
         return _refusal(api, [f"the body is not JSON: {exc}"])
     if not isinstance(document, dict):
         return _refusal(api, [f"the body is {document!r}; it must be a JSON object"])
-    request = _Request(api, document)
+    request = _SubscriptionRequest(api, document)
     subscription = request.subscription(managed=managed)
     return _refusal(api, request.faults) if request.faults else subscription
 
@@ -115,7 +115,7 @@ def _refusal(api: TelemetryApi, faults: list[str]) -> Response:
 
 
 @dataclass(slots=True)
-class _Request:
+class _SubscriptionRequest:
     """A subscription's document; what is wrong with it gathers in `faults`."""
 
     api: TelemetryApi

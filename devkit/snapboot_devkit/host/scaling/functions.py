@@ -15,7 +15,7 @@ from snapboot_devkit.host.lifecycle.states import EnvironmentState
 from snapboot_devkit.host.lifecycle.terms import InitializationType
 from snapboot_devkit.host.scaling.async_events import AsyncInvokeQueue
 from snapboot_devkit.host.scaling.pool import Pool
-from snapboot_devkit.host.scaling.resident import Scale
+from snapboot_devkit.host.scaling.pooled_environment import Scale
 from snapboot_devkit.host.telemetry.logs import LogStream, Source
 
 if TYPE_CHECKING:

@@ -28,14 +28,16 @@ from snapboot_devkit.host.scaling.placing import (
     one_settles,
     place,
 )
-from snapboot_devkit.host.scaling.resident import Environment, Function, Resident
+from snapboot_devkit.host.scaling.pooled_environment import PooledEnvironment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from snapboot_devkit.host.execution.environment import LocalEnvironment
     from snapboot_devkit.host.front.callers import Caller
     from snapboot_devkit.host.lifecycle.states import EnvironmentState
     from snapboot_devkit.host.lifecycle.terms import Invocation
+    from snapboot_devkit.host.scaling.functions import Deployment
 
 
 @dataclass(slots=True, eq=False)
@@ -51,13 +53,13 @@ class _Waiting:
 class Pool:
     """The environments of one function, and the requests that wait for them."""
 
-    def __init__(self, function: Function, make_room: Callable[[], bool]) -> None:
+    def __init__(self, function: Deployment, make_room: Callable[[], bool]) -> None:
         """Begin empty; `make_room` tells whether the host has room for one more environment."""
         self._function = function
         self._make_room = make_room
-        self._residents: list[Resident] = []
+        self._environments: list[PooledEnvironment] = []
         # Retired, or of older code: they end what they have begun.
-        self._leaving: list[Resident] = []
+        self._leaving: list[PooledEnvironment] = []
         self._waiting: deque[_Waiting] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._patience: asyncio.TimerHandle | None = None
@@ -71,32 +73,32 @@ class Pool:
 
     def __len__(self) -> int:
         """Return how many environments serve requests."""
-        return len(self._residents)
+        return len(self._environments)
 
     @property
     def states(self) -> list[EnvironmentState]:
         """Where the environments stand, also those that are about to leave."""
-        return [one.environment.state for one in (*self._residents, *self._leaving)]
+        return [one.environment.state for one in (*self._environments, *self._leaving)]
 
     @property
-    def environments(self) -> list[Environment]:
+    def environments(self) -> list[LocalEnvironment]:
         """The environments, also those that are about to leave."""
-        return [one.environment for one in (*self._residents, *self._leaving)]
+        return [one.environment for one in (*self._environments, *self._leaving)]
 
     @property
     def idle_since(self) -> float | None:
         """The instant at which the one that is idle the longest was last at work, if any is."""
-        return min((one.used_at for one in self._dispensable()), default=None)
+        return min((one.used_at for one in self._removable()), default=None)
 
     def provision(self) -> None:
         """Begin with the environments that are there from the start."""
         scale = self._function.scale
-        for _ in range(scale.provisioned - sum(one.provisioned for one in self._residents)):
+        for _ in range(scale.provisioned - sum(one.provisioned for one in self._environments)):
             self._grow("", provisioned=True).initialise()
 
     def initialise(self) -> None:
         """Begin the init of one environment ahead of any request, unless there is one."""
-        if not self._residents and not self._closed:
+        if not self._environments and not self._closed:
             self._grow("").initialise()
 
     def invoke(self, invocation: Invocation, caller: Caller) -> None:
@@ -105,28 +107,28 @@ class Pool:
             caller.refused(GOING_DOWN)
             return
         tenant = invocation.tenant_id if self._function.scale.per_tenant else ""
-        index = None if self._waiting else free(self._residents, tenant)
+        index = None if self._waiting else free(self._environments, tenant)
         if index is not None:
-            self._use(self._residents[index], invocation, caller)
+            self._use(self._environments[index], invocation, caller)
             return
         self._waiting.append(_Waiting(invocation, caller, tenant, self._now()))
-        if len(self._waiting) == 1 and one_settles(self._residents, tenant):
+        if len(self._waiting) == 1 and one_settles(self._environments, tenant):
             self._set_patience(SETTLE_S)
         else:
             self._serve()
 
-    def renew(self, function: Function) -> None:
+    def renew(self, function: Deployment) -> None:
         """Serve with new code from now on; what the old one has begun it ends."""
         self._function, old = function, self._function
-        self._leaving += self._residents
-        self._residents.clear()
+        self._leaving += self._environments
+        self._environments.clear()
         self._look_soon()
         self._start(self._let_go(old))
         self.provision()
 
     def retire_one(self) -> bool:
         """Dispense with the environment that is idle the longest; tell whether there was one."""
-        found = min(self._dispensable(), key=lambda one: one.used_at, default=None)
+        found = min(self._removable(), key=lambda one: one.used_at, default=None)
         if found:
             self._retire(found)
         return found is not None
@@ -139,8 +141,8 @@ class Pool:
                 timer.cancel()
         while self._waiting:
             self._waiting.popleft().caller.refused(GOING_DOWN)
-        self._leaving += self._residents
-        self._residents.clear()
+        self._leaving += self._environments
+        self._environments.clear()
         for one in self._leaving:
             self._close(one)
         failures = await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -162,7 +164,7 @@ class Pool:
                     still.append(request)
                     pause_s = min(pause_s, at_most_s)
                 case Use(index):
-                    self._use(self._residents[index], request.invocation, request.caller)
+                    self._use(self._environments[index], request.invocation, request.caller)
                 case Grow(retire):
                     self._replace(retire, request)
                 case Refuse():
@@ -171,18 +173,18 @@ class Pool:
         self._set_patience(pause_s)
 
     def _place(self, request: _Waiting, ahead: int) -> Placing:
-        conditions = [one.condition for one in self._residents]
+        conditions = [one.condition for one in self._environments]
         waited_s = self._now() - request.since
         asked = Request(request.tenant, waited_s, ahead)
         return place(conditions, self._function.scale.limit, asked)
 
-    def _use(self, one: Resident, invocation: Invocation, caller: Caller) -> None:
+    def _use(self, one: PooledEnvironment, invocation: Invocation, caller: Caller) -> None:
         one.used_at = self._now()
         one.invoke(invocation, caller)
 
     def _replace(self, index: int | None, request: _Waiting) -> None:
         if index is not None:
-            self._retire(self._residents[index])
+            self._retire(self._environments[index])
         elif not self._make_room():
             request.caller.refused(_HOST_IS_FULL)
             return
@@ -209,22 +211,22 @@ class Pool:
 
     # ---- environments ------------------------------------------------------------------------
 
-    def _grow(self, tenant: str, *, provisioned: bool = False) -> Resident:
+    def _grow(self, tenant: str, *, provisioned: bool = False) -> PooledEnvironment:
         def changed() -> None:
             self._changed(one)
 
         environment = self._function.environment(changed, provisioned=provisioned)
-        one = Resident(environment, self._function, tenant, self._now(), provisioned)
-        self._residents.append(one)
+        one = PooledEnvironment(environment, self._function, tenant, self._now(), provisioned)
+        self._environments.append(one)
         one.opening = self._start(self._open(one))
         return one
 
-    async def _open(self, one: Resident) -> None:
+    async def _open(self, one: PooledEnvironment) -> None:
         try:
             await one.environment.open()
         except (OSError, HostError) as exc:
             one.refuse(_not_opened(exc))
-            self._residents = [other for other in self._residents if other is not one]
+            self._environments = [other for other in self._environments if other is not one]
             self._leaving = [other for other in self._leaving if other is not one]
             return
         one.opened = True
@@ -234,7 +236,7 @@ class Pool:
             one.begin()
             self._look_soon()
 
-    def _changed(self, one: Resident) -> None:
+    def _changed(self, one: PooledEnvironment) -> None:
         if self._closed:
             return
         if self._waiting and not (self._leaving or one.dead) and one.capacity > 0:
@@ -258,24 +260,24 @@ class Pool:
 
     def _look(self) -> None:
         self._look_planned = False
-        for one in [one for one in self._residents if one.dead]:
+        for one in [one for one in self._environments if one.dead]:
             self._retire(one)
         for one in self._leaving:
             if one.dead or one.idle:
                 self._close(one)
         self._serve()
 
-    def _retire(self, one: Resident) -> None:
-        self._residents.remove(one)
+    def _retire(self, one: PooledEnvironment) -> None:
+        self._environments.remove(one)
         self._leaving.append(one)
         self._close(one)
 
-    def _close(self, one: Resident) -> None:
+    def _close(self, one: PooledEnvironment) -> None:
         if not one.closing:
             one.closing = True
             self._start(self._end(one))
 
-    async def _end(self, one: Resident) -> None:
+    async def _end(self, one: PooledEnvironment) -> None:
         try:
             if one.opening is not None:
                 await asyncio.wait([one.opening])
@@ -285,7 +287,7 @@ class Pool:
             self._leaving = [other for other in self._leaving if other is not one]
         await self._let_go(one.function)
 
-    async def _let_go(self, function: Function) -> None:
+    async def _let_go(self, function: Deployment) -> None:
         """Close what nobody uses any more."""
         users = {id(one.function) for one in self._leaving}
         if function is not self._function and id(function) not in users:
@@ -299,8 +301,8 @@ class Pool:
 
     # ---- idleness ----------------------------------------------------------------------------
 
-    def _dispensable(self) -> list[Resident]:
-        return [one for one in self._residents if one.idle and not one.provisioned]
+    def _removable(self) -> list[PooledEnvironment]:
+        return [one for one in self._environments if one.idle and not one.provisioned]
 
     def _plan_spin_down(self, wait_s: float) -> None:
         self._spin_down = asyncio.get_running_loop().call_later(wait_s, self._spin_down_idle)
@@ -308,7 +310,7 @@ class Pool:
     def _spin_down_idle(self) -> None:
         self._spin_down = None
         horizon = self._now() - self._function.scale.idle_s
-        for one in self._dispensable():
+        for one in self._removable():
             if one.used_at <= horizon:
                 self._retire(one)
         if (since := self.idle_since) is not None:
@@ -328,7 +330,7 @@ _HOST_IS_FULL: Final = ServiceFailure(
 )
 
 
-def _too_many(function: Function) -> ServiceFailure:
+def _too_many(function: Deployment) -> ServiceFailure:
     return ServiceFailure(
         429,
         "TooManyRequestsException",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from snapboot_devkit.host.lifecycle.states import EnvironmentState
 from snapboot_devkit.host.scaling.placing import Condition
@@ -10,48 +10,11 @@ from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
 
+    from snapboot_devkit.host.execution.environment import LocalEnvironment
     from snapboot_devkit.host.front.callers import Caller
     from snapboot_devkit.host.lifecycle.terms import Invocation, ServiceFailure
-
-
-class Environment(Protocol):
-    """What a pool knows of an environment."""
-
-    @property
-    def state(self) -> EnvironmentState:
-        """Where it stands; one that is dead can only be closed."""
-
-    @property
-    def idle(self) -> bool:
-        """Whether no invocation is at work, or waits."""
-
-    @property
-    def settling(self) -> bool:
-        """Whether it will be free in a moment, its callers having their answers."""
-
-    @property
-    def capacity_left(self) -> int:
-        """How many more events it would take right now."""
-
-    async def open(self) -> None:
-        """Make it ready to be used. Raises OSError and HostError."""
-
-    def initialise(self) -> None:
-        """Begin the init ahead of any event."""
-
-    def invoke(self, invocation: Invocation, caller: Caller) -> None:
-        """Handle an event, and tell `caller` of it in any case."""
-
-    def pause_clock(self) -> None:
-        """Let no deadline come nearer."""
-
-    def resume_clock(self) -> None:
-        """Let the time go on."""
-
-    async def close(self) -> None:
-        """Refuse whoever waits, and leave nothing."""
+    from snapboot_devkit.host.scaling.functions import Deployment
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +33,7 @@ class Scale:
     per_tenant: bool = False
 
 
-class Function(Protocol):
-    """What a pool knows of its function: one version of its code."""
-
-    @property
-    def name(self) -> str:
-        """What its callers know it by."""
-
-    @property
-    def scale(self) -> Scale:
-        """How many environments it may have."""
-
-    def environment(self, changed: Callable[[], None], *, provisioned: bool = False) -> Environment:
-        """Return a new environment, which calls `changed` after every step."""
-
-    async def close(self) -> None:
-        """Let the code go: no environment uses it any more."""
-
-
-class Resident:
+class PooledEnvironment:
     """An environment in a pool; until it is open its requests wait beside it."""
 
     opened = ahead = closing = False
@@ -96,8 +41,8 @@ class Resident:
 
     def __init__(
         self,
-        environment: Environment,
-        function: Function,
+        environment: LocalEnvironment,
+        function: Deployment,
         tenant: str,
         used_at: float,
         provisioned: bool,  # noqa: FBT001
@@ -111,7 +56,7 @@ class Resident:
         self.queue: list[tuple[Invocation, Caller]] = []
 
     def __repr__(self) -> str:
-        return f"<Resident {self.environment!r}>"
+        return f"<PooledEnvironment {self.environment!r}>"
 
     @property
     def dead(self) -> bool:
