@@ -13,6 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from snapboot_devkit.package.checks import sizes
+from snapboot_devkit.package.checks.contents import opened
+from snapboot_devkit.package.checks.distributions import Owners, distributions
+from snapboot_devkit.package.checks.folders import FolderStore
+from snapboot_devkit.package.checks.layout import layout
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.interpreters import interpreter, managed
 from snapboot_devkit.package.target import Target
@@ -114,3 +119,10 @@ def snapboot(*arguments, **settings):
     settings = {"capture_output": True, "text": True, "timeout": DEADLINE_S} | settings
     command = [sys.executable, "-m", "snapboot_devkit", *map(str, arguments)]
     return subprocess.run(command, check=False, **settings)
+
+
+def parts(folder):
+    """Return the sizes of what a folder consists of."""
+    package = opened(FolderStore(folder))
+    places = layout(package, image=False)
+    return sizes.by_owner(package, Owners(distributions(package, places), places))

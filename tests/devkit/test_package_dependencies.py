@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from snapboot_devkit.package.checks import sizes
 from snapboot_devkit.package.checks.distributions import OWN_CODE
 from snapboot_devkit.package.contents import dependencies, projects, runtime
 from snapboot_devkit.package.contents import installed as installation
@@ -17,7 +16,7 @@ from snapboot_devkit.package.contents.installed import normalise
 from snapboot_devkit.package.contents.resolver import reason
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.target import Architecture, Libc, Target
-from tests.devkit.packages import HELLO, filled, snapboot, wheel
+from tests.devkit.packages import HELLO, filled, parts, snapboot, wheel
 from tests.fakes.contenders import ROOT
 
 TARGET = Target((3, 13), Architecture.ARM64)
@@ -243,7 +242,7 @@ def test_a_record_that_cannot_be_read_owns_nothing_and_stays(tmp_path, content):
     filled(tmp_path, {record: content, "fruit.py": "VERSION = 1\n"})
     normalise(tmp_path)
     assert (tmp_path / record).read_bytes() == content
-    assert sizes.by_part(tmp_path) == {"fruit": len(content), OWN_CODE: 12}
+    assert parts(tmp_path) == {"fruit": len(content), OWN_CODE: 12}
 
 
 def test_the_runtime_is_laid_out_without_orjson_where_there_is_no_wheel_of_it(tmp_path, wheels):

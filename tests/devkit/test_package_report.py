@@ -13,7 +13,7 @@ from snapboot_devkit.package.forms import dockerfile
 from snapboot_devkit.package.layout import Form
 from snapboot_devkit.package.request import Made, Packaged, Request
 from snapboot_devkit.package.target import Architecture, Libc, Target
-from tests.devkit.packages import filled
+from tests.devkit.packages import filled, parts
 from tests.fakes.contenders import ROOT
 
 TARGET = Target((3, 13), Architecture.ARM64)
@@ -60,15 +60,15 @@ def test_sizes_are_told_by_package(tmp_path):
         },
     )
     record = (tmp_path / "fruit-1.0.dist-info/RECORD").stat().st_size
-    parts = sizes.by_part(tmp_path)
-    assert parts == {
+    found = parts(tmp_path)
+    assert found == {
         "the interpreter": 2000,
         "fruit": 1150 + record,
         "the function's own code": 10,
         "the module archive": 7,
         "the runtime": 5,
     }
-    assert next(iter(parts)) == "the interpreter"
+    assert next(iter(found)) == "the interpreter"
 
 
 def test_a_package_that_is_too_large_says_what_is_large_in_it():

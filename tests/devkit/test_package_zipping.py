@@ -75,3 +75,24 @@ def test_large_content_is_written_whole(tmp_path):
     folder = filled(tmp_path / "folder", {"model.bin": content})
     with zipfile.ZipFile(packed(folder, tmp_path / "a.zip")) as archive:
         assert archive.read("model.bin") == content
+
+
+def test_a_file_that_comes_to_be_meanwhile_stands_in_its_place(tmp_path):
+    folder = filled(tmp_path / "folder", FILES)
+    found = zipping.entries(folder)
+
+    def comes():
+        (folder / "app.modules").write_text("m" * 3000)
+        return zipping.entry_of(folder / "app.modules")
+
+    late = {"app.modules": comes, "never": lambda: zipping.entry_of(folder / "never")}
+    zipping.write_entries(found, tmp_path / "late.zip", late=late)
+    assert (tmp_path / "late.zip").read_bytes() == packed(folder, tmp_path / "a.zip").read_bytes()
+
+
+def test_an_older_file_of_that_name_is_not_packed_in_its_place(tmp_path):
+    folder = filled(tmp_path / "folder", FILES | {"app.modules": "old"})
+    late = {"app.modules": lambda: None}
+    zipping.write_entries(zipping.entries(folder), tmp_path / "late.zip", late=late)
+    with zipfile.ZipFile(tmp_path / "late.zip") as archive:
+        assert "app.modules" not in archive.namelist()

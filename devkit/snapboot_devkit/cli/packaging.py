@@ -282,14 +282,14 @@ def _made_again(
     request: Request, progress: Callable[[str], object]
 ) -> tuple[Packaged, list[Finding]]:
     from snapboot_devkit.package.elf_facts import ElfFacts  # noqa: PLC0415 - not for what is there
-    from snapboot_devkit.package.packaging import package  # noqa: PLC0415
+    from snapboot_devkit.package.packaging import packaging  # noqa: PLC0415
 
-    made = package(request, progress)
-    progress("auditing")
     with Store(request.cache) as opened:
         facts = ElfFacts(opened)
-        findings = _findings(made, request, facts)
-        facts.keep()
+        with packaging(request, progress, opened, facts) as made:
+            progress("auditing")
+            findings = _findings(made, request, facts)
+            facts.keep()
     return made, findings
 
 

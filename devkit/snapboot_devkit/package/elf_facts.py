@@ -25,7 +25,7 @@ class ElfFacts:
 
     def __init__(self, store: Store = NOTHING) -> None:
         self._store = store
-        self._known: dict[bytes, Any] = {}
+        self._known: dict[bytes, dict[str, Any]] = {}
         self._fresh: dict[bytes, bytes] = {}
 
     def __repr__(self) -> str:
@@ -34,7 +34,7 @@ class ElfFacts:
     def needs(self, content: bytes, name: str, steps: Steps | None = None) -> elf.Needs:
         """Return what a file needs of the system."""
         found = self._of(
-            b"needs", content, lambda: asdict(elf.needs_of(BytesIO(content), name, steps))
+            "needs", content, lambda: asdict(elf.needs_of(BytesIO(content), name, steps))
         )
         glibc = found["glibc"] and (found["glibc"][0], found["glibc"][1])
         return elf.Needs(found["machine"], tuple(found["libraries"]), glibc, found["interpreter"])
@@ -45,13 +45,13 @@ class ElfFacts:
         def read() -> int | None:
             return elf.constant_of(BytesIO(content), name, elf.PYTHON_VERSION, steps)
 
-        found: int | None = self._of(b"hexversion", content, read)
+        found: int | None = self._of("hexversion", content, read)
         return found
 
     def debug_bytes(self, content: bytes, name: str, steps: Steps | None = None) -> int:
         """Return how much of a file only a debugger reads."""
         return int(
-            self._of(b"debug", content, lambda: elf.debug_bytes_of(BytesIO(content), name, steps))
+            self._of("debug", content, lambda: elf.debug_bytes_of(BytesIO(content), name, steps))
         )
 
     def folders(self, content: bytes, name: str) -> list[elf.Text]:
@@ -63,7 +63,7 @@ class ElfFacts:
                 [text.offset, text.content.decode("utf-8", "surrogateescape")] for text in texts
             ]
 
-        found = self._of(b"folders", content, read)
+        found = self._of("folders", content, read)
         return [elf.Text(at, text.encode("utf-8", "surrogateescape")) for at, text in found]
 
     def keep(self) -> None:
@@ -71,11 +71,13 @@ class ElfFacts:
         self._store.keep(self._fresh)
         self._fresh.clear()
 
-    def _of(self, kind: bytes, content: bytes, read: Callable[[], Any]) -> Any:
-        key = digest(b"elf", kind, content)
+    def _of(self, kind: str, content: bytes, read: Callable[[], Any]) -> Any:
+        """Return a fact about a file; what is stored are all that are known about it."""
+        key = digest(b"elf", content)
         if key not in self._known:
-            kept = self._store.find([key]).get(key)
-            if kept is None:
-                kept = self._fresh[key] = json.dumps(read()).encode()
-            self._known[key] = json.loads(kept)
-        return self._known[key]
+            self._known[key] = json.loads(self._store.find([key]).get(key, b"{}"))
+        known = self._known[key]
+        if kind not in known:
+            known[kind] = read()
+            self._fresh[key] = json.dumps(known).encode()
+        return known[kind]

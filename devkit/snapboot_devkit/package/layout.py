@@ -56,6 +56,13 @@ class Placement:
         """The runtime's folder here."""
         return self.root / RUNTIME
 
+    def move_to(self, other: Placement) -> None:
+        """Move what there is of both to another place. Raises OSError."""
+        for here, there in ((self.interpreter, other.interpreter), (self.runtime, other.runtime)):
+            if here.exists():
+                there.parent.mkdir(parents=True, exist_ok=True)
+                here.rename(there)
+
     def write_bootstrap(self, template: str, interpreter: Interpreter) -> None:
         """Write what Lambda starts, from the repository's own."""
         program = f"{self.place}/{INTERPRETER}/bin/{interpreter.program.name}"

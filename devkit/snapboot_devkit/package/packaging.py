@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.elf_facts import ElfFacts
 from snapboot_devkit.package.forms import image, zips
 from snapboot_devkit.package.layout import Form
-from snapboot_devkit.package.scratch import scratch
+from snapboot_devkit.package.scratch import Removal, scratch
 from snapboot_devkit.package.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from snapboot_devkit.package.request import Packaged, Request
 
@@ -22,6 +24,17 @@ def package(request: Request, tell: Callable[[str], object]) -> Packaged:
 
     Raises PackageError; then nothing of it is left, and what was there before is untouched.
     """
+    with Store(request.cache) as store, packaging(request, tell, store, ElfFacts(store)) as made:
+        return made
+
+
+@contextlib.contextmanager
+def packaging(
+    request: Request, tell: Callable[[str], object], store: Store, facts: ElfFacts
+) -> Iterator[Packaged]:
+    """Do the same, and yield what was made while the last of the rest is removed."""
     request.check()
-    with scratch(request.output) as folder, Store(request.cache) as store:
-        return _MAKERS[request.form](request, folder, tell, store)
+    with Removal() as removal:
+        with scratch(request.output, removal) as folder:
+            made = _MAKERS[request.form](request, folder, tell, store, facts)
+        yield made

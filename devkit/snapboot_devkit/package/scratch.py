@@ -7,10 +7,11 @@ import errno
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from snapboot_devkit.package.errors import PackageError
 
@@ -25,23 +26,66 @@ ABANDONED_S: Final = 60.0
 _NO_SPACE: Final = os.strerror(errno.ENOSPC)
 
 
+class Removal:
+    """Removes a folder of thousands of files while there is something else to do.
+
+    Use it by `with`: at its end the folder is gone.
+    """
+
+    def __init__(self) -> None:
+        self._folder: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Removal of {str(self._folder)!r}>"
+
+    def __enter__(self) -> Self:
+        """Return the removal, which has not begun."""
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """Wait for the program, and remove what it may have left."""
+        if self._process is not None:
+            self._process.wait()
+        if self._folder is not None and self._folder.exists():
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def begin(self, folder: Path) -> None:
+        """Begin to remove a folder: by a program, since threads of Python's take turns."""
+        self._folder = folder
+        with contextlib.suppress(OSError):  # without it the end does it
+            self._process = subprocess.Popen(
+                ["rm", "-rf", "--", str(folder)],  # noqa: S607 - wherever the system has it
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is not for it
+            )
+
+
 @contextlib.contextmanager
-def scratch(output: Path) -> Iterator[Path]:
+def scratch(output: Path, removal: Removal | None = None) -> Iterator[Path]:
     """Make a folder inside of the output's, on the same disk; nothing of it is left in the end.
+
+    If all goes well, `removal` removes it.
 
     An output folder that had to be made goes, too, if it is still empty, and so do such folders of
     runs that were killed. Raises PackageError, also in place of what fails as the disk is full.
     """
     made = _make_output(output)
     _remove_abandoned(output)
-    folder = _make_inside(output)
+    folder, done = _make_inside(output), False
     try:
         with _locked(folder):
             yield folder
+        done = True
     except (OSError, PackageError) as exc:
         raise _translated(exc, output) from exc
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if done and removal:
+            removal.begin(folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
         _remove_if_empty(made)
 
 

@@ -42,6 +42,8 @@ _DAY_S: Final = 24 * 3600
 # What a newer snapboot makes of the same may be something else: its version is a part of every key,
 # and so is this number, which changes with the form of any entry between two versions.
 _FORMAT: Final = b"3"
+# What is joined before it is hashed: calls cost more than so many bytes.
+_SMALL_BYTES: Final = 4096
 # SQLite takes no more variables in a statement (SQLITE_MAX_VARIABLE_NUMBER of old builds).
 _MANY: Final = 500
 
@@ -49,9 +51,16 @@ _MANY: Final = 500
 def digest(*parts: bytes) -> bytes:
     """Return what stands for these parts and no others."""
     found = blake2b(digest_size=_DIGEST_BYTES)
+    small = b""
     for part in parts:
-        found.update(len(part).to_bytes(8, "little"))
-        found.update(part)
+        small += len(part).to_bytes(8, "little")
+        if len(part) > _SMALL_BYTES:
+            found.update(small)
+            found.update(part)
+            small = b""
+        else:
+            small += part
+    found.update(small)
     return found.digest()
 
 

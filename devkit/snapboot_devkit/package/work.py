@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package import stripping
-from snapboot_devkit.package.checks import binaries, reserved
+from snapboot_devkit.package.checks import binaries, reserved, sizes
 from snapboot_devkit.package.checks.contents import opened
-from snapboot_devkit.package.checks.distributions import distributions
+from snapboot_devkit.package.checks.distributions import Owners, distributions
 from snapboot_devkit.package.checks.finding import Severity
 from snapboot_devkit.package.checks.folders import FolderStore
 from snapboot_devkit.package.checks.layout import Place, layout
@@ -23,8 +23,9 @@ from snapboot_devkit.package.store import NOTHING, Store
 from snapboot_devkit.package.stripping import Savings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from snapboot_devkit.package.checks.contents import Package
     from snapboot_devkit.package.checks.finding import Finding
     from snapboot_devkit.package.request import Request
     from snapboot_devkit.package.target import Target
@@ -36,7 +37,8 @@ _MAX_NAMED: Final = 5
 class Work:
     """What was asked for, the scratch folder, and what has come of it so far.
 
-    `task` becomes /var/task; `tell` hears what goes on, `store` has what was made before.
+    `task` becomes /var/task; `tell` hears what goes on, `store` has what was made before, `facts`
+    what is known of ELF files. `owners` says whose the files of each folder are that was examined.
     """
 
     request: Request
@@ -44,29 +46,30 @@ class Work:
     tell: Callable[[str], object]
     target: Target
     store: Store = NOTHING
+    facts: ElfFacts = field(default_factory=ElfFacts)
     requirements: Requirements | None = None
     warnings: list[str] = field(default_factory=list)
     savings: Savings = field(default_factory=Savings)
-    facts: ElfFacts = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.facts = ElfFacts(self.store)
+    owners: dict[Path, Owners] = field(default_factory=dict)
 
     @property
     def task(self) -> Path:
         """The folder that becomes /var/task."""
         return self.scratch / "task"
 
-    def lay_out_code(self, *, max_bytes: int, bootstrap: bool) -> None:
+    def lay_out_code(
+        self, *, max_bytes: int, bootstrap: bool, meanwhile: Callable[[], object] = lambda: None
+    ) -> None:
         """Put the dependencies into the function's folder, and its code over them.
 
-        Raises PackageError, MissingHandlerError when the handler is in neither.
+        `meanwhile` is called while the dependencies are installed. Raises PackageError,
+        MissingHandlerError when the handler is in neither.
         """
         request = self.request
         self.task.mkdir(exist_ok=True)
         found = projects.find(request.source, request.requirements, self.scratch)
         self.requirements = found and replace(found, build=request.build_sdists)
-        self._install()
+        self._install(meanwhile)
         self._complete()
         self.tell(f"copying {str(request.source)!r}")
         copied = tree.copy(
@@ -88,11 +91,14 @@ class Work:
             )
         self._check_handler()
 
-    def _install(self) -> None:
+    def _install(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         if self.requirements is None:
+            meanwhile()
             return
-        self.tell(f"installing what {self.requirements.origin} asks for")
-        built = dependencies.install(self.requirements, self.target, self.task)
+        with dependencies.installing(self.requirements, self.target, self.task) as finish:
+            meanwhile()
+            self.tell(f"installing what {self.requirements.origin} asks for")
+            built = finish()
         self._check_reserved()
         if built:
             names = some(built, _MAX_NAMED)
@@ -136,29 +142,40 @@ class Work:
         for root in roots:
             stripping.strip(root, self.target.architecture, self.savings)
 
-    def examine(self, *roots: Path) -> None:
-        """Look at the compiled files. Raises PackageError for those that cannot work."""
+    def examine(self, *roots: Path) -> dict[str, int]:
+        """Look at the compiled files, and return how large each part is.
+
+        Raises PackageError for files that cannot work.
+        """
         self.tell("looking at compiled files")
         place = Place.IMAGE if self.request.form is Form.IMAGE else Place.PROVIDED
-        found = list(self._binaries(roots, place))
+        packages = {root: opened(FolderStore(root), self.facts) for root in roots}
+        found = list(self._binaries(packages, place))
         self.facts.keep()
         if errors := [f"{one}" for one in found if one.severity is Severity.ERROR]:
             raise PackageError("\n".join(errors))
         self.warnings += [str(one) for one in found if one.severity is Severity.WARNING]
+        return sizes.by_part(
+            (self.owners[root], ((each.path, each.size) for each in package.files))
+            for root, package in packages.items()
+        )
 
     def _check_reserved(self) -> None:
         """Refuse dependencies that bring what Lambda or the runtime would run. PackageError."""
+        if not any((self.task / name).exists() for name in reserved.NAMES):
+            return
         package = opened(FolderStore(self.task))
         found = distributions(package, layout(package, image=False))
         if errors := [str(one) for one in reserved.check(found, "")]:
             raise PackageError("\n".join(errors))
 
-    def _binaries(self, roots: Iterable[Path], place: Place) -> Iterator[Finding]:
+    def _binaries(self, packages: Mapping[Path, Package], place: Place) -> Iterator[Finding]:
         read = []
-        for root in roots:
-            package = opened(FolderStore(root), self.facts)
+        for root, package in packages.items():
             places = layout(package, image=False)
-            read.append(binaries.read(package, distributions(package, places)))
+            found = distributions(package, places)
+            self.owners[root] = Owners(found, places)
+            read.append(binaries.read(package, found))
         beside = frozenset().union(*(each.names for each in read))
         for each in read:
             yield from binaries.check(

@@ -134,9 +134,9 @@ def _changed_data(subject: Subject, found: Sealed, archive: ModuleArchive) -> It
         if pattern is None:
             return None
         folder = f"{pattern.partition('*')[0].rpartition('/')[0]}/".removeprefix("/")
-        parts = pattern.removeprefix(folder).split("/")
+        halves = [part.partition("*") for part in pattern.removeprefix(folder).split("/")]
         names = (path.removeprefix(folder) for path in package.entries if path.startswith(folder))
-        return sorted(name for name in names if _suits(name.split("/"), parts))
+        return sorted(name for name in names if _suits(name, halves))
 
     if changed := archive.changed_files(content_of, names_of):
         names = [path_of(place, subject.layout) or place for place in changed]
@@ -149,14 +149,15 @@ def _changed_data(subject: Subject, found: Sealed, archive: ModuleArchive) -> It
         )
 
 
-def _suits(name: list[str], pattern: list[str]) -> bool:
-    """Whether each part of a name is as the pattern has it, where the first "*" is any text."""
-    halves = [part.partition("*") for part in pattern]
-    return len(name) == len(pattern) and all(
+def _suits(name: str, halves: list[tuple[str, str, str]]) -> bool:
+    """Whether each part of a name is as a pattern has it, where the first "*" is any text."""
+    if name.count("/") + 1 != len(halves):
+        return False
+    return all(
         part.startswith(start) and part.endswith(end) and len(part) >= len(start) + len(end)
         if star
         else part == start
-        for part, (start, star, end) in zip(name, halves, strict=True)
+        for part, (start, star, end) in zip(name.split("/"), halves, strict=True)
     )
 
 

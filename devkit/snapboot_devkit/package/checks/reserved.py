@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _BOOTSTRAP: Final = "bootstrap"
 _FOLDER: Final = ".snapboot/"
+# All of them, the folder as well.
+NAMES: Final = (_BOOTSTRAP, ARCHIVE, _FOLDER.rstrip("/"))
 
 
 def check(distributions: Iterable[Distribution], task: str) -> Iterator[Finding]:

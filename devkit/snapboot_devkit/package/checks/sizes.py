@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final
 from snapboot_devkit.host.protocol import KIB, MIB
 from snapboot_devkit.package.checks import provided
 from snapboot_devkit.package.checks.contents import Package, opened
-from snapboot_devkit.package.checks.distributions import Owners, distributions
 from snapboot_devkit.package.checks.finding import Finding, error
 from snapboot_devkit.package.checks.folders import FolderStore
-from snapboot_devkit.package.checks.layout import layout
 from snapboot_devkit.package.checks.zips import ZipStore
 from snapboot_devkit.package.errors import PackageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from snapboot_devkit.package.checks.distributions import Owners
 
 LARGEST: Final = 5
 # Where it is too large, more of them: what is to go may be small.
@@ -27,19 +27,15 @@ _LARGEST_OF_TOO_MUCH: Final = 12
 
 def by_owner(package: Package, owners: Owners) -> dict[str, int]:
     """Return the unpacked bytes of each distribution, folder at the top or part; largest first."""
-    sizes: Counter[str] = Counter()
-    for entry in package.files:
-        sizes[owners.of(entry.path)] += entry.size
-    return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
+    return by_part([(owners, ((entry.path, entry.size) for entry in package.files))])
 
 
-def by_part(*roots: Path) -> dict[str, int]:
-    """Return the same of several folders together. Raises PackageError."""
+def by_part(folders: Iterable[tuple[Owners, Iterable[tuple[str, int]]]]) -> dict[str, int]:
+    """Return the same of several folders together, each with the paths and sizes of its files."""
     sizes: Counter[str] = Counter()
-    for root in roots:
-        package = opened(FolderStore(root))
-        places = layout(package, image=False)
-        sizes.update(by_owner(package, Owners(distributions(package, places), places)))
+    for owners, files in folders:
+        for path, size in files:
+            sizes[owners.of(path)] += size
     return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
 
 

@@ -16,8 +16,7 @@ CODE_SCRIPT: Final = "snapboot/exec"
 
 def script(package: Package) -> str | None:
     """Return the wrapper of a package, if it has one."""
-    is_layer = any(path.startswith(LAYER_HOME) for path in package.entries)
-    if is_layer and package.is_file(LAYER_SCRIPT):
+    if package.is_file(LAYER_SCRIPT) and any(p.startswith(LAYER_HOME) for p in package.entries):
         return LAYER_SCRIPT
     return CODE_SCRIPT if package.is_file(CODE_SCRIPT) else None
 

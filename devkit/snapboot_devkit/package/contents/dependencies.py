@@ -5,6 +5,7 @@ Where they are named is the business of `projects`.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 import textwrap
@@ -12,10 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.contents import installed
-from snapboot_devkit.package.contents.resolver import reason, uv_run
+from snapboot_devkit.package.contents.resolver import reason, uv_started
 from snapboot_devkit.package.errors import PackageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from snapboot_devkit.package.target import Target
@@ -47,9 +49,18 @@ def install(requirements: Requirements, target: Target, folder: Path) -> list[st
     Return the packages that were built from source. Raises PackageError, which says which package
     cannot be had for the target, and why.
     """
+    with installing(requirements, target, folder) as finish:
+        return finish()
+
+
+@contextlib.contextmanager
+def installing(
+    requirements: Requirements, target: Target, folder: Path
+) -> Iterator[Callable[[], list[str]]]:
+    """Begin to do what `install` does; yield what ends it."""
     build = requirements.build
     folder.mkdir(parents=True, exist_ok=True)
-    done = uv_run([
+    arguments = [
         "pip", "install",
         # uv looks at some interpreter; what it installs for is told by the two options after it.
         # But whether that is one without the GIL, which it learns from the interpreter.
@@ -63,15 +74,21 @@ def install(requirements: Requirements, target: Target, folder: Path) -> list[st
         # written into what is unpacked; what changes is replaced.
         "--link-mode", "hardlink",
         *requirements.arguments,
-    ])  # fmt: skip
-    if done.status:
-        words = reason(done.errors)
-        raise PackageError(
-            f"cannot install what {requirements.origin} asks for, for {target}:\n"
-            f"{textwrap.indent(words, '  ')}\n{_remedy(words, target, build=build)}"
-        )
-    installed.normalise(folder)
-    return sorted(set(_BUILT.findall(done.errors)))
+    ]  # fmt: skip
+    with uv_started(arguments) as finish:
+
+        def finish_installing() -> list[str]:
+            done = finish()
+            if done.status:
+                words = reason(done.errors)
+                raise PackageError(
+                    f"cannot install what {requirements.origin} asks for, for {target}:\n"
+                    f"{textwrap.indent(words, '  ')}\n{_remedy(words, target, build=build)}"
+                )
+            installed.normalise(folder)
+            return sorted(set(_BUILT.findall(done.errors)))
+
+        yield finish_installing
 
 
 def _remedy(words: str, target: Target, *, build: bool) -> str:

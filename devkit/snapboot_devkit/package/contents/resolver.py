@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from typing import TYPE_CHECKING, Final
@@ -9,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 import uv
 
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.process import Finished, run
+from snapboot_devkit.package.process import Finished, started
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 # Downloads over a slow line included.
@@ -34,6 +35,15 @@ _CONCLUSION: Final = re.compile(r",? we can conclude that your requirements are 
 
 def uv_run(arguments: Sequence[str], *, cwd: Path | None = None) -> Finished:
     """Run uv with the user's own settings. Raises PackageError when it cannot be run."""
+    with uv_started(arguments, cwd=cwd) as finish:
+        return finish()
+
+
+@contextlib.contextmanager
+def uv_started(
+    arguments: Sequence[str], *, cwd: Path | None = None
+) -> Iterator[Callable[[], Finished]]:
+    """Start uv; yield what waits for its end. See `process.started`."""
     try:
         program = uv.find_uv_bin()
     except FileNotFoundError as exc:
@@ -41,7 +51,9 @@ def uv_run(arguments: Sequence[str], *, cwd: Path | None = None) -> Finished:
     # An active virtual environment is none of uv's business here.
     env = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     env["COLUMNS"] = _COLUMNS
-    return run([program, *arguments, *_PLAIN], limit_s=_LIMIT_S, env=env, cwd=cwd)
+    command = [program, *arguments, *_PLAIN]
+    with started(command, limit_s=_LIMIT_S, env=env, cwd=cwd) as finish:
+        yield finish
 
 
 def reason(errors: str) -> str:

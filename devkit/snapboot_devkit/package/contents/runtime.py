@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +12,7 @@ from snapboot_devkit.package.contents.dependencies import Requirements
 from snapboot_devkit.package.errors import PackageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from snapboot_devkit.package.target import Target
@@ -27,9 +29,21 @@ def lay_out(folder: Path, target: Target) -> list[str]:
 
     orjson makes it quicker, and is left out where there is no wheel of it. Raises PackageError.
     """
+    with laying_out(folder, target) as finish:
+        return finish()
+
+
+@contextlib.contextmanager
+def laying_out(folder: Path, target: Target) -> Iterator[Callable[[], list[str]]]:
+    """Begin to do what `lay_out` does; yield what ends it."""
+    with dependencies.installing(REQUIREMENTS, target, folder) as finish:
+        yield lambda: _laid_out(folder, target, finish)
+
+
+def _laid_out(folder: Path, target: Target, finish: Callable[[], object]) -> list[str]:
     warnings = []
     try:
-        dependencies.install(REQUIREMENTS, target, folder)
+        finish()
     except PackageError:
         needed = tuple(one for one in DEPENDENCIES if not one.startswith(ACCELERATOR))
         try:

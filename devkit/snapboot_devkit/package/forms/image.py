@@ -17,25 +17,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from snapboot_devkit.package.elf_facts import ElfFacts
     from snapboot_devkit.package.request import Request
     from snapboot_devkit.package.store import Store
 
 _DOCKERFILE: Final = "Dockerfile"
 
 
-def make(request: Request, scratch: Path, tell: Callable[[str], object], store: Store) -> Packaged:
+def make(
+    request: Request, scratch: Path, tell: Callable[[str], object], store: Store, facts: ElfFacts
+) -> Packaged:
     """Make the folder in the output's. Raises PackageError.
 
     Bytecode and module archive come of the build, where the base image's interpreter makes them.
     """
     target = Target(version_of(request), request.architecture, request.libc)
-    work = Work(request, scratch / layout.IMAGE_FOLDER, tell, target, store)
+    work = Work(request, scratch / layout.IMAGE_FOLDER, tell, target, store, facts)
     work.scratch.mkdir()
     work.lay_out_code(max_bytes=provided.MAX_IMAGE_BYTES, bootstrap=False)
     if request.stripped:
         work.strip(work.task)
-    work.examine(work.task)
-    parts = sizes.by_part(work.task)
+    parts = work.examine(work.task)
     sizes.check(parts, image=True)
     env = {**sealing.AS_ON_LAMBDA, **request.env} if request.with_archive else None
     text = dockerfile.dockerfile(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import stat
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,14 +15,18 @@ from snapboot_devkit.package import layout
 from snapboot_devkit.package.contents.tree import ARCHIVE
 from snapboot_devkit.package.errors import ImportFailedError, PackageError
 from snapboot_devkit.package.forms.view import View
-from snapboot_devkit.package.process import run
+from snapboot_devkit.package.forms.zipping import content_of, entries
+from snapboot_devkit.package.process import started
 from snapboot_devkit.package.request import IMPORT_LIMIT_S
 from snapboot_devkit.package.store import NOTHING, Store, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from snapboot_devkit.package.process import Finished
 
 _INSIDE: Final = Path(__file__).parents[1] / "inside"
+_BYTECODE: Final = "__pycache__"
 # Beginnings of why a source was not compiled where the source is not to blame: not to be stored.
 _PASSING: Final = ("OSError", "PermissionError", "MemoryError", "RecursionError")
 # A whole standard library and large packages, on a slow machine.
@@ -70,61 +77,52 @@ class Worker:
         """
         keys = self._keys(folder, place)
         kept = store.find(keys.values())
-        failed = {}
-        for path, key in keys.items():
-            if key in kept:
-                name, _, content = kept[key].partition(b"\0")
-                if not name:
-                    failed[path.relative_to(folder).as_posix()] = content.decode()
-                    continue
-                bytecode = path.parent / "__pycache__" / name.decode()
-                bytecode.parent.mkdir(exist_ok=True)
-                bytecode.unlink(missing_ok=True)  # what a wheel brings is the installer's own file
-                bytecode.write_bytes(content)
-        if self.hexversion is not None and len(kept) == len(set(keys.values())):
+        failed = _lay_out(folder, {name: kept[key] for name, key in keys.items() if key in kept})
+        left = {name: key for name, key in keys.items() if key not in kept}
+        if self.hexversion is not None and not left:
             return failed
         arguments = ["compile", str(folder), "--as", place, "--keep"]
-        answer = self._inside(arguments, {}, _COMPILING_S)
-        failed = dict(answer["failed"])
+        with tempfile.NamedTemporaryFile() as listed:
+            if left:
+                listed.write(b"\0".join(map(os.fsencode, left)))
+                listed.flush()
+                arguments += ["--only", listed.name]
+            with self._started(arguments, {}, _COMPILING_S) as finish:
+                answer = finish()
+        failed |= answer["failed"]
         made = {}
-        for path, key in keys.items():
-            compiled = path.parent / "__pycache__" / f"{path.stem}.{answer['tag']}.pyc"
-            if key in kept:
-                continue
+        for name, key in left.items():
+            module = folder / name
+            compiled = module.parent / _BYTECODE / f"{module.stem}.{answer['tag']}.pyc"
+            why = failed.get(name)
             if compiled.is_file():
                 made[key] = compiled.name.encode() + b"\0" + compiled.read_bytes()
-                continue
-            why = failed.get(path.relative_to(folder).as_posix())
-            if why and not why.startswith(_PASSING):
+            elif why and not why.startswith(_PASSING):
                 made[key] = b"\0" + why.encode()
         store.keep(made, kept)
         return failed
 
-    def _keys(self, folder: Path, place: str) -> dict[Path, bytes]:
+    def _keys(self, folder: Path, place: str) -> dict[str, bytes]:
         """Return what stands for the bytecode of each source; nothing for an unknown release."""
         if self.hexversion is None:
             return {}
         release = self.hexversion.to_bytes(4, "big")
-        sources = [
-            Path(parent, name)
-            for parent, inner, names in os.walk(folder)
-            for name in names
-            if name.endswith(".py") and not Path(parent, name).is_symlink()
-        ]
         return {
-            path: digest(
-                b"bytecode",
-                release,
-                f"{place}/{path.relative_to(folder).as_posix()}".encode("utf-8", "surrogateescape"),
-                path.read_bytes(),
-            )
-            for path in sources
+            name: digest(b"bytecode", release, os.fsencode(f"{place}/{name}"), content_of(path))
+            for name, path, mode, _ in entries(folder)
+            if name.endswith(".py") and stat.S_ISREG(mode)
         }
 
     def seal(self, task: Path, order: Order) -> Sealed:
-        """Write the module archive into the function's folder.
+        """Write the module archive into the function's folder; see `sealing`."""
+        with self.sealing(task, order) as finish:
+            return finish()
 
-        Raises PackageError, ImportFailedError where the function may still work on Lambda.
+    @contextlib.contextmanager
+    def sealing(self, task: Path, order: Order) -> Iterator[Callable[[], Sealed]]:
+        """Make the module archive meanwhile; yield what waits for it and puts it into the folder.
+
+        That raises PackageError, ImportFailedError where the function may still work on Lambda.
         """
         view = order.view or View(task)
         arguments = ["seal", str(view.task), "--handler", order.handler]
@@ -139,32 +137,43 @@ class Worker:
             arguments += ["--place", f"{folder}={place}"]
         if order.suffix:
             arguments += ["--extension-suffix", order.suffix]
-        try:
-            answer = self._inside(arguments, order.env, _SEALING_S + order.limit_s, view.command)
-        except PackageError as exc:
-            # In the handler's traceback the scratch folders would mean nothing to anybody.
-            text = str(exc).replace(str(task), layout.TASK_ROOT)
-            if view.layer:
-                text = text.replace(str(view.layer), layout.LAYER_ROOT)
-            raise type(exc)(text) from exc
-        written.replace(task / ARCHIVE)
-        return Sealed(int(answer["modules"]), dict(answer["left_out"]))
+        limit_s = _SEALING_S + order.limit_s
+        with self._started(arguments, order.env, limit_s, view.command) as finish:
 
-    def _inside(
+            def finish_sealing() -> Sealed:
+                try:
+                    answer = finish()
+                except PackageError as exc:
+                    # In the handler's traceback the scratch folders would mean nothing to anybody.
+                    text = str(exc).replace(str(task), layout.TASK_ROOT)
+                    if view.layer:
+                        text = text.replace(str(view.layer), layout.LAYER_ROOT)
+                    raise type(exc)(text) from exc
+                written.replace(task / ARCHIVE)
+                return Sealed(int(answer["modules"]), dict(answer["left_out"]))
+
+            yield finish_sealing
+
+    @contextlib.contextmanager
+    def _started(
         self,
         arguments: Sequence[str],
         env: Mapping[str, str],
         limit_s: float,
         within: Callable[[list[str]], list[str]] = list,
-    ) -> dict[str, Any]:
+    ) -> Iterator[Callable[[], dict[str, Any]]]:
+        """Start `inside`; yield what waits for its answer. Raises PackageError."""
         command = within([str(self.program), "-SsPB", str(_INSIDE), *arguments])
         environ = {"PATH": os.defpath, "PYTHONHASHSEED": "0", **AS_ON_LAMBDA, **env}
-        done = run(command, limit_s=limit_s, env=environ)
+        with started(command, limit_s=limit_s, env=environ) as finish:
+            yield lambda: self._answer(arguments[0], finish())
+
+    def _answer(self, asked: str, done: Finished) -> dict[str, Any]:
         try:
             answer = json.loads(done.output)
         except ValueError:
             words = done.errors.strip() or f"exit status {done.status}"
-            raise PackageError(f"{str(self.program)!r} failed to {arguments[0]}: {words}") from None
+            raise PackageError(f"{str(self.program)!r} failed to {asked}: {words}") from None
         if error := answer.get("error"):
             raise (ImportFailedError if error.get("mayWork") else PackageError)(_told(error))
         return dict(answer)
@@ -185,6 +194,26 @@ class Order:
     suffix: str = ""
     view: View | None = None
     limit_s: float = IMPORT_LIMIT_S
+
+
+def _lay_out(folder: Path, kept: Mapping[str, bytes]) -> dict[str, str]:
+    """Write bytecode that was made before, by the names of its sources; return what had failed."""
+    failed, made = {}, set()
+    for source, entry in kept.items():
+        name, _, content = entry.partition(b"\0")
+        if not name:
+            failed[source] = content.decode()
+            continue
+        place = f"{folder}/{source.rpartition('/')[0]}/{_BYTECODE}"
+        if place not in made:
+            made.add(place)
+            Path(place).mkdir(exist_ok=True)
+        path = f"{place}/{name.decode()}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # noqa: PTH108 - what a wheel brings is the installer's own file
+        with open(path, "wb") as file:  # noqa: PTH123 - of thousands, a Path each would be slow
+            file.write(content)
+    return failed
 
 
 def _told(error: Mapping[str, Any]) -> str:

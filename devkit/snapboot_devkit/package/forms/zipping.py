@@ -8,12 +8,13 @@ import struct
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from snapboot_devkit.package.store import NOTHING, Store, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 # The oldest that a zip can tell.
@@ -31,54 +32,102 @@ _MAX_KEPT_BYTES: Final = 64 * 1024 * 1024
 _PACKED: Final = struct.Struct("<IQ")
 
 
-def write(folder: Path, target: Path, store: Store = NOTHING) -> None:
-    """Write all of a folder; links stay links. What was compressed before is in the store.
+class Entry(NamedTuple):
+    """What is below a folder: its name relative to that, its place, its mode, its size in bytes."""
 
-    Raises OSError.
-    """
-    entries = sorted(_entries(os.fspath(folder), ""))
-    keys = {path: _key(path) for _, path, mode in entries if stat.S_ISREG(mode)}
-    kept = store.find(keys.values())
-    fresh = {key: path for path, key in keys.items() if key not in kept}
-    with ThreadPoolExecutor(_THREADS) as pool:
-        made = dict(zip(fresh, pool.map(_packed, fresh.values()), strict=True))
-    store.keep({key: body for key, body in made.items() if len(body) <= _MAX_KEPT_BYTES}, kept)
-    kept |= made
-    with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
-        for name, path, mode in entries:
-            if path in keys:
-                _add_file(archive, name, mode, kept[keys[path]])
-            elif stat.S_ISLNK(mode):
-                archive.writestr(_head(name, _LINK), os.readlink(path))  # noqa: PTH115 - as it is
-            else:
-                archive.writestr(_head(f"{name}/", _FOLDER), b"")
+    name: str
+    path: str
+    mode: int
+    size: int
 
 
-def _key(path: str) -> bytes:
-    return digest(b"deflate", bytes([_LEVEL]), zlib.ZLIB_RUNTIME_VERSION.encode(), _content(path))
+def entries(folder: Path) -> list[Entry]:
+    """Return all that is below a folder, sorted; links are not followed. Raises OSError."""
+    found = []
+    waiting = [("", os.fspath(folder))]
+    while waiting:
+        prefix, place = waiting.pop()
+        with os.scandir(place) as inner:
+            for one in inner:
+                status = one.stat(follow_symlinks=False)
+                entry = Entry(f"{prefix}{one.name}", one.path, status.st_mode, status.st_size)
+                found.append(entry)
+                if stat.S_ISDIR(status.st_mode):
+                    waiting.append((f"{entry.name}/", entry.path))
+    return sorted(found)
 
 
-def _content(path: str) -> bytes:
+def entry_of(path: Path) -> Entry | None:
+    """Return a file as what is at the top of its folder; None if it is not there."""
+    if not path.exists():
+        return None
+    status = path.lstat()
+    return Entry(path.name, os.fspath(path), status.st_mode, status.st_size)
+
+
+def content_of(path: str) -> bytes:
+    """Return a file's content."""
     with open(path, "rb") as file:  # noqa: PTH123 - of thousands, a Path each would be slow
         return file.read()
 
 
+def write(folder: Path, target: Path, store: Store = NOTHING) -> None:
+    """Write all of a folder; links stay links. Raises OSError."""
+    write_entries(entries(folder), target, store)
+
+
+def write_entries(
+    found: Iterable[Entry],
+    target: Path,
+    store: Store = NOTHING,
+    late: Mapping[str, Callable[[], Entry | None]] = MappingProxyType({}),
+) -> None:
+    """Write what `entries` has found; what was compressed before is in the store. Raises OSError.
+
+    `late` are files, by their names, that come to be meanwhile: each is called when it is its turn,
+    and returns None if there is no such file after all.
+    """
+    there = {entry.name: entry for entry in found if entry.name not in late}
+    kept = _compressed(there.values(), store)
+    with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:
+        for name in sorted([*there, *late]):
+            entry = there[name] if name in there else late[name]()
+            if entry is None:
+                continue
+            if stat.S_ISREG(entry.mode):
+                packed = kept.get(name) or _compressed([entry], store)[name]
+                _add_file(archive, name, entry.mode, packed)
+            elif stat.S_ISLNK(entry.mode):
+                content = os.readlink(entry.path)  # noqa: PTH115 - as it is
+                archive.writestr(_head(name, _LINK), content)
+            else:
+                archive.writestr(_head(f"{name}/", _FOLDER), b"")
+
+
+def _compressed(found: Iterable[Entry], store: Store) -> dict[str, bytes]:
+    """Return the files among these, compressed, by their names."""
+    files = {entry.name: entry.path for entry in found if stat.S_ISREG(entry.mode)}
+    keys = {name: _key(path) for name, path in files.items()}
+    kept = store.find(keys.values())
+    fresh = {key: files[name] for name, key in keys.items() if key not in kept}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        made = dict(zip(fresh, pool.map(_packed, fresh.values()), strict=True))
+    store.keep({key: body for key, body in made.items() if len(body) <= _MAX_KEPT_BYTES}, kept)
+    kept |= made
+    return {name: kept[key] for name, key in keys.items()}
+
+
+def _key(path: str) -> bytes:
+    version = zlib.ZLIB_RUNTIME_VERSION.encode()
+    return digest(b"deflate", bytes([_LEVEL]), version, content_of(path))
+
+
 def _packed(path: str) -> bytes:
     """Return a file's check sum, its size and its content as `zipfile` would have compressed it."""
-    content = _content(path)
+    content = content_of(path)
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
     head = _PACKED.pack(zlib.crc32(content), len(content))
     return head + packer.compress(content) + packer.flush()
-
-
-def _entries(folder: str, prefix: str) -> Iterator[tuple[str, str, int]]:
-    """Yield the names, paths and modes of all that is below a folder."""
-    with os.scandir(folder) as found:
-        for entry in found:
-            name = f"{prefix}{entry.name}"
-            yield name, entry.path, entry.stat(follow_symlinks=False).st_mode
-            if entry.is_dir(follow_symlinks=False):
-                yield from _entries(entry.path, f"{name}/")
 
 
 def _add_file(archive: zipfile.ZipFile, name: str, mode: int, packed: bytes) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,8 +24,10 @@ from snapboot_devkit.package.scratch import put
 from snapboot_devkit.package.work import Work, some
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from snapboot_devkit.package.elf_facts import ElfFacts
+    from snapboot_devkit.package.forms.zipping import Entry
     from snapboot_devkit.package.interpreters.interpreter import Interpreter
     from snapboot_devkit.package.request import Request
     from snapboot_devkit.package.store import Store
@@ -32,15 +36,17 @@ _MAX_NAMED: Final = 5
 _MISSING: Final = re.compile(r"No module named '(\w+)")
 
 
-def make(request: Request, scratch: Path, tell: Callable[[str], object], store: Store) -> Packaged:
+def make(
+    request: Request, scratch: Path, tell: Callable[[str], object], store: Store, facts: ElfFacts
+) -> Packaged:
     """Make the zip or zips in the output's folder. Raises PackageError."""
     tell(f"looking for Python {request.python}")
     given = choice.shipped(request) if request.with_interpreter else choice.beside(request)
-    zips = _Zips(Work(request, scratch, tell, given.target, store), given)
+    zips = _Zips(Work(request, scratch, tell, given.target, store, facts), given)
     zips.lay_out()
     zips.compile()
-    modules = zips.seal()
-    return zips.pack(modules)
+    with zips.sealing() as finish:
+        return zips.pack(finish)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +79,34 @@ class _Zips:
 
     def lay_out(self) -> None:
         """Put everything into its folder, and look at whether it fits. Raises PackageError."""
-        work = self.work
-        work.lay_out_code(
-            max_bytes=provided.MAX_CODE_BYTES, bootstrap=work.request.with_interpreter
-        )
-        if work.request.with_interpreter or work.request.with_archive:
-            work.tell("laying out the runtime")
-            work.warnings += runtime.lay_out(self.placement.runtime, work.target)
-        if work.request.with_interpreter:
-            self._lay_out_interpreter()
-        if work.request.stripped:
+        work, request = self.work, self.work.request
+        with_runtime = request.with_interpreter or request.with_archive
+        apart = Placement(work.scratch / "apart", self.placement.place)
+        with contextlib.ExitStack() as stack:
+            finish: Callable[[], list[str]] = list
+
+            def meanwhile() -> None:
+                nonlocal finish
+                if with_runtime:
+                    finish = stack.enter_context(runtime.laying_out(apart.runtime, work.target))
+                if request.with_interpreter:
+                    self._copy_interpreter(apart)
+
+            work.lay_out_code(
+                max_bytes=provided.MAX_CODE_BYTES,
+                bootstrap=request.with_interpreter,
+                meanwhile=meanwhile,
+            )
+            if with_runtime:
+                work.tell("laying out the runtime")
+                work.warnings += finish()
+        apart.move_to(self.placement)
+        if request.with_interpreter:
+            template = runtime.find().bootstrap.read_text("utf-8")
+            self.placement.write_bootstrap(template, self.given)
+        if request.stripped:
             work.strip(*self.shipped.values())
-        work.examine(*self.shipped.values())
-        self._check_size()
+        self._check_size(work.examine(*self.shipped.values()))
 
     def compile(self) -> None:
         """Compile every module of everything that is shipped. Raises PackageError."""
@@ -102,10 +123,15 @@ class _Zips:
                 if (self.work.request.source / file).exists()
             ]
 
-    def seal(self) -> Sealed | None:
-        """Write the module archive, if it is wanted and can be made. Raises PackageError."""
+    @contextlib.contextmanager
+    def sealing(self) -> Iterator[Callable[[], Sealed | None] | None]:
+        """Begin to make the module archive; yield what writes it, and returns None if it cannot.
+
+        Yields None where none is made. Raises PackageError.
+        """
         if not self.work.request.with_archive:
-            return None
+            yield None
+            return
         worker = self._worker()
         if worker.hexversion != self.given.hexversion or worker.hexversion is None:
             self.work.warnings.append(
@@ -113,13 +139,21 @@ class _Zips:
                 f"machine, where there is {worker.release}; 'uv python install "
                 f"{self.given.release}' may get it"
             )
-            return None
+            yield None
+            return
         self.work.tell(f"importing {self.work.request.handler} for the module archive")
+        if self._is_foreign():
+            yield lambda: self._sealed(lambda: self._seal_by_twin(worker))
+            return
+        order = self._order(self.work.task, self.placement.runtime, worker)
+        with Worker(worker.program).sealing(self.work.task, order) as finish:
+            yield lambda: self._sealed(finish)
+
+    def _sealed(self, finish: Callable[[], Sealed | None]) -> Sealed | None:
+        """Return what is in the archive, None without one. Raises PackageError."""
         try:
-            if self._is_foreign():
-                return self._seal_by_twin(worker)
-            order = self._order(self.work.task, self.placement.runtime, worker)
-            return self._told(Worker(worker.program).seal(self.work.task, order))
+            sealed = finish()
+            return sealed and self._told(sealed)
         except ImportFailedError as exc:
             words = f"{exc}{self._of_aws(str(exc))}"
             if self.work.request.archive_required:
@@ -136,23 +170,40 @@ class _Zips:
         message, remedy = managed_packages.described([found[1]], version, image=False)
         return f"\n{message}: {remedy}"
 
-    def pack(self, sealed: Sealed | None) -> Packaged:
-        """Write the zips and move them to their places. Raises OSError and PackageError."""
+    def pack(self, finish: Callable[[], Sealed | None] | None) -> Packaged:
+        """Write the zips and move them to their places. Raises OSError and PackageError.
+
+        What is there already is written while the module archive is made, which `finish` waits for.
+        """
         request = self.work.request
-        if request.stripped and sealed and request.form is Form.ZIP and request.with_interpreter:
-            stripping.strip_doubles(self.work.task, self.work.target.cache_tag, self.work.savings)
-            if sizes.excess(self._parts(), image=False):
-                stripping.strip_late(self.work.task, self.work.savings)
-        parts = self._check_size()
-        written = {}
-        for name, root in self.shipped.items():
-            self.work.tell(f"writing {name}")
-            written[name] = self.work.scratch / name
-            zipping.write(root, written[name], self.work.store)
+        sealed = None
+        if request.stripped and finish:
+            sealed, finish = finish(), None
+            if sealed and request.form is Form.ZIP and request.with_interpreter:
+                self._strip_sealed()
+        found = self._found()
+        parts = self._check_size(self._parts(found))
+
+        def archive() -> Entry | None:
+            nonlocal sealed
+            sealed = finish and finish()
+            entry = zipping.entry_of(self.work.task / ARCHIVE) if sealed else None
+            self.work.tell(f"writing {layout.FUNCTION_ZIP}")
+            found[layout.FUNCTION_ZIP] += [entry] if entry else []
+            return entry
+
+        for name, entries in found.items():
+            waits = name == layout.FUNCTION_ZIP and finish
+            if not waits:
+                self.work.tell(f"writing {name}")
+            late = {ARCHIVE: archive} if waits else {}
+            path = self.work.scratch / name
+            zipping.write_entries(tuple(entries), path, self.work.store, late)
+        parts = self._check_size(self._parts(found))
         made = []
-        for name, path in written.items():
-            unpacked = sum(sizes.by_part(self.shipped[name]).values())
-            place = self.work.request.output / name
+        for name, entries in found.items():
+            path, place = self.work.scratch / name, request.output / name
+            unpacked = sum(entry.size for entry in entries if stat.S_ISREG(entry.mode))
             made.append(Made(place, path.stat().st_size, unpacked))
             put(path, place)
         return Packaged(
@@ -166,26 +217,43 @@ class _Zips:
             tuple(self.work.savings.lines()),
         )
 
-    def _lay_out_interpreter(self) -> None:
+    def _copy_interpreter(self, placement: Placement) -> None:
         self.work.tell(f"copying {self.given}")
-        here = self.placement.interpreter
+        here = placement.interpreter
         done = portable.copy(self.given, here, runs_here=self.runs_here, facts=self.work.facts)
         self.work.warnings += [
             f"the interpreter has no {name!r} that works: {why}"
             for name, why in done.missing.items()
         ]
-        template = runtime.find().bootstrap.read_text("utf-8")
-        self.placement.write_bootstrap(template, self.given)
 
-    def _check_size(self) -> dict[str, int]:
-        parts = self._parts()
-        sizes.check(parts, image=False)
-        return parts
+    def _strip_sealed(self) -> None:
+        stripping.strip_doubles(self.work.task, self.work.target.cache_tag, self.work.savings)
+        if sizes.excess(self._with_layers(self._parts(self._found())), image=False):
+            stripping.strip_late(self.work.task, self.work.savings)
 
-    def _parts(self) -> dict[str, int]:
-        parts = sizes.by_part(*self.shipped.values())
+    def _found(self) -> dict[str, list[Entry]]:
+        """Return what goes into each zip."""
+        return {name: zipping.entries(root) for name, root in self.shipped.items()}
+
+    def _parts(self, found: Mapping[str, Iterable[Entry]]) -> dict[str, int]:
+        """Return the sizes of what goes into the zips."""
+        return sizes.by_part(
+            (
+                self.work.owners[self.shipped[name]],
+                ((entry.name, entry.size) for entry in entries if stat.S_ISREG(entry.mode)),
+            )
+            for name, entries in found.items()
+        )
+
+    def _with_layers(self, parts: dict[str, int]) -> dict[str, int]:
         parts |= sizes.of_layers(self.work.request.layers)
         return dict(sorted(parts.items(), key=lambda item: (-item[1], item[0])))
+
+    def _check_size(self, parts: dict[str, int]) -> dict[str, int]:
+        """Return the sizes with those of layers. Raises PackageError for too much."""
+        parts = self._with_layers(parts)
+        sizes.check(parts, image=False)
+        return parts
 
     def _worker(self) -> Interpreter:
         """Return the interpreter that compiles and imports: the package's own where it can."""

@@ -13,6 +13,10 @@ from types import CodeType
 
 from .failure import Failure
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 UNCHECKED_HASH = b"\1\0\0\0"
 FOLDER_MODE = 0o755
 FILE_MODE = 0o644
@@ -34,15 +38,17 @@ class Compiled:
     tag: str = sys.implementation.cache_tag or ""
 
 
-def compile_folder(folder: str, place: str, *, keep: bool = False) -> Compiled:
+def compile_folder(
+    folder: str, place: str, *, keep: bool = False, only: Iterable[str] | None = None
+) -> Compiled:
     """Write the bytecode of every module below a folder that will lie at `place` on Lambda.
 
-    With `keep` what is there already and belongs to its source stays.
+    With `keep` what is there already and belongs to its source stays; `only` names the modules.
     A file that is no Python of this version is told and left: packages carry templates and code
     for other versions, which nobody imports. Raises Failure when bytecode cannot be written.
     """
     failed, files = {}, 0
-    for name in _sources(folder):
+    for name in _sources(folder) if only is None else only:
         path = Path(folder, name)
         try:
             source = _read(path)

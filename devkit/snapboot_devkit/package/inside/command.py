@@ -1,13 +1,14 @@
 """The command line: `compile`, `seal` and `trace`, each with one JSON document for an answer.
 
-    compile FOLDER --as PLACE [--keep]
+    compile FOLDER --as PLACE [--keep] [--only FILE]
     seal TASK --handler H [--runtime FOLDER] [--include M]… [--layer FOLDER] [--limit SECONDS]
         [--as PLACE] [--place FOLDER=PLACE]… [--output FILE] [--if-importable]
     trace TASK --handler H [--runtime FOLDER] [--include M]… [--layer FOLDER] [--limit SECONDS]
 
-A place is the path on Lambda, for the file names in tracebacks. `--include package.*` takes all
-modules below a package, `--include botocore.loaders:NAME` the data of a service of AWS's. `--layer`
-is the folder that stands for /opt, if that is not at its place; the import may take the limit. With
+A place is the path on Lambda, for the file names in tracebacks. FILE names the sources to compile,
+relative to the folder, with a zero byte between them. `--include package.*` takes all modules
+below a package, `--include botocore.loaders:NAME` the data of a service of AWS's. `--layer` is the
+folder that stands for /opt, if that is not at its place; the import may take the limit. With
 `--if-importable` a handler that cannot be imported here is no failure: there is no archive then,
 and the reason goes to stderr. The caller sets the function's variables. An answer is printed on
 stdout and the exit status is 0; a failure is {"error": {"message", "remedy", "detail", "mayWork"}}
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     compiling.add_argument("folder", type=_folder)
     compiling.add_argument("--as", dest="place", required=True)
     compiling.add_argument("--keep", action="store_true")
+    compiling.add_argument("--only", type=_names, default=None)
     for name in ("seal", "trace"):
         command = commands.add_parser(name, allow_abbrev=False)
         command.add_argument("folder", type=_folder)
@@ -78,7 +80,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _answer(wanted: argparse.Namespace) -> dict[str, object]:
     if wanted.command == "compile":
-        return asdict(compile_folder(wanted.folder, wanted.place, keep=wanted.keep))
+        done = compile_folder(wanted.folder, wanted.place, keep=wanted.keep, only=wanted.only)
+        return asdict(done)
     runtime = wanted.runtime or _own_runtime()
     if wanted.command == "trace":
         return asdict(discover(_init(wanted, runtime)))
@@ -109,6 +112,10 @@ def _folder(path: str) -> str:
     if not Path(path).is_dir():
         raise Failure(f"there is no folder {path!r}", "name one that exists")
     return str(Path(path).resolve())
+
+
+def _names(path: str) -> list[str]:
+    return [os.fsdecode(name) for name in Path(path).read_bytes().split(b"\0")]
 
 
 def _pair(text: str) -> tuple[str, str]:
