@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -16,7 +17,7 @@ from snapboot_devkit.profile.advice import needed_at_import
 from snapboot_devkit.profile.analysis import Terms
 from snapboot_devkit.profile.errors import ProfileError
 from snapboot_devkit.profile.instrumenting import PythonCommand, understood
-from snapboot_devkit.profile.prices import PER_GB_SECOND, cost
+from snapboot_devkit.profile.prices import AS_OF, PER_GB_SECOND, cost, too_old
 from snapboot_devkit.profile.trace import parse
 from tests.devkit.packages import filled, snapboot
 
@@ -206,6 +207,16 @@ def test_the_terminal_page_keeps_to_its_width_where_it_shows_names(width):
     assert "a" * 250 not in text
 
 
+def test_sentences_of_the_terminal_page_are_wrapped_and_commands_are_not():
+    words = "a module of many words " * 12
+    command = "snapboot package src --handler app.handler --as zip --output dist " * 3
+    one = {"savesMs": 9.0, "text": words, "command": command, "warning": words}
+    text = page.rendered(profile(advice=[one], warnings=[words], notes=[words]), 80)
+    assert command in text
+    assert [len(line) for line in text.splitlines() if len(line) > 80 and command not in line] == []
+    assert " ".join(text.split()).count(words.strip()) == 4
+
+
 @pytest.mark.parametrize(
     ("share", "bar"), [(0, ""), (0.5, "██"), (1, "████"), (7, "████"), (-1, "")]
 )
@@ -237,8 +248,27 @@ def test_the_cost_is_init_times_memory_times_cold_starts():
     assert cost("snapboot", 1024, 1000, Terms("x", 1000, price=0.001))["initUSD"] == 1
 
 
-def test_arm_is_cheaper_in_every_region():
-    assert all(arm < x86 for x86, arm in PER_GB_SECOND.values())
+def test_arm_costs_a_fifth_less_in_every_region_and_says_whose_price_it_is():
+    for region, (x86, arm) in PER_GB_SECOND.items():
+        assert arm == pytest.approx(0.8 * x86, rel=0.002), region
+    found = cost("snapboot", 1024, 1000, Terms("us-east-1", 1000, arm=True))
+    assert found["perGBSecond"] == PER_GB_SECOND["us-east-1"][1]
+    assert found["asOf"] == AS_OF.isoformat()
+
+
+def test_snapstart_has_its_region_s_price():
+    here, there = (
+        cost("snapboot", 1024, 1000, Terms(region, 1000))
+        for region in ("us-east-1", "ap-northeast-2")
+    )
+    assert here["snapStartRestoreUSD"] == pytest.approx(0.1398, abs=1e-4)
+    assert there["snapStartRestoreUSD"] == pytest.approx(0.1675, abs=1e-4)
+    assert there["initUSD"] == here["initUSD"]
+
+
+def test_prices_older_than_a_year_are_warned_of_with_what_to_do():
+    assert too_old(AS_OF + timedelta(days=365)) is None
+    assert "give it by --price" in too_old(AS_OF + timedelta(days=366))
 
 
 # --- advice ---------------------------------------------------------------------------------------

@@ -130,9 +130,7 @@ def _write(text: str) -> None:
 
 def _terms(asked: Asked) -> analysis.Terms:
     region, price = asked.region, asked.price
-    arm = platform.machine() in {"aarch64", "arm64"}
     if price is None:
-        price = prices.per_gb_second(region, arm=arm) if arm else None
         if prices.per_gb_second(region) is None:
             known = ", ".join(prices.PER_GB_SECOND)
             raise UsageError(
@@ -143,7 +141,8 @@ def _terms(asked: Asked) -> analysis.Terms:
         raise UsageError(
             f"--price {price!r} is not a price in USD per GB-second, such as 0.0000166667"
         )
-    return analysis.Terms(region, asked.cold_starts, price)
+    arm = platform.machine() in {"aarch64", "arm64"}
+    return analysis.Terms(region, asked.cold_starts, price, arm)
 
 
 def _contenders(

@@ -50,6 +50,7 @@ class Terms:
     region: str
     cold_starts: int
     price: float | None = None
+    arm: bool = False
 
 
 def document(target: Target, measured: Measured, terms: Terms) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def document(target: Target, measured: Measured, terms: Terms) -> dict[str, Any]
         "advice": [],
         "cost": [],
         "failure": _failure(measured.failure),
-        "warnings": measured.warnings,
+        "warnings": [*measured.warnings, *_of_prices(terms)],
         "notes": measured.notes,
     }
     if main.ready_ns and measured.traces:
@@ -87,6 +88,11 @@ def document(target: Target, measured: Measured, terms: Terms) -> dict[str, Any]
         if series.ready_ns and not series.contender.lazy
     ]
     return found
+
+
+def _of_prices(terms: Terms) -> list[str]:
+    old = prices.too_old(datetime.now(UTC).date()) if terms.price is None else None
+    return [old] if old else []
 
 
 def _middle(series: Series) -> float:

@@ -278,7 +278,7 @@ def _distributions(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _advice(advice: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield "<h2>What to do, by what it saves at most</h2><ol class=advice>"
     for one in advice:
-        warning = f"<br><em>Mind: {escape(one['warning'])}</em>" if one["warning"] else ""
+        warning = f"<br><em>Warning: {escape(one['warning'])}</em>" if one["warning"] else ""
         yield (
             f"<li><b>{milliseconds(one['savesMs'])}</b> {escape(one['text'])}"
             f"<br><code>{escape(one['command'])}</code>{warning}"

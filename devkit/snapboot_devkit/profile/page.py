@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 MODULES: Final = 25
 DISTRIBUTIONS: Final = 10
@@ -38,11 +39,23 @@ def _sections(profile: Mapping[str, Any], width: int) -> Iterator[str]:
     if profile["distributions"]:
         yield from _distributions(profile["distributions"])
     if profile["phases"]:
-        yield from _advice(profile["advice"])
+        yield from _advice(profile["advice"], width)
     if profile["cost"]:
-        yield from _cost(profile["cost"])
-    yield from _footnotes(profile)
+        yield from _cost(profile["cost"], width)
+    yield from _footnotes(profile, width)
     yield from (f"verdict: {text}" for text in profile.get("verdicts", ()))
+
+
+def _wrapped(text: str, width: int, indent: int = 0, first: str | None = None) -> Iterator[str]:
+    """Yield a text in lines of the page's width; a word, such as a path, stays whole."""
+    yield from textwrap.wrap(
+        text,
+        width,
+        initial_indent=" " * indent if first is None else first,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def bar(share: float, width: int = _BAR) -> str:
@@ -195,19 +208,19 @@ def size(count: int | None) -> str:
     return f"{count / 1024:.0f} KB" if count >= 1024 else f"{count} B"
 
 
-def _advice(advice: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _advice(advice: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
     yield ""
     yield "What to do, by what it saves at most"
     if not advice:
         yield "  nothing that saves 1 ms or more was found"
     for one in advice:
-        yield f"  {milliseconds(one['savesMs']):>9}  {one['text']}"
+        yield from _wrapped(one["text"], width, 13, f"  {milliseconds(one['savesMs']):>9}  ")
         yield f"  {'':9}  try: {one['command']}"
         if one["warning"]:
-            yield f"  {'':9}  mind: {one['warning']}"
+            yield from _wrapped(f"warning: {one['warning']}", width, 13)
 
 
-def _cost(costs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _cost(costs: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
     first = costs[0]
     yield ""
     yield (
@@ -219,24 +232,24 @@ def _cost(costs: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             f"  {one['name']}, {one['memoryMB']} MB: {one['initMs']} ms of Init cost "
             f"${one['initUSD']:.2f}"
         )
-    yield (
-        f"  SnapStart instead, {first['memoryMB']} MB: ${first['snapStartCacheUSD']:.2f} to keep "
-        f"one version cached, ${first['snapStartRestoreUSD']:.2f} to restore it as often"
+    yield from _wrapped(
+        f"SnapStart instead, {first['memoryMB']} MB: ${first['snapStartCacheUSD']:.2f} to keep "
+        f"one version cached, ${first['snapStartRestoreUSD']:.2f} to restore it as often",
+        width,
+        2,
     )
 
 
-def _footnotes(profile: Mapping[str, Any]) -> Iterator[str]:
+def _footnotes(profile: Mapping[str, Any], width: int) -> Iterator[str]:
     yield ""
     if cost := profile["instrumentation"]:
         more = "longer" if cost["ms"] >= 0 else "less, since the noise is larger"
-        yield (
+        yield from _wrapped(
             f"Totals are medians of plain runs, with their 95 % intervals. Shares are from "
             f"{cost['runs']} instrumented runs, which take {milliseconds(abs(cost['ms']))} "
-            f"{more} ({cost['share']:+.1%})."
+            f"{more} ({cost['share']:+.1%}).",
+            width,
         )
-    yield from _prefixed("note", profile["notes"])
-    yield from _prefixed("warning", profile["warnings"])
-
-
-def _prefixed(kind: str, texts: Iterable[str]) -> Iterator[str]:
-    yield from (f"{kind}: {text}" for text in texts)
+    for kind in ("note", "warning"):
+        for text in profile[f"{kind}s"]:
+            yield from _wrapped(f"{kind}: {text}", width, 2, "")

@@ -1,18 +1,21 @@
 """What an init costs: Lambda's prices by region, in one table.
 
-From AWS's public price list as it was known in mid-2025 (aws.amazon.com/lambda/pricing; duration,
-first tier, USD per GB-second). They have not been checked since: `--price` overrides them.
+From AWS's price list for Lambda that was published on the date below, as two public repositories
+quote it (duration, first tier, USD per GB-second): `--price` overrides them. Those of arm64 outside
+the common regions are older, and a fifth below x86_64's as they are everywhere.
 """
 
 from __future__ import annotations
 
 import math
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from snapboot_devkit.profile.analysis import Terms
 
-AS_OF: Final = "mid-2025"
+AS_OF: Final = date(2026, 9, 19)
+OLD: Final = timedelta(days=365)
 _COMMON: Final = (0.0000166667, 0.0000133334)
 # USD per GB-second: x86_64, arm64.
 PER_GB_SECOND: Final[dict[str, tuple[float, float]]] = {
@@ -30,10 +33,10 @@ PER_GB_SECOND: Final[dict[str, tuple[float, float]]] = {
     "eu-south-1": (0.0000195172, 0.0000156138),
     "me-south-1": (0.0000206667, 0.0000165334),
 }
-# SnapStart of Python, us-east-1: USD per GB-second of a cached snapshot, per GB restored. Quoted by
-# third parties.
-SNAPSTART_CACHE_PER_GB_SECOND: Final = 0.0000015046
-SNAPSTART_RESTORE_PER_GB: Final = 0.0001397998
+# SnapStart of Python: USD per GB-second of a cached snapshot, per GB restored. Other regions are
+# taken to cost what us-east-1 does.
+SNAPSTART: Final = (0.0000015046, 0.0001397998)
+SNAPSTART_ELSEWHERE: Final = {"ap-northeast-2": (0.0000018383, 0.0001674588)}
 SECONDS_PER_MONTH: Final = 30 * 24 * 3600
 DEFAULT_REGION: Final = "us-east-1"
 DEFAULT_COLD_STARTS: Final = 100_000
@@ -45,14 +48,25 @@ def per_gb_second(region: str, *, arm: bool = False) -> float | None:
     return None if found is None else found[int(arm)]
 
 
+def too_old(today: date) -> str | None:
+    """Return a warning where the prices are older than a year; None where they are not."""
+    if today - AS_OF <= OLD:
+        return None
+    return (
+        f"the prices are those of {AS_OF.isoformat()}, more than a year ago: look up the present "
+        "one per GB-second, and give it by --price"
+    )
+
+
 def cost(name: str, memory_mb: int, init_ms: float, terms: Terms) -> dict[str, Any]:
     """Return what the inits of a month cost, and what a snapshot of the function would.
 
     The init is what was measured here; Lambda bills what it takes there, rounded up to 1 ms.
     """
-    price = terms.price if terms.price is not None else per_gb_second(terms.region)
+    price = terms.price if terms.price is not None else per_gb_second(terms.region, arm=terms.arm)
     assert price is not None, "an unknown region is refused where it is typed"
     gigabytes = memory_mb / 1024
+    cached, restored = SNAPSTART_ELSEWHERE.get(terms.region, SNAPSTART)
     return {
         "name": name,
         "memoryMB": memory_mb,
@@ -60,10 +74,8 @@ def cost(name: str, memory_mb: int, init_ms: float, terms: Terms) -> dict[str, A
         "coldStarts": terms.cold_starts,
         "region": terms.region,
         "perGBSecond": price,
-        "asOf": "--price" if terms.price is not None else AS_OF,
+        "asOf": "--price" if terms.price is not None else AS_OF.isoformat(),
         "initUSD": round(math.ceil(init_ms) / 1000 * gigabytes * price * terms.cold_starts, 4),
-        "snapStartCacheUSD": round(
-            gigabytes * SECONDS_PER_MONTH * SNAPSTART_CACHE_PER_GB_SECOND, 4
-        ),
-        "snapStartRestoreUSD": round(gigabytes * SNAPSTART_RESTORE_PER_GB * terms.cold_starts, 4),
+        "snapStartCacheUSD": round(gigabytes * SECONDS_PER_MONTH * cached, 4),
+        "snapStartRestoreUSD": round(gigabytes * restored * terms.cold_starts, 4),
     }
