@@ -46,15 +46,30 @@ def test_a_zip_is_profiled_as_its_folder_is(tmp_path):
 
 
 def test_a_zip_made_on_windows_is_profiled_too(tmp_path):
+    shop = found(profiled(windows_zip(tmp_path, "/")))
+    assert shop[:3] == EXPECTED[:3]
+    assert shop[3] == len(FILES["shop/__init__.py"].replace("\n", "\r\n"))
+
+
+def test_a_zip_with_backslashes_fails_as_in_lambda_and_the_reason_is_named(tmp_path):
+    profile = profiled(windows_zip(tmp_path, "\\"))
+    assert profile["status"] == 1
+    assert "No module named 'shop'" in profile["failure"]["text"]
+    (note,) = (one for one in profile["notes"] if "backslashes" in one)
+    assert "3 files" in note
+    assert "pack it again by `snapboot package`" in note
+
+
+def windows_zip(tmp_path, separator):
     with zipfile.ZipFile(tmp_path / "function.zip", "w") as archive:
         for name, text in FILES.items():
             entry = zipfile.ZipInfo(name)
             entry.create_system = 0  # as Windows says; such entries have no modes
             entry.external_attr = 0x20
+            # As some programs for Windows write it; `ZipInfo` itself would not.
+            entry.filename = name.replace("/", separator)
             archive.writestr(entry, text.replace("\n", "\r\n"))
-    shop = found(profiled(tmp_path / "function.zip"))
-    assert shop[:3] == EXPECTED[:3]
-    assert shop[3] == len(FILES["shop/__init__.py"].replace("\n", "\r\n"))
+    return tmp_path / "function.zip"
 
 
 @pytest.mark.parametrize("form", ["folder", "zip"])
@@ -68,6 +83,30 @@ def test_what_a_layer_brings_is_found_in_it(tmp_path, form):
                 archive.write(layer / "python" / name, f"python/{name}")
         layer = tmp_path / "layer.zip"
     assert found(profiled(root, "--layer", layer)) == EXPECTED
+
+
+def test_the_folder_of_an_image_is_profiled_as_the_function_in_it(tmp_path):
+    if managed.native() is None:
+        pytest.skip("packages are made on Linux")
+    source = filled(tmp_path / "source", FILES)
+    done = snapboot(
+        *("package", source, "--handler", "app.handler", "--as", "image", "--json"),
+        *("--arch", managed.native(), "--output", tmp_path / "dist"),
+        *("--python", own_interpreter().program),
+    )
+    assert done.returncode == 0, done.stderr
+    image = tmp_path / "dist/image"
+    assert found(profiled(image / "task")) == EXPECTED
+    profile = profiled(image)
+    assert found(profile) == EXPECTED
+    assert any("is the folder of an image" in note for note in profile["notes"])
+
+
+def test_a_function_beside_a_dockerfile_of_its_own_is_profiled_where_it_is(tmp_path):
+    root = filled(tmp_path / "task", {**FILES, "Dockerfile": "FROM scratch\n"})
+    profile = profiled(root)
+    assert found(profile) == EXPECTED
+    assert not any("image" in note for note in profile["notes"])
 
 
 def test_a_module_in_a_module_archive_has_its_parts_too(tmp_path):

@@ -7,6 +7,7 @@ import os
 import platform
 import shutil
 import signal
+import zipfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.cli.options import FunctionOptions
 
 _LAZY: Final = "lazy:"
+_IN_IMAGE: Final = "task"
 _LAZY_SINCE: Final = "3.15"
 
 
@@ -71,9 +73,11 @@ def run(asked: Asked, options: FunctionOptions) -> int:
     )
     sizes = _memory_sizes(asked.memory)
     options.memory = sizes[0]
+    notes = _of_image(options) + _of_zip(options.task_root)
     config = options.config(asked.handler)
     handlers.check(config)
     with _ended_by_signals(), Target(config) as target, _progress(asked) as progress:
+        target.notes += notes
         contenders = _contenders(asked, sizes, options, target)
         measured = measure.measure(target, contenders, plan, progress)
         profile = analysis.document(target, measured, terms)
@@ -87,6 +91,36 @@ def run(asked: Asked, options: FunctionOptions) -> int:
     # What is certain counts more than what is uncertain.
     statuses = {one.status for one in judged} - {0}
     return min(statuses - {gate.CANNOT_TELL} or statuses, default=0)
+
+
+def _of_image(options: FunctionOptions) -> list[str]:
+    """Take the function out of the folder that `snapboot package --as image` made; say so."""
+    folder, function = options.task_root, options.task_root / _IN_IMAGE
+    if not ((folder / "Dockerfile").is_file() and function.is_dir()):
+        return []
+    options.task_root = function
+    text = (
+        f"{str(folder)!r} is the folder of an image: what it copies to /var/task is profiled as it "
+        "is, and `docker build` will add bytecode and a module archive"
+    )
+    return [text]
+
+
+def _of_zip(path: Path) -> list[str]:
+    """Name what keeps a zip that was made on Windows from working, in Lambda as here."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if "\\" in name]
+    except (OSError, zipfile.BadZipFile):  # a folder; or it is refused where it is unpacked
+        return []
+    if not names:
+        return []
+    text = (
+        f"{len(names)} files of {str(path)!r} have backslashes in their names, the first is "
+        f"{names[0]!r}: on Linux, and so in Lambda, these do not separate folders; pack it again "
+        "by `snapboot package`, or with a program that writes '/'"
+    )
+    return [text]
 
 
 def _limit(asked: Asked) -> float | None:
