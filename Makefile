@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint types format bench renew readme clean
+.PHONY: demo test test-all lint types format bench renew pictures readme clean
 
 # A real API Gateway event, handled through `bootstrap` under the local host.
 demo: $(VENV)/.demo
@@ -36,6 +36,10 @@ bench: $(VENV)/.ready
 # on where it was. ONLY="warm counts" records these scenarios alone.
 renew: $(VENV)/.ready
 	$(BIN)/python -m benchmarks renew $(ONLY:%=--scenario %)
+
+# What docs/profiling/ shows of real functions' profiles; needs Chromium. ONLY="pandas" takes that alone.
+pictures: $(VENV)/.ready
+	$(BIN)/python .ci/pictures.py $(ONLY)
 
 # What the README and docs/ take from code and recordings.
 readme: $(VENV)/.ready
