@@ -48,24 +48,26 @@ def declare(parser: Parser) -> None:
     )
     parser.option(
         "--runtime",
-        "Where it runs: provided.al2023, image, or one of AWS's own such as python3.13; found out "
-        "by default.",
+        "Where it runs: provided.al2023, image, or an AWS managed runtime such as python3.13; "
+        "detected by default.",
     )
-    parser.option("--handler", "What the start imports, as module.function.", metavar="NAME")
+    parser.option(
+        "--handler", "The function that Lambda calls, as module.function.", metavar="NAME"
+    )
     parser.choice("--arch", "The architecture it is for.", Architecture)
     parser.several(
         "--layer",
-        "A layer of the function's, a folder or a zip; it counts towards the limit, and may have "
-        "what the code imports. May be repeated.",
+        "A layer of the function, a folder or a zip; it counts towards the size limit, and its "
+        "modules can be imported. May be repeated.",
         type=Path,
     )
     parser.choice(
         "--fail-on",
-        "The least severity that makes the command fail.",
+        "The minimum severity that makes the command fail.",
         FailOn,
         default=FailOn.WARNING,
     )
-    parser.flag("--fix", "First put right what can be, in the package itself.", dest="put_right")
+    parser.flag("--fix", "First fix what can be fixed, in the package itself.", dest="put_right")
     parser.flag("--json", "Print one JSON object.", dest="as_json")
 
 

@@ -37,7 +37,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "package": (
         "packaging",
-        "Make what is deployed: code, dependencies, bytecode, module archive, interpreter.",
+        "Make a deployment package: code, dependencies, bytecode, module archive, interpreter.",
     ),
     "completion": (
         "completing",

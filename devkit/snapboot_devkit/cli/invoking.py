@@ -31,7 +31,7 @@ def declare(parser: Parser) -> None:
     )
     parser.option(
         "--event",
-        "The event in a file; or all that the argument may be.",
+        "The event from a file; takes JSON and -, too.",
         metavar="FILE",
         dest="event_option",
     )
@@ -40,7 +40,12 @@ def declare(parser: Parser) -> None:
         "An event as a service sends it; see snapboot events.",
         metavar="NAME",
     )
-    parser.several("--set", "A change of it; may be repeated.", metavar="PATH=VALUE", dest="set_")
+    parser.several(
+        "--set",
+        "Set one field of the template; may be repeated.",
+        metavar="PATH=VALUE",
+        dest="set_",
+    )
     parser.flag("--json", "Print one JSON object.", dest="as_json")
     options.declare(parser)
 

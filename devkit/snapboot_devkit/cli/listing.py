@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 def declare(parser: Parser) -> None:
     """Declare what can be typed."""
     parser.add_argument("name", nargs="?", help="The template to print; without it all are listed.")
-    parser.several("--set", "A change of it; may be repeated.", metavar="PATH=VALUE", dest="set_")
+    parser.several(
+        "--set",
+        "Set one field of the template; may be repeated.",
+        metavar="PATH=VALUE",
+        dest="set_",
+    )
 
 
 def run(name: str | None, set_: list[str]) -> int:

@@ -134,7 +134,9 @@ def declare(parser: Parser, *, memory: bool = True) -> None:
     )
     parser.several("--layer", "A layer: a folder or a zip; may be repeated.", type=Path)
     parser.several(
-        "--env", "A variable, or the name of one of yours; may be repeated.", metavar="K[=V]"
+        "--env",
+        "An environment variable; without =V, yours of this name. May be repeated.",
+        metavar="K[=V]",
     )
     parser.several(
         "--env-file", "A file of variables, read as python-dotenv does; may be repeated.", type=Path
@@ -151,11 +153,11 @@ def declare(parser: Parser, *, memory: bool = True) -> None:
     parser.option(
         "--python", "The interpreter for the runtime: a name or a path.", metavar="PYTHON"
     )
-    parser.option("--bootstrap", "Any other runtime's command.", metavar="CMD")
-    parser.option("--runtime", "AWS's managed runtime with its client: python3.13.", metavar="NAME")
+    parser.option("--bootstrap", "Run another runtime, by this command.", metavar="CMD")
+    parser.option("--runtime", "Run as an AWS managed runtime does: python3.13.", metavar="NAME")
     parser.choice(
         "--initialization-type",
-        f"How environments come to be: {', '.join(Initialization)}.",
+        f"The initialization type: {', '.join(Initialization)}.",
         Initialization,
         metavar="TYPE",
         default=Initialization.ON_DEMAND,
@@ -164,16 +166,18 @@ def declare(parser: Parser, *, memory: bool = True) -> None:
         "--max-concurrency", "Events at once per environment (managed instances).", type=int
     )
     parser.flag("--no-freeze", "Let environments run between invocations.")
-    parser.flag("--isolate", "Read-only code, and a /tmp of each environment's own.")
+    parser.flag("--isolate", "Read-only code, and a separate /tmp for each environment.")
     parser.flag("--cpu-share", "Limit the CPU as Lambda does for the memory size.")
     parser.flag("--per-tenant", "Isolate tenants: each has its own environments.")
     parser.flag("--stream-url", "Let the function URL stream (RESPONSE_STREAM).")
     parser.flag("--limit-bandwidth", "Slow streams down to what Lambda grants.")
-    parser.flag("--any-invocation-id", "Take late answers, as Lambda once did.")
-    parser.option(
-        "--log-level", "The least level of the function's lines (JSON only).", metavar="LEVEL"
+    parser.flag(
+        "--any-invocation-id", "Accept a response with any invocation id, as Lambda once did."
     )
-    parser.choice("--log-format", "The form of the log.", LogFormat, default=LogFormat.TEXT)
     parser.option(
-        "--debug", "Wait for a debugger (debugpy) at this port.", metavar="PORT", type=port
+        "--log-level", "The minimum level of the function's log (JSON only).", metavar="LEVEL"
+    )
+    parser.choice("--log-format", "The log format.", LogFormat, default=LogFormat.TEXT)
+    parser.option(
+        "--debug", "Wait for a debugger (debugpy) on this port.", metavar="PORT", type=port
     )

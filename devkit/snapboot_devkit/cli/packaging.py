@@ -39,15 +39,15 @@ def declare(parser: Parser) -> None:
         "source",
         type=Path,
         nargs="?",
-        help="The folder of the function's code (no wrapper layer's).",
+        help="The folder of the function's code; not for a wrapper layer.",
     )
-    parser.option("--handler", "What Lambda is to call, as module.function.")
+    parser.option("--handler", "The function that Lambda calls, as module.function.")
     parser.choice("--as", "What to make.", Form, dest="form", required=True)
     parser.option("--output", "The folder to put it in.", type=Path, required=True)
     parser.option(
         "--python",
-        "Of which uv gets an interpreter, or the folder of one that can be moved; for a wrapper "
-        "layer any number of them, separated by commas.",
+        "The version, which uv downloads, or the folder of a relocatable interpreter; for a "
+        "wrapper layer several versions, separated by commas.",
         metavar="VERSION|FOLDER",
         default=_OWN_VERSION,
     )
@@ -63,12 +63,12 @@ def declare(parser: Parser) -> None:
     )
     parser.option(
         "--requirements",
-        "What to install; else the source's requirements.txt, uv.lock or pyproject.toml.",
+        "The requirements; by default the source's requirements.txt, uv.lock or pyproject.toml.",
         type=Path,
     )
     parser.flag(
         "--managed-packages",
-        "Add what the code imports and only AWS's own runtimes have, such as boto3.",
+        "Add packages that the code imports and only AWS's managed runtimes have, such as boto3.",
     )
     parser.flag("--build-sdists", "Build packages that have no wheel, which runs their code here.")
     parser.several(
@@ -78,8 +78,8 @@ def declare(parser: Parser) -> None:
     )
     parser.several(
         "--include-service",
-        "A service of AWS's, such as dynamodb, of which the archive is to have boto3's data; it "
-        "has that of clients that are made while the handler is imported.",
+        "An AWS service, such as dynamodb, whose boto3 data goes into the archive; that of clients "
+        "that are made while the handler is imported is always there.",
         metavar="NAME",
     )
     parser.several(
@@ -95,8 +95,8 @@ def declare(parser: Parser) -> None:
     )
     parser.several(
         "--layer",
-        "A layer of the function's, a folder or a zip, at /opt while it is imported; may be "
-        "repeated. It is not put into the package.",
+        "A layer of the function, a folder or a zip, at /opt while the handler is imported; it is "
+        "not packaged. May be repeated.",
         type=Path,
     )
     parser.option(
@@ -109,10 +109,12 @@ def declare(parser: Parser) -> None:
     parser.flag("--no-archive", "Make no module archive; import nothing here.")
     parser.flag(
         "--require-archive",
-        "Fail if the handler cannot be imported here; else there is no archive then.",
+        "Fail if the handler cannot be imported here, instead of making no archive.",
     )
     parser.flag("--no-interpreter", "Leave out interpreter and runtime (zip only).")
-    parser.flag("--allow-newer-glibc", "Take files that Amazon Linux is too old for.")
+    parser.flag(
+        "--allow-newer-glibc", "Accept files that need a newer glibc than Amazon Linux has."
+    )
     parser.choice(
         "--with",
         "A package for the wrapper layer; may be repeated.",
@@ -129,8 +131,8 @@ def declare(parser: Parser) -> None:
     parser.flag("--no-cache", "Make everything again, and store nothing for later.")
     parser.flag(
         "--strip",
-        "Take out what never runs: tests and type stubs of libraries, debug sections, bytecode "
-        "that the archive has, too.",
+        "Remove what never runs: tests and type stubs of libraries, debug sections, bytecode "
+        "that is in the archive as well.",
     )
     parser.flag("--json", "Print one JSON object.", dest="as_json")
 
@@ -164,13 +166,13 @@ def run(  # noqa: PLR0913 - each is something that is typed
     strip: bool,
     as_json: bool,
 ) -> int:
-    """Make what is deployed: code, dependencies, bytecode, module archive, interpreter.
+    """Make a deployment package: code, dependencies, bytecode, module archive, interpreter.
 
     To find what belongs in the module archive, the handler is imported: its code, and that of its
     dependencies, run on this machine, with your permissions. --no-archive imports nothing.
 
-    What was made goes to standard output, stages and warnings to standard error. Exits with 2 when
-    it cannot be made, and with 130 when a signal ends it; then nothing is left of it.
+    The report goes to standard output, stages and warnings to standard error. Exits with 2 when
+    the package cannot be made, and with 130 when a signal ends it; then nothing of it is left.
     """
     if form is Form.WRAPPER_LAYER:
         _make_wrapper_layer(source, handler, output, python, extra, as_json=as_json)

@@ -23,7 +23,7 @@ def declare(parser: Parser) -> None:
     )
     parser.several(
         "--against",
-        "Another runtime, measured in turn: awslambdaric or a command; may be repeated.",
+        "Compare with another runtime: awslambdaric or a command; may be repeated.",
         metavar="CMD",
     )
     parser.several(
@@ -32,15 +32,19 @@ def declare(parser: Parser) -> None:
         metavar="FILE",
     )
     parser.several(
-        "--what-if", "Measure it with this import lazy (CPython 3.15).", metavar="lazy:NAME"
+        "--what-if", "Measure with this import made lazy (CPython 3.15).", metavar="lazy:NAME"
     )
     parser.option(
         "--memory",
-        "The memory size in MB; of several each with its share of a CPU.",
+        "The memory size in MB; several are measured each with its share of a CPU.",
         metavar="MB,…",
         default="128",
     )
-    parser.option("--runs", "Plain runs; by default until the median is known.", type=natural(1))
+    parser.option(
+        "--runs",
+        "Runs without instrumentation; by default as many as the median needs.",
+        type=natural(1),
+    )
     parser.option("--warmup", "Runs that are not counted.", type=natural(0), default=1)
     parser.option(
         "--init-limit",
@@ -52,7 +56,12 @@ def declare(parser: Parser) -> None:
     parser.option(
         "--region", "The region whose price is taken.", default="us-east-1", metavar="NAME"
     )
-    parser.option("--price", "The price in USD per GB-second instead.", type=float, metavar="USD")
+    parser.option(
+        "--price",
+        "The price in USD per GB-second, instead of the region's.",
+        type=float,
+        metavar="USD",
+    )
     parser.option("--cold-starts", "Cold starts per month.", type=natural(1), default=100_000)
     parser.option("--html", "Write a page with all imports to this file.", type=Path)
     parser.option(
@@ -65,7 +74,7 @@ def declare(parser: Parser) -> None:
     )
     parser.option(
         "--baseline",
-        "What --json printed earlier: exit with 3 if slower, 4 if unknown.",
+        "An earlier output of --json: exit with 3 if slower, 4 if unclear.",
         type=Path,
     )
     parser.several(

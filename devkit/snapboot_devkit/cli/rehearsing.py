@@ -18,26 +18,32 @@ def declare(parser: Parser) -> None:
     parser.add_argument("handler", help="What to rehearse, as module.function.")
     parser.option(
         "--backend",
-        "How it is restored: clone, criu (a true checkpoint), or fork, which shares less.",
+        "How a restore is made: clone, criu (a true checkpoint), or fork, which shares less.",
         metavar="NAME",
         default="clone",
     )
     parser.option("--restores", "Restores of the snapshot.", type=natural(2), default=5)
     parser.option("--invocations", "Events for each of them.", type=natural(0), default=1)
-    parser.option("--fresh", "Fresh inits beside them; as many by default.", type=natural(0))
+    parser.option(
+        "--fresh", "Fresh inits to compare with; by default as many as restores.", type=natural(0)
+    )
     parser.option("--event", "The event: a file, or JSON.", metavar="FILE", default="{}")
     parser.option(
-        "--token", "What must differ between restores: module.name, called if it is a function."
+        "--token",
+        "A value that must differ between restores: module.name; a function is called.",
     )
     parser.several(
         "--ignore", "A check whose findings do not count; may be repeated.", metavar="CHECK"
     )
     parser.option(
-        "--restore-ms", "What a restore takes on Lambda, for a verdict.", type=float, metavar="MS"
+        "--restore-ms",
+        "How long a restore takes on Lambda, for a verdict on cost.",
+        type=float,
+        metavar="MS",
     )
     parser.several(
         "--logs",
-        "Exported CloudWatch logs to take that from instead: a file; may be repeated.",
+        "Exported CloudWatch logs from which that is taken instead: a file; may be repeated.",
         type=Path,
     )
     parser.option(

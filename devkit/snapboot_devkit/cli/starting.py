@@ -46,12 +46,14 @@ def declare(parser: Parser) -> None:
     )
     parser.option("--host", "The address to listen on.", default=_LOOPBACK, metavar="ADDRESS")
     parser.several(
-        "--allow-host", "A name by which others may call; may be repeated.", metavar="NAME"
+        "--allow-host",
+        "A host name that clients may use besides localhost; may be repeated.",
+        metavar="NAME",
     )
     parser.add_argument("--reload", help=argparse.SUPPRESS, action="store_true", default=True)
     parser.add_argument(
         "--no-reload",
-        help="Do not take up changes of the code.",
+        help="Do not reload when the code changes.",
         action="store_false",
         dest="reload",
     )
