@@ -265,3 +265,37 @@ def test_where_it_is_still_too_large_bytecode_of_libraries_goes_and_all_else_sta
     cache = folder / "lib/__pycache__"
     assert gone == {cache / f"__init__.{TAG}.pyc", cache / f"late.{TAG}.pyc"}
     assert savings.files == {stripping.LATE: 2}
+
+
+def test_where_it_is_too_large_even_then_bytecode_of_the_standard_library_goes_too(tmp_path):
+    stdlib = ".snapboot/python/lib/python3.13"
+    files = {
+        "app.py": "",
+        f"{stdlib}/os.py": "",
+        f"{stdlib}/json/__init__.py": "",
+        f"{stdlib}/encodings/__init__.py": "",
+        ".snapboot/runtime/snapboot/__init__.py": "",
+    }
+    folder = compile_all(filled(tmp_path, files))
+    savings = Savings()
+    stripping.strip_late_stdlib(folder, savings)
+    left = {str(path.relative_to(folder)) for path in folder.rglob("*.pyc")}
+    assert left == {
+        f"__pycache__/app.{TAG}.pyc",
+        f"{stdlib}/encodings/__pycache__/__init__.{TAG}.pyc",
+        f".snapboot/runtime/snapboot/__pycache__/__init__.{TAG}.pyc",
+    }
+    assert savings.files == {stripping.LATE_STDLIB: 2}
+
+
+def test_examples_in_the_data_of_botocore_go_and_what_a_client_reads_stays(tmp_path):
+    model = "botocore/data/s3/2006-03-01/service-2.json.gz"
+    files = {
+        model: "x",
+        "botocore/data/s3/2006-03-01/examples-1.json": "x" * 500,
+        "botocore/data/sqs/2012-11-05/examples-1.json.gz": "x" * 500,
+        "fruit/data/examples-1.json": "x",
+    }
+    left, savings = stripped(tmp_path, files)
+    assert left == {*OWN, model, "fruit/data/examples-1.json"}
+    assert savings.sizes == {stripping.EXAMPLES: 1_000}

@@ -32,11 +32,15 @@ if TYPE_CHECKING:
 
 TESTS: Final = "tests of libraries"
 STUBS: Final = "type stubs (.pyi)"
-HEADERS: Final = "what only a compiler reads (.h, .pxd, .pyx, .c)"
+HEADERS: Final = "what only a compiler reads (.h, .pxd, .pyx, .c, .a)"
+EXAMPLES: Final = "examples in the data of botocore, which only its documentation reads"
 COPIES: Final = "copies of a shared library under its other names, now links"
 SYMBOLS: Final = "debug sections and symbols"
 DOUBLES: Final = "bytecode that the module archive has, too"
 LATE: Final = "bytecode of libraries that the import did not load (a late import compiles it)"
+LATE_STDLIB: Final = (
+    "bytecode of the standard library that the import did not load (a late import compiles it)"
+)
 
 _TEST_FOLDERS: Final = ("tests", "test")
 _TEST_FILE: Final = re.compile(r"test_\w+\.py|\w+_test\.py|conftest\.py")
@@ -51,11 +55,15 @@ _IMPORTED: Final = re.compile(
 _TEST: Final = re.compile(rb"\btests?\b")
 # As lazy_loader reads them, and as anything does that knows their suffix.
 _READ_STUBS: Final = re.compile(rb"\battach_stub\b|(\.pyi)[\"']")
-_FOR_COMPILERS: Final = (".h", ".hpp", ".hh", ".c", ".cc", ".cpp", ".pxd", ".pyx", ".pxi")
+_FOR_COMPILERS: Final = (".h", ".hpp", ".hh", ".c", ".cc", ".cpp", ".pxd", ".pyx", ".pxi", ".a")
 # Of a package that names such a suffix it is not known what it does with it.
-_READ_HEADERS: Final = re.compile(rb"(\.(?:h|hpp|hh|c|cc|cpp|pxd|pyx|pxi))[\"']")
+_READ_HEADERS: Final = re.compile(rb"(\.(?:h|hpp|hh|c|cc|cpp|pxd|pyx|pxi|a))[\"']")
 # By kind, the suffixes, and the signs that a package reads such files itself.
 _UNREAD: Final = {STUBS: ((".pyi",), _READ_STUBS), HEADERS: (_FOR_COMPILERS, _READ_HEADERS)}
+# What else the interpreter itself imports is frozen into it, from Python 3.11 on.
+_OF_THE_START: Final = "encodings/"
+# `botocore.docs` alone asks for them, to write the pages of the website.
+_EXAMPLES: Final = re.compile(r"botocore/data/(?:.+/)?examples-1\.json(?:\.gz)?")
 # "libfruit.so" of "libfruit.so.2.1": a wheel cannot hold links, so it has copies.
 _LIBRARY: Final = re.compile(r"(lib[^/]+\.so)(?:\.[\d.]+)?")
 # Of binutils and LLVM; the first one that knows the architecture is taken.
@@ -117,14 +125,26 @@ def strip_doubles(root: Path, tag: str, savings: Savings) -> None:
 
 def strip_late(root: Path, savings: Savings) -> None:
     """Take out the bytecode of libraries that is left: all runs without it, but slower at first."""
+    _strip_bytecode(root, savings, LATE)
+
+
+def strip_late_stdlib(root: Path, savings: Savings) -> None:
+    """Take out that of the standard library, but for what each start loads before the archive."""
+    _strip_bytecode(root, savings, LATE_STDLIB)
+
+
+def _strip_bytecode(root: Path, savings: Savings, kind: str) -> None:
     package = opened(FolderStore(root))
     places = layout(package, image=False)
     owned = {path for one in distributions(package, places) for path in one.files}
-    runtime = places.runtime or "/"
+    runtime, stdlib = places.runtime or "/", places.stdlib or "/"
+    start = f"{stdlib}{_OF_THE_START}"
     for found in bytecode(package):
-        if found.source in owned and not found.path.startswith(runtime):
+        of_stdlib = found.path.startswith(stdlib) and not found.path.startswith(start)
+        of_library = found.source in owned and not found.path.startswith(runtime)
+        if of_stdlib if kind == LATE_STDLIB else of_library:
             (root / found.path).unlink()
-            savings.count(LATE, package.entries[found.path].size)
+            savings.count(kind, package.entries[found.path].size)
 
 
 # ---- libraries -------------------------------------------------------------------------------
@@ -147,9 +167,12 @@ def _strip_libraries(root: Path, package: Package, places: Layout, savings: Savi
     for path in sorted(owned):
         if path not in left:
             _remove(root, path, package, TESTS, savings)
+            continue
+        if _EXAMPLES.fullmatch(path):
+            _remove(root, path, package, EXAMPLES, savings)
         for kind, (suffixes, _) in _UNREAD.items():
             suffix = next((each for each in suffixes if path.endswith(each)), None)
-            if path in left and suffix and (_top(path), suffix) not in readers[kind]:
+            if suffix and (_top(path), suffix) not in readers[kind]:
                 _remove(root, path, package, kind, savings)
     for folder in gone:
         _remove_empty(root / folder)

@@ -228,8 +228,9 @@ class _Zips:
 
     def _strip_sealed(self) -> None:
         stripping.strip_doubles(self.work.task, self.work.target.cache_tag, self.work.savings)
-        if sizes.excess(self._with_layers(self._parts(self._found())), image=False):
-            stripping.strip_late(self.work.task, self.work.savings)
+        for strip in (stripping.strip_late, stripping.strip_late_stdlib):
+            if sizes.excess(self._with_layers(self._parts(self._found())), image=False):
+                strip(self.work.task, self.work.savings)
 
     def _found(self) -> dict[str, list[Entry]]:
         """Return what goes into each zip."""
