@@ -643,6 +643,7 @@ def test_nothing_is_left_of_a_rehearsal(tmp_path):
 def test_nothing_is_left_of_1_000_restores(tmp_path, monkeypatch):
     """No process, and so no namespace, no descriptor and no file."""
     with tempfile.TemporaryDirectory() as scratch:  # its path is short enough for a socket
+        monkeypatch.setenv("TMPDIR", scratch)
         monkeypatch.setattr(tempfile, "tempdir", scratch)
         assert leftovers(tmp_path, 1000) == 0
         assert of_this_test(tmp_path) == []

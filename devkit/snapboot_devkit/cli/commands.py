@@ -82,9 +82,9 @@ def _run(words: list[str]) -> int:
         raise exits.UsageError(_unknown(command))
     module = _module(command)
     values = _parser(command, module).values(rest)
-    # What is imported stays: no collection needs to look at it again.
-    gc.freeze()
-    gc.enable()
+    if not gc.isenabled():  # what is imported stays: no collection needs to look at it again
+        gc.freeze()
+        gc.enable()
     status: int = module.run(**values)
     return status
 

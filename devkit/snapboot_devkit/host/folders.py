@@ -11,8 +11,8 @@ def temporary(prefix: str, within: Path | None = None) -> Path:
     named = (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
     parent = within or Path(next(filter(None, named), "/tmp"))  # noqa: S108
     # Short, since sockets in it have paths of 108 bytes at most.
-    folder = parent.absolute() / f"{prefix}{os.urandom(4).hex()}"
     try:
+        folder = parent.absolute() / f"{prefix}{os.urandom(4).hex()}"
         folder.mkdir(0o700)
     except OSError:
         import tempfile  # noqa: PLC0415 - it tries other names and other places
