@@ -119,3 +119,22 @@ with Removal() as removal:
     with scratch(tmp_path):
         pass
     assert (tmp_path / "zip").read_text() == "made"
+
+
+def test_a_file_that_is_larger_than_a_program_may_write_names_the_limit_and_leaves_nothing(
+    tmp_path,
+):
+    code = """
+import pathlib, resource, sys
+from snapboot_devkit.package.errors import PackageError
+from snapboot_devkit.package.scratch import scratch
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    with scratch(pathlib.Path(sys.argv[1])) as folder:
+        (folder / "large").write_bytes(bytes(2000))
+except PackageError as exc:
+    print(exc)
+"""
+    done = run(python(code, tmp_path / "new"), limit_s=DEADLINE_S)
+    assert b"ulimit -f" in done.output, done.errors
+    assert not (tmp_path / "new").exists()

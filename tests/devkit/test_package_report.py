@@ -131,6 +131,7 @@ def test_a_machine_gets_the_same_as_people():
         ({"handler": ".handler"}, "must be module.function"),
         ({"libc": Libc.MUSL}, "provided.al2023 has glibc"),
         ({"form": Form.LAYER, "with_interpreter": False}, "--no-interpreter is for --as zip"),
+        ({"layers": (Path("absent.zip"),)}, "there is no layer 'absent.zip'"),
     ],
 )
 def test_a_request_that_contradicts_itself_is_refused(changes, told):

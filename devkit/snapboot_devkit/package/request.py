@@ -78,6 +78,11 @@ class Request:
             raise PackageError(
                 "an image has no layers: leave out --layer, and put into the image what they hold"
             )
+        for layer in self.layers:
+            if not layer.exists():
+                raise PackageError(
+                    f"there is no layer {str(layer)!r}; give its folder or zip by --layer"
+                )
         if self.archive_required and not self.with_archive:
             raise PackageError("--require-archive and --no-archive contradict each other")
         if not 0 < self.import_limit_s <= MAX_IMPORT_LIMIT_S:

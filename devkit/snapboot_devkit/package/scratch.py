@@ -156,6 +156,11 @@ def _translated(exc: OSError | PackageError, output: Path) -> PackageError:
         )
     if isinstance(exc, PackageError):
         return exc
+    if exc.errno == errno.EFBIG:
+        return PackageError(
+            "cannot make the package: one of its files would be larger than this shell lets a "
+            "program write; see 'ulimit -f', and set it to unlimited"
+        )
     return PackageError(f"cannot make the package: {exc}; see to that file or folder")
 
 
@@ -164,7 +169,7 @@ def _is_full(exc: BaseException | None, output: Path) -> bool:
     if shutil.disk_usage(output).free < _NO_SPACE_BYTES:
         return True
     while exc is not None:
-        if getattr(exc, "errno", None) == errno.ENOSPC or _NO_SPACE in str(exc):
+        if getattr(exc, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or _NO_SPACE in str(exc):
             return True
         exc = exc.__cause__
     return False
