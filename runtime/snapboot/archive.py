@@ -26,6 +26,8 @@ from _imp import _fix_co_filename, source_hash  # type: ignore[attr-defined]
 from marshal import loads
 from mmap import MAP_PRIVATE, PROT_READ, mmap
 
+from .environment import variable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
@@ -92,7 +94,7 @@ class ModuleArchive:
 
     __slots__ = (
         *("_content", "_homes", "_patterns", "_roots"),
-        *("adapted", "data", "location", "modules", "tops"),
+        *("adapted", "data", "lazy", "location", "modules", "tops"),
     )
 
     def __init__(self, folder: str) -> None:
@@ -102,13 +104,19 @@ class ModuleArchive:
             raise ArchiveError("its code is not optimised, and PYTHONOPTIMIZE or -O asks for that")
         self._content = _mapped(self.location)
         # One that was made by a packager of before there was any data has none.
-        homes, self.modules, self._patterns, *data = _index(self._content)
-        self.data: dict[str, Place] = data[0] if data else {}
+        homes, self.modules, self._patterns, *more = _index(self._content)
+        self.data: dict[str, Place] = more[0] if more else {}
         self.adapted = ("re", *(name for name in self.data if name in ADAPTERS))
         self._roots = {"t": folder, "s": _standard_library(), "r": _own_folder()}
         self._homes = {self.placed(home): number for number, home in enumerate(homes)}
         # How many of them are folders of the path; they come first, in its order at the sealing.
         self.tops = len({entry[0] for name, entry in self.modules.items() if "." not in name})
+        # Modules of which the code has imports wait, as the files' does not: `--lazy guided`.
+        self.lazy: dict[str, tuple[str, ...]] = more[1] if more[1:] else {}
+        if self.lazy and variable("SNAPBOOT_LAZY_IMPORTS") == "off":
+            for name in self.lazy:
+                self.modules.pop(name, None)
+            self.lazy = {}
 
     def __repr__(self) -> str:
         return f"<ModuleArchive {self.location} of {len(self.modules)} modules>"
@@ -129,6 +137,21 @@ class ModuleArchive:
         if code is not None:
             _fix_co_filename(code, path)
         return code
+
+    def import_what_waits(self) -> None:
+        """Import what the modules that are loaded have late, and what waits in that in turn.
+
+        What cannot be imported goes on waiting: it fails where it is used, if it ever is.
+        """
+        done: set[str] = set()
+        while left := [name for name in self.lazy if name in sys.modules and name not in done]:
+            for name in left:
+                done.add(name)
+                for late in self.lazy[name]:
+                    try:
+                        getattr(sys.modules[name], late, None)
+                    except Exception:  # noqa: S112 - the function's own, where it is used
+                        continue
 
     def placed(self, home: str) -> str:
         """Return where a home is, or a folder that is named as one."""
@@ -183,6 +206,12 @@ class ModuleArchive:
     def _give_up(self, reason: str) -> None:
         self.modules = {}  # the finders stay, and look into their folders
         _warn(self.location, ArchiveError(reason))
+
+
+def archive_of(hook: object) -> "ModuleArchive | None":
+    """Return the archive whose path hook this is."""
+    archive = getattr(hook, "__self__", None)
+    return archive if type(archive) is ModuleArchive else None
 
 
 class ArchiveFinder(FileFinder):

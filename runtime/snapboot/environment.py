@@ -47,7 +47,7 @@ SETTINGS = {
     "SNAPBOOT_TRANSPORT": ("socket", "urllib3"),
     "SNAPBOOT_GC": ("freeze", "default"),
     "SNAPBOOT_INIT_REPORT": ("0", "1"),
-    "SNAPBOOT_LAZY_IMPORTS": ("normal", "all") if hasattr(sys, "set_lazy_imports") else ("normal",),
+    "SNAPBOOT_LAZY_IMPORTS": ("normal", "off", *(["all"] * hasattr(sys, "set_lazy_imports"))),
 }
 
 

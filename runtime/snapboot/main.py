@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     Handler = Callable[[Any, Context], Any]
 
 EXIT_INIT_ERROR = 1
+# How a note begins that the module archive adds to what a late import raises.
+OWN_NOTE = "snapboot: "
 # Where tools look for AWS's runtime, to patch it: in our place, for `aws_names` to honour.
 AWS_BOOTSTRAP = "awslambdaric.bootstrap"
 AWS_NAMES_IN_MAIN = ("awslambdaricmain", "bootstrap")
@@ -226,6 +228,11 @@ def reported(error: BaseException, request_id: str) -> "Report | BareReport":
 
         report = Report(error, request_id)
         log_report(report)
+        for note in getattr(error, "__notes__", ()):
+            if isinstance(note, str) and note.startswith(OWN_NOTE):  # of the module archive
+                from .logs import log_warning
+
+                log_warning(note)
         if isinstance(error, ImportError) and f"{__package__}.lazy_imports" in sys.modules:
             from .lazy_imports import explain
 

@@ -78,9 +78,9 @@ def test_the_header_is_as_it_was_agreed(content):
     hexversion, size, start, length = struct.unpack_from("<IQQQ", content, 20)
     sources = int.from_bytes(content[56:64], "little")
     assert (hexversion, size, sources) == (sys.hexversion, len(content), start + length)
-    homes, entries, patterns, data = marshal.loads(content[start:sources])
+    homes, entries, patterns, data, lazy = marshal.loads(content[start:sources])
     assert patterns == (0, 0, b"")
-    assert data == {}
+    assert (data, lazy) == ({}, {})
     assert homes == ("t", "tpackage", "slib-dynload")
     assert entries["app"][2] == 64
     assert entries["fast"] == (2, EXTENSION.tail, 0, 0, b"")
@@ -287,7 +287,9 @@ def test_files_that_data_was_made_of_are_compared(content, names, changed):
 
 
 def test_an_archive_of_before_there_was_data_can_be_read(content):
-    homes, entries, patterns, _ = marshal.loads(content[int.from_bytes(content[32:40], "little") :])
+    homes, entries, patterns, *_ = marshal.loads(
+        content[int.from_bytes(content[32:40], "little") :]
+    )
     assert modules.read(with_index(content, (homes, entries, patterns))).data == {}
 
 

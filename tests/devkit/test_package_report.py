@@ -11,7 +11,7 @@ from snapboot_devkit.package.checks import provided, sizes
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.forms import dockerfile
 from snapboot_devkit.package.layout import Form
-from snapboot_devkit.package.request import Made, Packaged, Request
+from snapboot_devkit.package.request import Imports, Lazy, Made, Packaged, Request
 from snapboot_devkit.package.target import Architecture, Libc, Target
 from tests.devkit.packages import filled, parts
 from tests.fakes.contenders import ROOT
@@ -149,7 +149,9 @@ def test_the_bootstrap_is_the_repositorys_with_another_interpreter_and_folder():
 
 
 def test_an_images_dockerfile_compiles_and_seals_with_the_bases_interpreter():
-    text = dockerfile.dockerfile(TARGET, "app.handler", ("late.*",), {"STAGE": "it's"})
+    text = dockerfile.dockerfile(
+        request(Form.IMAGE, included=("late.*",)), TARGET, {"STAGE": "it's"}
+    )
     steps = [line for line in text.splitlines() if not line.startswith(("#", " "))]
     assert [line.split()[0] for line in steps if line] == [
         "ARG", "FROM", "COPY", "USER", "RUN", "FROM", "COPY", "CMD",
@@ -162,11 +164,28 @@ def test_an_images_dockerfile_compiles_and_seals_with_the_bases_interpreter():
 
 
 def test_without_an_archive_an_image_imports_nothing_as_it_is_built():
-    text = dockerfile.dockerfile(TARGET, "app.handler", (), None)
+    text = dockerfile.dockerfile(request(Form.IMAGE), TARGET, None)
     assert " compile " in text
     assert " seal " not in text
 
 
 def test_a_line_end_cannot_stand_in_a_dockerfile():
     with pytest.raises(PackageError, match="holds a line end"):
-        dockerfile.dockerfile(TARGET, "app.handler", (), {"KEY": "a\nRUN evil"})
+        dockerfile.dockerfile(request(Form.IMAGE), TARGET, {"KEY": "a\nRUN evil"})
+
+
+def test_an_images_dockerfile_has_the_events_that_guide_its_imports_in_one_line_each():
+    wanted = request(Form.IMAGE, lazy=Lazy.GUIDED, events=('{\n "it": "\'s"\n}', "1"))
+    text = dockerfile.dockerfile(wanted, TARGET, {})
+    assert """--lazy guided --event '{"it":"'"'"'s"}' --event 1""" in text
+
+
+def test_the_report_names_imports_that_wait_and_the_reasons_of_those_that_do_not():
+    imports = Imports({"other": ["tool, last"]}, {"app": ["x: used", "y: used", "z: bound"]})
+    made = packaged(Made(Path("dist/function.zip"), 1, 1), imports=imports)
+    text = "\n".join(package_report.lines(made, request()))
+    assert "1 imports in 1 modules wait for their first use: other (tool, last)" in text
+    assert "2 imports: used" in text
+    document = package_report.document(made, request(), [])
+    assert document["lazyImports"] == {"other": ["tool, last"]}
+    assert document["eagerImports"]["app"][2] == "z: bound"

@@ -16,7 +16,7 @@ from tests.fakes.function import Function, Run
 from tests.fakes.runtime_api import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 INSIDE = ROOT / "devkit/snapboot_devkit/package/inside"
 ARCHIVE = "snapboot.modules"
@@ -71,17 +71,21 @@ def seal(
     python: str = sys.executable,
     runtime: Path = ROOT / "runtime",
     places: Mapping[Path, str] = MappingProxyType({}),
+    options: Sequence[str] = (),
     **environment: str,
 ) -> dict[str, Any]:
-    """Seal what a handler imports, to be used at `place`, or where it is; `places` are others."""
+    """Seal what a handler imports, to be used at `place`, or where it is; `places` are others.
+
+    `options` are further ones of the packager's inner command line.
+    """
     command = [python, "-SsPB", str(INSIDE), "seal", str(task), "--handler", handler]
     command += ["--runtime", str(runtime), "--as", place or str(task)]
     for folder, there in places.items():
         command += ["--place", f"{folder}={there}"]
-    for name in included:
-        command += ["--include", name]
+    command += [word for name in included for word in ("--include", name)]
+    command += options
     done = subprocess.run(
-        command, capture_output=True, check=False, timeout=60, env={**os.environ, **environment}
+        command, capture_output=True, check=False, timeout=180, env={**os.environ, **environment}
     )
     document = json.loads(done.stdout)
     assert done.returncode == 0, document

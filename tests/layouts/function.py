@@ -63,14 +63,18 @@ class LaidOut(Function):
         faults: Mapping[Call, Sequence[Reply]] | None = None,
         under: Sequence[str] = (),
         sealed: bool | None = None,
+        sealing: Sequence[str] = (),
         **_: Any,
     ) -> Run:
         """Serve the events in one process and return what it did.
 
         `under` is a command that starts the runtime's. `sealed` says whether there is a module
         archive, by default as usual in the layout; without, what cannot be imported can be run.
+        `sealing` are options for its making.
         """
-        contender, variables = self._prepared(handler, environment, under, sealed=sealed)
+        contender, variables = self._prepared(
+            handler, environment, under, sealed=sealed, sealing=sealing
+        )
         return super().run(
             *events, handler=handler, environment=variables, contender=contender, faults=faults
         )
@@ -97,6 +101,7 @@ class LaidOut(Function):
         under: Sequence[str],
         *,
         sealed: bool | None,
+        sealing: Sequence[str] = (),
     ) -> tuple[Contender, dict[str, str | None]]:
         layout = self.layout
         if layout.is_packed:
@@ -104,7 +109,7 @@ class LaidOut(Function):
         else:
             _compile(self.root, TASK_ROOT)
         if layout.is_packed if sealed is None else sealed:
-            self._seal(handler, environment or {})
+            self._seal(handler, environment or {}, sealing)
         places = {TASK_ROOT: self.root, **layout.places}
         if self._layer:
             _compile(self._layer, LAYERS)
@@ -130,7 +135,9 @@ class LaidOut(Function):
             check=True, capture_output=True, timeout=COMPILE_DEADLINE_S,
         )  # fmt: skip
 
-    def _seal(self, handler: str, environment: Mapping[str, str | None]) -> None:
+    def _seal(
+        self, handler: str, environment: Mapping[str, str | None], options: Sequence[str]
+    ) -> None:
         """Write the module archive, as `snapboot package --env …` and an image's build do."""
         given = {
             name: text
@@ -144,6 +151,7 @@ class LaidOut(Function):
             python=str(self.layout.sealer),
             runtime=self.layout.runtime,
             places={folder: place for place, folder in self.layout.places.items()},
+            options=options,
             **given,
         )
 

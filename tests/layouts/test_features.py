@@ -566,6 +566,36 @@ def test_what_botocore_parses_is_sealed(layout):
     assert run.result == ["https://sqs.eu-west-1.amazonaws.com", []]
 
 
+GUIDED = ("--lazy", "guided", "--event", "{}")
+
+
+def test_imports_that_no_event_needed_wait(layout):
+    layout.write("tool.py", "def use(): return 'used'")
+    layout.write("other.py", "import tool\n\ndef run(): return tool.use()")
+    layout.code("""
+        import sys
+        import other
+
+        def handler(event, context):
+            return ["tool" in sys.modules, event and other.run(), "tool" in sys.modules]
+    """)
+    events = Event(b"null"), Event(b"1")
+    guided = layout.run(*events, sealed=True, sealing=GUIDED)
+    assert guided.results == [[False, None, False], [False, "used", True]]
+    plain = layout.run(
+        *events, sealed=True, sealing=GUIDED, environment={"SNAPBOOT_LAZY_IMPORTS": "off"}
+    )
+    assert plain.results == [[True, None, True], [True, "used", True]]
+
+
+def test_what_waits_is_imported_before_a_snapshot(layout):
+    layout.write("tool.py", "def use(): return 'used'")
+    layout.write("other.py", "import tool\n\ndef run(): return tool.use()")
+    layout.code("import sys, other\n\ndef handler(*_): return 'tool' in sys.modules")
+    run = layout.run(Event(), sealed=True, sealing=GUIDED, environment=SNAP_START)
+    assert run.result is True
+
+
 def test_entry_points_are_sealed(layout):
     layout.write("tool-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tool\nVersion: 1.0\n")
     layout.write("tool-1.0.dist-info/entry_points.txt", "[plugins]\nfirst = tool:main\n")

@@ -321,7 +321,7 @@ SETTINGS = [
     ("SNAPBOOT_TRANSPORT", ("socket", "urllib3")),
     ("SNAPBOOT_GC", ("freeze", "default")),
     ("SNAPBOOT_INIT_REPORT", ("0", "1")),
-    ("SNAPBOOT_LAZY_IMPORTS", ("normal", "all") if sys.version_info >= (3, 15) else ("normal",)),
+    ("SNAPBOOT_LAZY_IMPORTS", ("normal", "off", *(["all"] * (sys.version_info >= (3, 15))))),
 ]
 
 

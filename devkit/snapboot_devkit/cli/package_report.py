@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from snapboot_devkit.package import layout
@@ -14,13 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from snapboot_devkit.package.audit import Finding
-    from snapboot_devkit.package.request import Made, Packaged, Request
+    from snapboot_devkit.package.request import Imports, Made, Packaged, Request
 
 # Names that stand for what only the user knows.
 _FUNCTION: Final = "NAME"
 _ROLE: Final = "ROLE_ARN"
 _BUCKET: Final = "BUCKET"
 _LAYER: Final = "LAYER_VERSION_ARN"
+# How many of many are named.
+_NAMED: Final = 5
 
 
 def lines(packaged: Packaged, request: Request) -> Iterator[str]:
@@ -37,6 +40,8 @@ def document(packaged: Packaged, request: Request, findings: Iterable[Finding]) 
     {"form", "python", "architecture", "files": [{"path", "zipBytes" (null for a folder),
     "sizeBytes"}], "sizeBytes", "limitBytes", "interpreter" (or null), "archiveModules" (or null),
     "sizes": {package: bytes}, "stripped": [text], "warnings": [text],
+    "lazyImports": {module: [names]}, "eagerImports": {module: [names: reason]} (null for both
+    without --lazy guided),
     "findings": [{"code", "severity", "path", "message", "remedy"}], "next": [command]}
     """
     return {
@@ -57,6 +62,8 @@ def document(packaged: Packaged, request: Request, findings: Iterable[Finding]) 
         "archiveModules": packaged.modules,
         "sizes": dict(packaged.parts),
         "stripped": list(packaged.savings),
+        "lazyImports": packaged.imports and dict(packaged.imports.lazy),
+        "eagerImports": packaged.imports and dict(packaged.imports.eager),
         "warnings": list(packaged.warnings),
         "findings": [_finding(one) for one in findings],
         "next": list(commands(packaged, request)),
@@ -137,9 +144,24 @@ def _rows(packaged: Packaged) -> Iterator[str]:
         yield f"interpreter  {packaged.interpreter}"
     if packaged.modules is not None:
         yield f"archive      {packaged.modules} modules"
+    if packaged.imports:
+        yield from _imports(packaged.imports)
     for saving in packaged.savings:
         yield f"stripped     {saving}"
     yield f"largest      {sizes.largest(packaged.parts)}"
+
+
+def _imports(imports: Imports) -> Iterator[str]:
+    late = [f"{name} ({', '.join(texts)})" for name, texts in sorted(imports.lazy.items())]
+    count = sum(map(len, imports.lazy.values()))
+    more = f" and {len(late) - _NAMED} more" if len(late) > _NAMED else ""
+    named = f": {', '.join(late[:_NAMED])}{more}" if late else ""
+    yield f"lazy         {count} imports in {len(late)} modules wait for their first use{named}"
+    reasons = Counter(text.rpartition(": ")[2] for each in imports.eager.values() for text in each)
+    for reason, times in reasons.most_common(_NAMED):
+        yield f"eager        {times} imports: {reason}"
+    if imports.eager:
+        yield "eager        each of them, with its reason: --json"
 
 
 def _finding(one: Finding) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
 from snapboot_devkit.package import repeated, store
 from snapboot_devkit.package.errors import MissingHandlerError
 from snapboot_devkit.package.layout import LAYER_ZIP, Form
-from snapboot_devkit.package.request import IMPORT_LIMIT_S, Extra, Request
+from snapboot_devkit.package.request import IMPORT_LIMIT_S, Extra, Lazy, Request
 from snapboot_devkit.package.store import Store
 from snapboot_devkit.package.target import Architecture, Libc
 
@@ -81,6 +81,18 @@ def declare(parser: Parser) -> None:
         "An AWS service, such as dynamodb, whose boto3 data goes into the archive; that of clients "
         "that are made while the handler is imported is always there.",
         metavar="NAME",
+    )
+    parser.choice(
+        "--lazy",
+        "guided: imports that neither the handler's import nor any --event needs wait for their "
+        "first use.",
+        Lazy,
+    )
+    parser.several(
+        "--event",
+        "An event that the handler handles here, as JSON in a file, for --lazy guided to see what "
+        "it uses; may be repeated.",
+        metavar="FILE",
     )
     parser.several(
         "--env",
@@ -152,6 +164,8 @@ def run(  # noqa: PLR0913 - each is something that is typed
     build_sdists: bool,
     include: list[str],
     include_service: list[str],
+    lazy: Lazy | None,
+    event: list[str],
     env: list[str],
     env_file: list[Path],
     layer: list[Path],
@@ -169,7 +183,8 @@ def run(  # noqa: PLR0913 - each is something that is typed
     """Make a deployment package: code, dependencies, bytecode, module archive, interpreter.
 
     To find what belongs in the module archive, the handler is imported: its code, and that of its
-    dependencies, run on this machine, with your permissions. --no-archive imports nothing.
+    dependencies, run on this machine, with your permissions; with --lazy guided it handles each
+    --event as well. --no-archive imports nothing.
 
     The report goes to standard output, stages and warnings to standard error. Exits with 2 when
     the package cannot be made, and with 130 when a signal ends it; then nothing of it is left.
@@ -195,6 +210,8 @@ def run(  # noqa: PLR0913 - each is something that is typed
         managed_packages=managed_packages,
         build_sdists=build_sdists,
         managed=managed is not None,
+        lazy=lazy,
+        events=tuple(arguments.event_of(option).decode() for option in event),
         import_limit_s=import_timeout,
         with_archive=not no_archive,
         archive_required=require_archive,

@@ -23,7 +23,7 @@ import snapboot
 import snapboot_devkit
 from snapboot_devkit.package.checks.finding import Finding, Severity
 from snapboot_devkit.package.contents import tree
-from snapboot_devkit.package.request import Made, Packaged
+from snapboot_devkit.package.request import Imports, Made, Packaged
 from snapboot_devkit.package.store import digest
 from snapboot_devkit.package.target import Architecture, Libc, Target, is_version
 
@@ -102,6 +102,7 @@ def save(store: Store, known: bytes, packaged: Packaged, findings: Sequence[Find
         "limit": packaged.limit,
         "warnings": list(packaged.warnings),
         "savings": list(packaged.savings),
+        "imports": packaged.imports and asdict(packaged.imports),
         "findings": [asdict(one) | {"severity": one.severity.value} for one in findings],
     }
     store.keep({known: json.dumps(document).encode()})
@@ -208,6 +209,7 @@ def _packaged(document: dict[str, Any], made: tuple[Made, ...]) -> Packaged:
         document["limit"],
         tuple(document["warnings"]),
         tuple(document["savings"]),
+        document["imports"] and Imports(**document["imports"]),
     )
 
 

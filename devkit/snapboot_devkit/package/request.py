@@ -11,12 +11,14 @@ from snapboot_devkit.package.layout import Form
 from snapboot_devkit.package.target import Architecture, Libc, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 # Ten times what Lambda gives to an init on demand: this machine may have compiled nothing yet.
 IMPORT_LIMIT_S: Final = 100.0
 MAX_IMPORT_LIMIT_S: Final = 900.0
+# It is passed on in a command line, of which Linux takes 128 KiB for one word.
+MAX_EVENT_BYTES: Final = 100_000
 
 
 class Extra(StrEnum):
@@ -24,6 +26,12 @@ class Extra(StrEnum):
 
     ORJSON = "orjson"
     URLLIB3 = "urllib3"
+
+
+class Lazy(StrEnum):
+    """Which imports of the archive's modules wait for their first use."""
+
+    GUIDED = "guided"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +45,8 @@ class Request:
     that need more than Amazon Linux has. `cache` is the folder for
     what would be made again, None for none. `managed` is for one of AWS's own Python runtimes; for
     others `managed_packages` adds what those would have had. `build_sdists` runs the code of
-    packages that have no wheel.
+    packages that have no wheel. With `lazy` imports wait that neither the handler's import nor
+    `events`, which are JSON, needed.
     """
 
     source: Path
@@ -56,6 +65,8 @@ class Request:
     managed_packages: bool = False
     build_sdists: bool = False
     managed: bool = False
+    lazy: Lazy | None = None
+    events: tuple[str, ...] = ()
     with_archive: bool = True
     archive_required: bool = False
     with_interpreter: bool = True
@@ -85,6 +96,7 @@ class Request:
                 )
         if self.archive_required and not self.with_archive:
             raise PackageError("--require-archive and --no-archive contradict each other")
+        self._check_lazy()
         if not 0 < self.import_limit_s <= MAX_IMPORT_LIMIT_S:
             raise PackageError(
                 f"--import-timeout {self.import_limit_s:g} must be between 0 and "
@@ -97,6 +109,23 @@ class Request:
                 f"--no-interpreter is for --as zip; leave it out with --as {self.form}"
             )
 
+    def _check_lazy(self) -> None:
+        if self.lazy and not self.with_archive:
+            raise PackageError("--lazy guided is for the module archive: leave out --no-archive")
+        if self.lazy and not self.events:
+            raise PackageError(
+                "--lazy guided is guided by what the handler uses: give at least one --event, a "
+                "file with JSON"
+            )
+        if self.events and not self.lazy:
+            raise PackageError("--event is for --lazy guided; add that, or leave out --event")
+        for event in self.events:
+            if len(event.encode()) > MAX_EVENT_BYTES:
+                raise PackageError(
+                    f"an --event has {len(event.encode())} bytes, and may have {MAX_EVENT_BYTES} "
+                    "here; give a smaller one of its kind"
+                )
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
@@ -108,13 +137,21 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Imports:
+    """By module: imports that wait for their first use, and those made at once, with the reason."""
+
+    lazy: Mapping[str, Sequence[str]]
+    eager: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
 class Packaged:
     """What was made.
 
     `interpreter` is the one that is inside, None without one; `modules` is the number of those in
     the archive, None without an archive. `parts` are the sizes of packages and layers, the largest
     one first; all together may take `limit` bytes unpacked. `warnings` are for people to judge,
-    `savings` say what `--strip` took out.
+    `savings` say what `--strip` took out. `imports` are those of `--lazy guided`.
     """
 
     made: tuple[Made, ...]
@@ -125,6 +162,7 @@ class Packaged:
     limit: int
     warnings: tuple[str, ...]
     savings: tuple[str, ...] = ()
+    imports: Imports | None = None
 
     @property
     def unpacked(self) -> int:

@@ -157,7 +157,7 @@ def read(content: bytes) -> ModuleArchive:
         homes, entries, patterns, *more = loads(index)
         modules = tuple(_module(name, homes, *entry) for name, entry in entries.items())
         _check_place(*patterns)
-        data = _data(content, *more)
+        data = _data(content, *more[:1])
         hashes = _hashes(loads(memoryview(content)[sources:]))
     except (PlainMarshalError, TypeError, ValueError, LookupError, AttributeError) as exc:
         raise ModuleArchiveError(f"its index cannot be read: {exc}") from exc

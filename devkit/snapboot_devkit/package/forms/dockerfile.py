@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from snapboot_devkit.package.errors import PackageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from snapboot_devkit.package.request import Request
     from snapboot_devkit.package.target import Target
 
 # As the Dockerfile of the base image lays it out.
@@ -47,17 +48,10 @@ _CHECK: Final = (
 )
 
 
-def dockerfile(
-    target: Target,
-    handler: str,
-    included: Sequence[str],
-    env: Mapping[str, str] | None,
-    *,
-    required: bool = False,
-) -> str:
+def dockerfile(request: Request, target: Target, env: Mapping[str, str] | None) -> str:
     """Return the text; without `env`, the variables that the handler gets, nothing is sealed.
 
-    With `required` the build fails where the handler cannot be imported in it.
+    If the archive is required, the build fails where the handler cannot be imported in it.
     """
     check = _CHECK.format(python=target.python, version=target.version)
     return _TEXT.format(
@@ -65,18 +59,22 @@ def dockerfile(
         bootstrap=_BOOTSTRAP,
         inside=_INSIDE,
         check=shlex.quote(check),
-        seal="" if env is None else _seal(handler, included, env, required=required),
-        command=json.dumps([handler]),
+        seal="" if env is None else _seal(request, env),
+        command=json.dumps([request.handler]),
     )
 
 
-def _seal(handler: str, included: Sequence[str], env: Mapping[str, str], *, required: bool) -> str:
+def _seal(request: Request, env: Mapping[str, str]) -> str:
     pairs = [_word(f"{name}={value}") for name, value in env.items()]
-    arguments = ["--handler", _word(handler), "--runtime", _RUNTIME]
-    if not required:
+    arguments = ["--handler", _word(request.handler), "--runtime", _RUNTIME]
+    if not request.archive_required:
         arguments.append("--if-importable")
-    for module in included:
+    for module in request.included:
         arguments += ["--include", _word(module)]
+    if request.lazy:
+        arguments += ["--lazy", request.lazy]
+    for event in request.events:
+        arguments += ["--event", _word(json.dumps(json.loads(event), separators=(",", ":")))]
     return _SEAL.format(env=" ".join(pairs), inside=_INSIDE, arguments=" ".join(arguments))
 
 

@@ -40,9 +40,7 @@ def make(
     parts = work.examine(work.task)
     sizes.check(parts, image=True)
     env = {**sealing.AS_ON_LAMBDA, **request.env} if request.with_archive else None
-    text = dockerfile.dockerfile(
-        target, request.handler, request.included, env, required=request.archive_required
-    )
+    text = dockerfile.dockerfile(request, target, env)
     (work.scratch / _DOCKERFILE).write_text(text, "utf-8")
     (work.scratch / "requirements.txt").unlink(missing_ok=True)
     place = request.output / layout.IMAGE_FOLDER

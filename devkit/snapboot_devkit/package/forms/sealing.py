@@ -17,7 +17,7 @@ from snapboot_devkit.package.errors import ImportFailedError, PackageError
 from snapboot_devkit.package.forms.view import View
 from snapboot_devkit.package.forms.zipping import content_of, entries
 from snapboot_devkit.package.process import started
-from snapboot_devkit.package.request import IMPORT_LIMIT_S
+from snapboot_devkit.package.request import IMPORT_LIMIT_S, Imports, Lazy
 from snapboot_devkit.package.store import NOTHING, Store, digest
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class Sealed:
 
     modules: int
     left_out: dict[str, str] = field(default_factory=dict)
+    imports: Imports | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,10 @@ class Worker:
             arguments += ["--include", module]
         for folder, place in order.places:
             arguments += ["--place", f"{folder}={place}"]
+        if order.lazy:
+            arguments += ["--lazy", order.lazy]
+        for event in order.events:
+            arguments += ["--event", event]
         if order.suffix:
             arguments += ["--extension-suffix", order.suffix]
         limit_s = _SEALING_S + order.limit_s
@@ -150,7 +155,8 @@ class Worker:
                         text = text.replace(str(view.layer), layout.LAYER_ROOT)
                     raise type(exc)(text) from exc
                 written.replace(task / ARCHIVE)
-                return Sealed(int(answer["modules"]), dict(answer["left_out"]))
+                imports = Imports(answer["lazy"], answer["eager"]) if order.lazy else None
+                return Sealed(int(answer["modules"]), dict(answer["left_out"]), imports)
 
             yield finish_sealing
 
@@ -194,6 +200,8 @@ class Order:
     suffix: str = ""
     view: View | None = None
     limit_s: float = IMPORT_LIMIT_S
+    lazy: Lazy | None = None
+    events: Sequence[str] = ()
 
 
 def _lay_out(folder: Path, kept: Mapping[str, bytes]) -> dict[str, str]:

@@ -215,6 +215,7 @@ class _Zips:
             provided.MAX_CODE_BYTES,
             (*self.work.warnings, *self.work.savings.notes),
             tuple(self.work.savings.lines()),
+            sealed.imports if sealed else None,
         )
 
     def _copy_interpreter(self, placement: Placement) -> None:
@@ -284,6 +285,8 @@ class _Zips:
             suffix,
             seen,
             request.import_limit_s,
+            request.lazy,
+            request.events,
         )
 
     def _seal_by_twin(self, native: Interpreter) -> Sealed | None:

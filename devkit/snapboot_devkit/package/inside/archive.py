@@ -10,7 +10,8 @@
     64      the modules' code, the bodies of their .pyc, in import order, back to back
     …       patterns: marshal, version 2, of what `patterns` describes; absent if there are none
     …       data: the contents that were made of files, back to back, and tables of them
-    …       index: marshal, version 4, of (homes, modules, place of the patterns, data)
+    …       index: marshal, version 4, of (homes, modules, place of the patterns, data,
+            {module with imports that wait: names that it has late})
     …       sources table: marshal, version 4, of {name: importlib.util.source_hash(source)}
 
 Little-endian. A check is `_imp.source_hash` with the key of this format. A module's entry in the
@@ -88,8 +89,12 @@ def archive(
     path: list[str],
     patterns: tuple[Any, ...] = (),
     data: Mapping[str, Data] = MappingProxyType({}),
+    lazy: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> bytes:
-    """Return the archive of these modules for this very interpreter; `path` is of homes."""
+    """Return the archive of these modules for this very interpreter; `path` is of homes.
+
+    `lazy` are the modules in which imports wait, other than in their sources, with their names.
+    """
     code = bytearray().join(module.code for module in modules)
     hashes = {module.name: module.source_hash for module in modules if module.code}
     place = _put(code, marshal.dumps(patterns, PLAIN_VERSION) if patterns else b"")
@@ -98,7 +103,7 @@ def archive(
         places = tuple(_put(code, content) for content in each.contents)
         tables[name] = _put(code, marshal.dumps((places, each.folders), PLAIN_VERSION))
         hashes.update(each.hashes)
-    index = marshal.dumps((*_index(modules, path), place, tables), MARSHAL_VERSION)
+    index = marshal.dumps((*_index(modules, path), place, tables, dict(lazy)), MARSHAL_VERSION)
     sources = marshal.dumps(hashes, MARSHAL_VERSION)
     start = HEADER.size + len(code)
     head = HEADER.pack(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import marshal
 import os
@@ -88,10 +89,10 @@ def _bytecode(path: Path) -> Path:
     return path.parent / "__pycache__" / f"{path.stem}.{sys.implementation.cache_tag}.pyc"
 
 
-def marshalled(source: bytes, path: str) -> bytes:
+def marshalled(source: bytes | ast.Module, path: str) -> bytes:
     """Return a module's code as the body of its `.pyc` has it, the same in every process.
 
-    Raises one of UNCOMPILABLE.
+    Of its source, or of what was parsed of it. Raises one of UNCOMPILABLE.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of other people's packages

@@ -3,7 +3,10 @@
     compile FOLDER --as PLACE [--keep] [--only FILE]
     seal TASK --handler H [--runtime FOLDER] [--include M]… [--layer FOLDER] [--limit SECONDS]
         [--as PLACE] [--place FOLDER=PLACE]… [--output FILE] [--if-importable]
+        [--lazy guided [--event JSON]…]
     trace TASK --handler H [--runtime FOLDER] [--include M]… [--layer FOLDER] [--limit SECONDS]
+
+`--lazy guided` puts off imports that neither the import nor any event needs.
 
 A place is the path on Lambda, for the file names in tracebacks. FILE names the sources to compile,
 relative to the folder, with a zero byte between them. `--include package.*` takes all modules
@@ -75,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     sealing.add_argument("--extension-suffix", dest="suffix", default="")
     sealing.add_argument("--output", default="")
     sealing.add_argument("--if-importable", action="store_true")
+    sealing.add_argument("--lazy", choices=("guided",), default="")
+    sealing.add_argument("--event", dest="events", action="append", default=[])
     return parser
 
 
@@ -104,6 +109,8 @@ def _init(wanted: argparse.Namespace, runtime: str) -> Init:
         tuple(wanted.include),
         wanted.layer or "",
         wanted.limit,
+        watched=bool(getattr(wanted, "lazy", "")),
+        events=tuple(getattr(wanted, "events", ())),
     )
 
 

@@ -11,13 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from . import reasons
 from .failure import Failure
-from .tracing import IN_PLACE, LAYERS
+from .tracing import IN_PLACE, LAYERS, WATCHED
 
 TRACING = str(Path(__file__).with_name("tracing.py"))
 
@@ -44,6 +44,7 @@ REMEDIES = {
 CERTAIN = frozenset(REMEDIES)
 # `botocore_data` raises it.
 UNKNOWN_SERVICE = "UnknownServiceError"
+REMEDY_EVENT = "give one that it handles on this machine, or leave --event out"
 # Of what a process said that ended without an answer.
 MAX_TAIL_CHARACTERS = 2_000
 
@@ -81,7 +82,9 @@ class Discovery:
 
     `packages` are the interpreter's own package folders, `path` is `sys.path` in the end, and
     `patterns` are the regular expressions that were compiled (see `patterns`), and `data` is by
-    the module that parses it: or the reason why there is none.
+    the module that parses it: or the reason why there is none. `called` are the functions that ran
+    (file, name, first line), `effects` what modules change beside their own names; if not
+    `complete`, some of that was not seen.
     """
 
     modules: tuple[Found, ...]
@@ -89,6 +92,9 @@ class Discovery:
     path: tuple[str, ...]
     patterns: tuple[Any, ...]
     data: dict[str, Data | str]
+    called: tuple[tuple[str, str, int], ...] = ()
+    effects: dict[str, str] = field(default_factory=dict)
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,9 @@ class Init:
     included: tuple[str, ...] = ()
     layer: str = ""
     limit_s: float = DEADLINE_S
+    # Whether calls are to be noted, also those for these events.
+    watched: bool = False
+    events: tuple[str, ...] = ()
 
     @property
     def named(self) -> str:
@@ -118,6 +127,9 @@ def discover(init: Init) -> Discovery:
     if told.get("type") == UNKNOWN_SERVICE:
         message = f"the botocore in the package has no service {told['message']!r}"
         raise Failure(message, "name one that it has by --include-service, such as s3")
+    if "event" in told:
+        message = f"the handler {init.handler!r} fails for --event {told['event']}: {_words(told)}"
+        raise Failure(message, REMEDY_EVENT, told["traceback"])
     if "modules" not in told:
         message = f"cannot import {init.named}: {_words(told)}"
         kind = told["kind"]
@@ -129,7 +141,10 @@ def discover(init: Init) -> Discovery:
         module: parts if isinstance(parts, str) else _data(*parts)
         for module, parts in told["data"].items()
     }
-    return Discovery(modules, tuple(told["packages"]), path, tuple(told["patterns"]), data)
+    called = tuple((str(Path(init.task, file)), *rest) for file, *rest in told["called"])
+    patterns, packages = tuple(told["patterns"]), tuple(told["packages"])
+    effects, complete = told["effects"], told["complete"]
+    return Discovery(modules, packages, path, patterns, data, called, effects, complete)
 
 
 def _data(files: list[Any], folders: dict[str, Any], listings: list[Any]) -> Data:
@@ -152,7 +167,8 @@ def _answer(init: Init) -> dict[str, Any]:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-SsP", TRACING, *map(str, numbers)),
-                *(init.runtime, init.layer or IN_PLACE, *init.included),
+                *(init.runtime, init.layer or IN_PLACE, WATCHED if init.watched else IN_PLACE),
+                *(str(len(init.events)), *init.events, *init.included),
             ],
             cwd=init.task,
             env=_environment(init),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.machinery
 import importlib.util
 import os
@@ -9,11 +10,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import lazy
 from .archive import NAME, Data, Module, archive, listing_hash
 from .bytecode import REMEDY_SPACE, UNCOMPILABLE, kept_body, marshalled, replace
 from .discovery import Discovery, Found, Init, discover
 from .failure import Failure
 from .homes import Homes, Outside
+from .late_code import deferred
 from .places import Places
 from .tracing import LAYERS
 
@@ -50,10 +53,12 @@ def seal(order: Order) -> dict[str, object]:
     _remove(Path(init.task, NAME))
     found = discover(init)
     homes = Homes(init.task, init.runtime, _stdlib(), found.packages)
-    modules, left_out = _modules(order, found, homes)
+    placed, left_out = _placed(order, found, homes)
+    waiting = _waiting(found, set(placed)) if init.watched else Waiting()
+    modules = [_module(*each, order, waiting.trees.get(name)) for name, each in placed.items()]
     path = [home for folder in found.path if (home := homes.home(folder))]
-    data = _data(found, homes, {module.name for module in modules}, left_out)
-    content = archive(modules, path, found.patterns, data)
+    data = _data(found, homes, set(placed), left_out)
+    content = archive(modules, path, found.patterns, data, waiting.names)
     try:
         replace(target, content)
     except OSError as exc:
@@ -66,11 +71,69 @@ def seal(order: Order) -> dict[str, object]:
         "data": {name: len(each.contents) for name, each in data.items()},
         "extensions": sum(not module.code for module in modules),
         "left_out": left_out,
+        "lazy": {name: list(lines.values()) for name, lines in waiting.plan.waiting.items()},
+        "eager": {name: list(lines.values()) for name, lines in waiting.plan.eager.items()},
     }
 
 
-def _modules(order: Order, found: Discovery, homes: Homes) -> tuple[list[Module], dict[str, str]]:
-    modules, left_out = [], {}
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Imports that wait for their use: which, and the modules that are changed for it."""
+
+    plan: lazy.Plan = field(default_factory=lazy.Plan)
+    trees: dict[str, ast.Module] = field(default_factory=dict)
+
+    @property
+    def names(self) -> dict[str, tuple[str, ...]]:
+        """What each changed module has late."""
+        found = {name: list(lines.values()) for name, lines in self.plan.waiting.items()}
+        return {
+            name: (*", ".join(found.get(name, ())).split(", "), *self.plan.members.get(name, ()))
+            for name in self.trees
+        }
+
+
+def _waiting(found: Discovery, sealed: set[str]) -> Waiting:
+    called: dict[str, set[tuple[str, int]]] = {}
+    for file, name, line in found.called:
+        called.setdefault(file, set()).add((name, line))
+    sources = {}
+    for each in found.modules:
+        if each.is_source:
+            fixed = "" if each.name in sealed else "the module is not in the archive"
+            try:
+                tree = ast.parse(read_source(each))
+            except UNCOMPILABLE as exc:
+                tree, fixed = ast.Module([], []), f"the module cannot be parsed: {exc}"
+            sources[each.name] = lazy.Source(
+                each.name,
+                each.path.endswith("/__init__.py"),
+                tree,
+                frozenset(called.get(each.path, ())),
+                found.effects.get(each.name, ""),
+                fixed if found.complete else "the function has a profiler that hides what it uses",
+                each.path.startswith(f"{_stdlib()}/") and "-packages/" not in each.path,
+            )
+    extensions = frozenset(each.name for each in found.modules if not each.is_source)
+    plan = lazy.plan(sources, extensions)
+    trees = {
+        name: deferred(
+            name,
+            sources[name].tree,
+            sources[name].facts,
+            plan.waiting.get(name, {}),
+            plan.members.get(name, []),
+        )
+        for name in sorted({*plan.waiting, *plan.members})
+    }
+    return Waiting(plan, trees)
+
+
+def _placed(
+    order: Order, found: Discovery, homes: Homes
+) -> tuple[dict[str, tuple[Found, str, str]], dict[str, str]]:
+    """Return the modules to be sealed, each with its home and tail, and the reasons for others."""
+    placed, left_out = {}, {}
     layers = f"{order.init.layer or LAYERS}/"
     for each in found.modules:
         if each.path.startswith(layers):
@@ -79,12 +142,10 @@ def _modules(order: Order, found: Discovery, homes: Homes) -> tuple[list[Module]
             left_out[each.name] = "it depends on this machine's architecture"
             continue
         try:
-            home, tail = homes.of(each.name, each.path)
+            placed[each.name] = (each, *homes.of(each.name, each.path))
         except Outside as exc:
             left_out[each.name] = str(exc)
-        else:
-            modules.append(_module(each, home, tail, order))
-    return modules, left_out
+    return placed, left_out
 
 
 def _data(
@@ -111,15 +172,16 @@ def _data(
     return result
 
 
-def _module(found: Found, home: str, tail: str, order: Order) -> Module:
+def _module(found: Found, home: str, tail: str, order: Order, changed: ast.Module | None) -> Module:
     if not found.is_source:
         return Module(found.name, home, _renamed(tail, order.suffix))
     source = read_source(found)
     place = order.places.of(found.path)
-    if (code := kept_body(Path(found.path), source, place)) is not None:
+    code = None if changed else kept_body(Path(found.path), source, place)
+    if code is not None:
         return Module(found.name, home, tail, code, importlib.util.source_hash(source))
     try:
-        code = marshalled(source, place)
+        code = marshalled(changed or source, place)
     except UNCOMPILABLE as exc:
         words = f"cannot compile {found.path!r}, the module {found.name!r}: {exc}"
         raise Failure(words, REMEDY_FILE) from exc

@@ -1,8 +1,9 @@
 """A process of its own that starts the runtime as Lambda does, and reports what that imports.
 
-Started bare, `python -SsP tracing.py ANSWER NOTES RUNTIME LAYER [INCLUDED…]`, in the function's
-environment: the runtime's own `main` runs, with its logging, its `sys.path` and its settings, and
-stops where it would ask for the first event. Nothing is asked of a network. Whatever this file
+Started bare, `python -SsP tracing.py ANSWER NOTES RUNTIME LAYER WATCHED COUNT [EVENT…]
+[INCLUDED…]`, in the function's environment: the runtime's own `main` runs, with its logging, its
+`sys.path` and its settings, and stops where it would ask for the first event, or after the events
+that are given. Nothing is asked of a network. Whatever this file
 imported itself before the handler would be taken for the function's: it makes do with what each
 interpreter has loaded already. ANSWER is a descriptor for the answer, in `marshal`: a `json` may be
 the user's own. NOTES is one for what is to be known of an import that never ends.
@@ -15,6 +16,7 @@ from _frozen_importlib import ModuleSpec
 from _frozen_importlib_external import ExtensionFileLoader, PathFinder, SourceFileLoader
 from marshal import dumps
 from signal import SIGUSR2
+from time import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ LAYERS = "/opt"
 # Given as LAYER where the layers are at their own place, or there are none.
 IN_PLACE = "-"
 MAX_NOTED = 20
+# Given as WATCHED for the calls to be noted; the events are handled then.
+WATCHED = "calls"
 # What sees to the data that a module parses. `--include MODULE:NAME` has it take more.
 ADAPTERS = {
     "botocore.loaders": "botocore_data",
@@ -102,7 +106,26 @@ class Trace:
         self._packages: list[str] = []
         self._before: set[str] = set()
         self._order = Order()
+        self._watch: Any = None
+        self._events: list[str] = []
+        self._handled = 0
         self.error: BaseException | None = None
+
+    def watch(self, events: "list[str]") -> None:
+        """Note what is called, in Function Init and for these events, and what imports change."""
+        self._watch = _beside("effects").Watch()
+        self._events = events
+
+    def next_event(self) -> "bytes | None":
+        """Return an event that is still to be handled."""
+        self._handled += 1
+        return (
+            None if self._handled > len(self._events) else self._events[self._handled - 1].encode()
+        )
+
+    def fail_event(self, told: "dict[str, Any]") -> "NoReturn":
+        """Answer that the handler fails for the event at hand."""
+        self.end({**told, "event": self._handled})
 
     def begin(self) -> None:
         """Take note of what is there when the handler's import begins, as on Lambda."""
@@ -111,19 +134,23 @@ class Trace:
         self._packages = [folder for folder in here if folder.endswith("-packages")]
         self._before = set(sys.modules)
         sys.meta_path.insert(0, self._order)
+        if self._watch is not None:
+            self._watch.begin()
 
     def succeed(self) -> "NoReturn":
         """Answer with what there is to seal, now that Function Init is over.
 
         That is {"modules": [Found], "packages": [folder], "path": `sys.path`,
-        "patterns": [Pattern], "data": {module: Data}}; in place of Data there may be the reason why
-        there is none.
+        "patterns": [Pattern], "data": {module: Data}, "called": [(file, name, line)], "effects":
+        {module: what it changes}, "complete": whether all of these was seen}; in place of Data
+        there may be the reason why there is none.
         """
+        complete = self._watch is None or self._watch.end()
         try:
             outcome = self._found()
         except BaseException as exc:  # noqa: BLE001 - it is user code; the answer carries it
             self.fail(exc)
-        self.end(outcome)
+        self.end({**outcome, "complete": complete})
 
     def fail(self, error: BaseException) -> "NoReturn":
         """Answer with what went wrong."""
@@ -157,6 +184,11 @@ class Trace:
             "path": path,
             "patterns": patterns,
             "data": data,
+            "called": [
+                (code.co_filename, code.co_name, code.co_firstlineno)
+                for code in (self._watch.called if self._watch else ())
+            ],
+            "effects": self._watch.found if self._watch else {},
         }
 
     def end(self, outcome: "dict[str, Any]") -> "NoReturn":
@@ -175,25 +207,30 @@ class Trace:
 def main(arguments: "list[str]") -> "NoReturn":
     """Run the runtime up to its first `next`, answer, and end at once."""
     answer, notes = map(int, arguments[:2])
-    runtime, layer, *included = arguments[2:]
+    runtime, layer, watched, count, *rest = arguments[2:]
+    events, included = rest[: int(count)], rest[int(count) :]
     for descriptor in (answer, notes):  # no child process inherits them
         posix.set_inheritable(descriptor, False)  # noqa: FBT003 - takes no keyword
     faulthandler.register(SIGUSR2, file=notes, all_threads=False)
     heard = Notes(notes)
     sys.addaudithook(heard.hear)
     trace = Trace(answer, LAYERS if layer == IN_PLACE else layer, included, heard)
+    if watched == WATCHED:
+        trace.watch(events)
     try:
         _run(runtime, layer, trace)
     except BaseException as exc:  # noqa: BLE001 - it is user code; the answer carries it
         trace.fail(exc)
 
 
-def _run(runtime: str, layer: str, trace: Trace) -> "NoReturn":
+def _run(  # noqa: C901 - with classes of what the runtime has
+    runtime: str, layer: str, trace: Trace
+) -> "NoReturn":
     """Hand over to the runtime's `main`, which comes back by way of `trace`."""
     sys.path.insert(0, runtime)
     from snapboot import handler  # noqa: PLC0415 - from the folder that was named
     from snapboot import main as start  # noqa: PLC0415
-    from snapboot.api import RuntimeAPI  # noqa: PLC0415
+    from snapboot.api import Invocation, RuntimeAPI  # noqa: PLC0415
 
     del sys.path[0]
     if layer != IN_PLACE:
@@ -208,11 +245,50 @@ def _run(runtime: str, layer: str, trace: Trace) -> "NoReturn":
             trace.error = exc  # by the time that the runtime reports it, it is handled
             raise
 
+    class Watched(Invocation):
+        """An event of the packager's; its answer goes nowhere, and an error ends it all."""
+
+        def __init__(self, body: bytes) -> None:
+            for name in Invocation.__slots__:
+                setattr(self, name, "")
+            self.body = body
+            self.content_type = "application/json"
+            self.request_id = "00000000-0000-0000-0000-000000000000"
+            self.deadline_ms = int(time() * 1000) + 900_000
+            self.function_arn = "arn:aws:lambda:us-east-1:123456789012:function:packaging"
+
+        def succeed(self, body: "Any", content_type: str) -> None:
+            """Go on with the next event, once all of a stream is there."""
+            if not isinstance(body, bytes):
+                body.send(self, content_type)
+
+        def begin(self, content_type: str) -> "Any":
+            del content_type
+            return self
+
+        def write(self, data: bytes) -> bool:
+            del data
+            return True
+
+        async def write_soon(self, data: bytes) -> bool:
+            del data
+            return True
+
+        def finish(self, upload: object, trailers: "list[tuple[str, str]]") -> None:
+            del upload
+            if trailers:
+                words = {"type": trailers[0][1], "message": "amid its stream"}
+                trace.fail_event({**words, "kind": "", "traceback": ""})
+
+        def fail(self, report: "ErrorReport") -> "NoReturn":
+            trace.fail_event(_reported(report))
+
     class Stopping(RuntimeAPI):
         """Comes to an end where the platform would come in."""
 
-        def next_invocation(self) -> "NoReturn":
-            trace.succeed()
+        def next_invocation(self) -> "Any":
+            event = trace.next_event()
+            return trace.succeed() if event is None else Watched(event)
 
         def restore_next(self) -> "NoReturn":
             trace.succeed()
@@ -229,14 +305,12 @@ def _run(runtime: str, layer: str, trace: Trace) -> "NoReturn":
 
 
 def _beside(name: str) -> "Any":
-    """Return a module that lies beside this one, loaded now that the function's are listed."""
-    from importlib.machinery import SourceFileLoader  # noqa: PLC0415 - the modules are listed
-    from importlib.util import module_from_spec, spec_from_loader  # noqa: PLC0415
-
-    own, file = f"snapboot_inside_{name}", f"{__file__.rpartition('/')[0]}/{name}.py"
-    spec = spec_from_loader(own, SourceFileLoader(own, file))
-    module = module_from_spec(spec)  # type: ignore[arg-type]
-    spec.loader.exec_module(module)  # type: ignore[union-attr]
+    """Return a module that lies beside this one, without a mark in `sys.modules`."""
+    file = f"{__file__.rpartition('/')[0]}/{name}.py"
+    module = type(sys)(f"snapboot_inside_{name}")
+    module.__file__ = file
+    code = SourceFileLoader(module.__name__, file).get_code(module.__name__)
+    exec(code, vars(module))  # type: ignore[arg-type]  # noqa: S102 - our own file
     return module
 
 
