@@ -46,7 +46,7 @@ def rehearsed(root: Path, source: str, *, env=None, timeout_s=5.0, **plan):
         initialization=InitializationType.SNAP_START,
     )
     wanted = {"restores": 2, "fresh": 0, **plan}
-    return rehearsal.rehearse(config, rehearsal.Plan(**wanted))
+    return rehearsal.rehearse(config, rehearsal.RehearsalPlan(**wanted))
 
 
 def line(source: str, text: str) -> int:
@@ -275,7 +275,7 @@ def handler(event, context):
     config = FunctionConfig(
         "app.handler", task_root=tmp_path, initialization=InitializationType.SNAP_START
     )
-    held = rehearsal.rehearse(config, rehearsal.Plan(restores=2, fresh=0))
+    held = rehearsal.rehearse(config, rehearsal.RehearsalPlan(restores=2, fresh=0))
     assert {(one.check, one.where) for one in held.findings} == {("hooks", f"{tmp_path}/app.py:3")}
 
 
@@ -359,7 +359,7 @@ def test_a_handler_that_fails_after_the_restore_is_named(tmp_path):
     config = FunctionConfig(
         "app.handler", task_root=tmp_path, initialization=InitializationType.SNAP_START
     )
-    held = rehearsal.rehearse(config, rehearsal.Plan(restores=2, fresh=0))
+    held = rehearsal.rehearse(config, rehearsal.RehearsalPlan(restores=2, fresh=0))
     assert {one.text for one in held.findings} == {"the first invocation failed: KeyError: 'table'"}
 
 
@@ -416,7 +416,7 @@ kept = handler
         env={"PEER": http_peer, "AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"},
         initialization=InitializationType.SNAP_START,
     )
-    held = rehearsal.rehearse(config, rehearsal.Plan(restores=2, fresh=0))
+    held = rehearsal.rehearse(config, rehearsal.RehearsalPlan(restores=2, fresh=0))
     assert held.findings == []
     assert [len(clone.invoked_ns) for clone in held.clones] == [1, 1]
 
@@ -451,7 +451,7 @@ def test_a_lost_thread_that_held_the_locks_of_logging_keeps_none_of_them(tmp_pat
     config = FunctionConfig(
         "app.handler", task_root=tmp_path, initialization=InitializationType.SNAP_START
     )
-    held = rehearsal.rehearse(config, rehearsal.Plan(backend=backend, restores=2, fresh=0))
+    held = rehearsal.rehearse(config, rehearsal.RehearsalPlan(backend=backend, restores=2, fresh=0))
     assert [one.check for one in held.findings] == ["threads"]
     assert [clone.results for clone in held.clones] == [[b"1"], [b"1"]]
 

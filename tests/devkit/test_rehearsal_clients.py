@@ -175,7 +175,7 @@ def rehearsed(tmp_path):
                 env={"PEER_PORT": str(server.server_address[1])},
                 initialization=InitializationType.SNAP_START,
             )
-            held = rehearsal.rehearse(config, rehearsal.Plan(restores=RESTORES, fresh=0))
+            held = rehearsal.rehearse(config, rehearsal.RehearsalPlan(restores=RESTORES, fresh=0))
             return held, len(server.clients)
 
     return rehearse

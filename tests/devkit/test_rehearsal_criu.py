@@ -174,7 +174,7 @@ def rehearsed(root: Path, source: str, **plan):
         "app.handler", task_root=root, initialization=InitializationType.SNAP_START
     )
     wanted = {"restores": 2, "fresh": 0, "backend": Backend.CRIU, **plan}
-    return rehearsal.rehearse(config, rehearsal.Plan(**wanted))
+    return rehearsal.rehearse(config, rehearsal.RehearsalPlan(**wanted))
 
 
 THREAD = """
@@ -247,7 +247,7 @@ def test_without_restore_safety_restores_share_their_sequences(tmp_path):
         initialization=InitializationType.SNAP_START,
         env={"SNAPBOOT_RESTORE_SAFETY": "off"},
     )
-    plan = rehearsal.Plan(restores=2, fresh=0, backend=Backend.CRIU)
+    plan = rehearsal.RehearsalPlan(restores=2, fresh=0, backend=Backend.CRIU)
     assert {one.check for one in rehearsal.rehearse(config, plan).findings} == {"random", "openssl"}
 
 
@@ -273,7 +273,7 @@ def test_what_cannot_be_checkpointed_is_named(tmp_path):
             initialization=InitializationType.SNAP_START,
             env={"PLACE": str(place)},
         )
-        plan = rehearsal.Plan(restores=2, fresh=0, backend=Backend.CRIU)
+        plan = rehearsal.RehearsalPlan(restores=2, fresh=0, backend=Backend.CRIU)
         with pytest.raises(
             RehearsalError, match=r"CRIU could not (checkpoint|restore) the function: 'unix: "
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _imp
+import ast
 import json
 import shutil
 import sysconfig
@@ -218,3 +219,15 @@ def test_a_large_event_beside_a_module_named_as_one_that_orjson_imports_is_serve
     function.write(f"{name}.py", "MINE = 1")
     function.code("def handler(event, context): return len(event)")
     assert function.run(Event(LARGE), Event(LARGE), Event(b"[]")).results == [5000, 5000, 0]
+
+
+def test_no_two_classes_of_the_commands_and_what_they_use_share_a_name():
+    """The runtime's names are the runtime's; the host and the packager have each their own."""
+    owners: dict[str, list[str]] = {}
+    for folder in ("cli", "debugging", "events", "profile", "rehearse", "testing"):
+        for path in sorted((ROOT / "devkit/snapboot_devkit" / folder).rglob("*.py")):
+            for node in ast.parse(path.read_text("utf-8")).body:
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    owners.setdefault(node.name, []).append(str(path))
+    assert len(owners) > 50
+    assert {name: paths for name, paths in owners.items() if len(paths) > 1} == {}

@@ -32,7 +32,7 @@ _LAZY_SINCE: Final = "3.15"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ProfileOptions:
     """What was typed, besides what every function is run with."""
 
     handler: str
@@ -54,7 +54,7 @@ class Asked:
     as_json: bool = False
 
 
-def run(asked: Asked, options: FunctionOptions) -> int:
+def run(asked: ProfileOptions, options: FunctionOptions) -> int:
     """Measure, report, and return the exit status. Raises what `commands` prints."""
     if asked.logs:
         return _read_logs(asked)
@@ -63,7 +63,7 @@ def run(asked: Asked, options: FunctionOptions) -> int:
     terms = _terms(asked)
     limit = _limit(asked)
     baseline = gate.read_baseline(asked.baseline) if asked.baseline else None
-    plan = measure.Plan(
+    plan = measure.MeasurementPlan(
         runs=asked.runs,
         warmup=asked.warmup,
         events=tuple(arguments.event_of(text) for text in asked.events),
@@ -123,14 +123,14 @@ def _of_zip(path: Path) -> list[str]:
     return [text]
 
 
-def _limit(asked: Asked) -> float | None:
+def _limit(asked: ProfileOptions) -> float | None:
     try:
         return None if asked.fail_above is None else gate.limit_ms(asked.fail_above)
     except ValueError as exc:
         raise UsageError(f"--fail-above must be a time: {exc}") from None
 
 
-def _write_files(profile: dict[str, Any], asked: Asked, judged: list[gate.Judged]) -> None:
+def _write_files(profile: dict[str, Any], asked: ProfileOptions, judged: list[gate.Judged]) -> None:
     """Write what was asked for beside the page; what cannot be written is said after it."""
     files: list[tuple[Path, str]] = []
     if asked.html is not None:
@@ -150,7 +150,7 @@ def _write_files(profile: dict[str, Any], asked: Asked, judged: list[gate.Judged
             raise UsageError(f"cannot write the summary {summary!r}: {exc.strerror}") from exc
 
 
-def _read_logs(asked: Asked) -> int:
+def _read_logs(asked: ProfileOptions) -> int:
     if asked.handler:
         raise UsageError(f"--logs reads what Lambda has measured; leave out {asked.handler!r}")
     found = logs.document(logs.read_files(asked.logs))
@@ -162,7 +162,7 @@ def _write(text: str) -> None:
     write_all(STDOUT, text.encode("utf-8", "replace").rstrip(b"\n") + b"\n")
 
 
-def _terms(asked: Asked) -> analysis.Terms:
+def _terms(asked: ProfileOptions) -> analysis.Terms:
     region, price = asked.region, asked.price
     if price is None:
         if prices.per_gb_second(region) is None:
@@ -180,7 +180,7 @@ def _terms(asked: Asked) -> analysis.Terms:
 
 
 def _contenders(
-    asked: Asked, sizes: list[int], options: FunctionOptions, target: Target
+    asked: ProfileOptions, sizes: list[int], options: FunctionOptions, target: Target
 ) -> list[Contender]:
     """Return what is measured in turn: each runtime and each what-if, at each size."""
     limited = len(sizes) > 1 or options.cpu_share
@@ -246,7 +246,7 @@ def _lazy(text: str, target: Target) -> str:
     return name
 
 
-def _print(profile: dict[str, Any], asked: Asked) -> None:
+def _print(profile: dict[str, Any], asked: ProfileOptions) -> None:
     if asked.as_json:
         _write(json.dumps(profile, indent=1))
         return
@@ -254,7 +254,7 @@ def _print(profile: dict[str, Any], asked: Asked) -> None:
 
 
 @contextmanager
-def _progress(asked: Asked) -> Iterator[Any]:
+def _progress(asked: ProfileOptions) -> Iterator[Any]:
     """Show what is being done, in one line of a terminal that is gone in the end."""
     if asked.as_json or not printing.is_terminal():
         yield str

@@ -114,7 +114,7 @@ def run(  # noqa: PLR0913 - each is something that is typed
     # Here, since no other command needs any of it.
     from snapboot_devkit.cli import profile_run  # noqa: PLC0415
 
-    asked = profile_run.Asked(
+    asked = profile_run.ProfileOptions(
         handler=handler,
         against=tuple(against),
         events=tuple(event),

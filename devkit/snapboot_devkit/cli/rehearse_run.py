@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class RehearseOptions:
     """What was typed, besides what every function is run with."""
 
     handler: str
@@ -38,9 +38,9 @@ class Asked:
     as_json: bool
 
 
-def run(asked: Asked, options: FunctionOptions) -> int:
+def run(asked: RehearseOptions, options: FunctionOptions) -> int:
     """Rehearse, report, and return the exit status. Raises what `commands` prints."""
-    plan = rehearsal.Plan(
+    plan = rehearsal.RehearsalPlan(
         backend=_backend(asked.backend),
         restores=asked.restores,
         invocations=asked.invocations,
@@ -62,7 +62,7 @@ def run(asked: Asked, options: FunctionOptions) -> int:
     return exits.FUNCTION_ERROR if held.findings else 0
 
 
-def _known(asked: Asked) -> cost.Known | None:
+def _known(asked: RehearseOptions) -> cost.Known | None:
     """Return what is known of restores on Lambda, before anything is run."""
     if asked.logs:
         if asked.restore_ms is not None:

@@ -81,7 +81,7 @@ def run(  # noqa: PLR0913 - each is something that is typed
     # Here, since no other command needs any of it.
     from snapboot_devkit.cli import rehearse_run  # noqa: PLC0415
 
-    asked = rehearse_run.Asked(
+    asked = rehearse_run.RehearseOptions(
         handler=handler,
         backend=backend,
         restores=restores,

@@ -18,6 +18,7 @@ from snapboot_devkit.cli.parser import port
 from snapboot_devkit.cli.progress import InitProgress, initialising
 from snapboot_devkit.host import AddressInUseError, LocalHost
 from snapboot_devkit.host.config import CONCURRENCY
+from snapboot_devkit.host.protocol import LOOPBACK
 from snapboot_devkit.host.signals import on_end
 from snapboot_devkit.host.streams import STDERR, LogWriter
 from snapboot_devkit.lazy_dataclass import dataclass
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.host import FunctionConfig, LogLine
 
 PORT: Final = 9000
-_LOOPBACK: Final = "127.0.0.1"
+
 # For the end of a log that no one may be reading.
 _LAST_LINES_S: Final = 1.0
 
@@ -44,7 +45,7 @@ def declare(parser: Parser) -> None:
         default=PORT,
         metavar="PORT",
     )
-    parser.option("--host", "The address to listen on.", default=_LOOPBACK, metavar="ADDRESS")
+    parser.option("--host", "The address to listen on.", default=LOOPBACK, metavar="ADDRESS")
     parser.several(
         "--allow-host",
         "A host name that clients may use besides localhost; may be repeated.",

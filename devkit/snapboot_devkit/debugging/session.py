@@ -15,12 +15,13 @@ from snapboot_devkit.debugging import progress
 from snapboot_devkit.debugging.messages import MessageError, MessageReader
 from snapboot_devkit.debugging.progress import Progress
 from snapboot_devkit.host.errors import AddressInUseError
+from snapboot_devkit.host.protocol import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-_LOOPBACK: Final = "127.0.0.1"
+
 _PIECE_BYTES: Final = 64 * 1024
 _REPORT_LIMIT_S: Final = 10.0
 
@@ -84,14 +85,14 @@ class DebugSession:
         """Open both ports."""
         try:
             self._editors = await asyncio.start_server(
-                self._started(self._serve_editor), _LOOPBACK, self._wanted_port
+                self._started(self._serve_editor), LOOPBACK, self._wanted_port
             )
         except (OSError, OverflowError) as exc:
             raise AddressInUseError(
-                f"cannot listen on {_LOOPBACK}:{self._wanted_port} for a debugger: "
+                f"cannot listen on {LOOPBACK}:{self._wanted_port} for a debugger: "
                 f"{getattr(exc, 'strerror', exc)}; choose another port"
             ) from exc
-        self._reports = await asyncio.start_server(self._started(self._serve_process), _LOOPBACK, 0)
+        self._reports = await asyncio.start_server(self._started(self._serve_process), LOOPBACK, 0)
         return self
 
     async def __aexit__(
@@ -136,7 +137,7 @@ class DebugSession:
         self._process = process
         self._arrival.set()
         self._report(
-            f"process {process.pid} waits for a debugger at {_LOOPBACK}:{self.port}; attach to it"
+            f"process {process.pid} waits for a debugger at {LOOPBACK}:{self.port}; attach to it"
         )
         # A process that is new has a clock that is new, which runs.
         self._resting = False
@@ -158,7 +159,7 @@ class DebugSession:
         process = self._process
         assert process is not None
         with contextlib.suppress(OSError):
-            from_process, to_process = await asyncio.open_connection(_LOOPBACK, process.port)
+            from_process, to_process = await asyncio.open_connection(LOOPBACK, process.port)
             try:
                 await self._pass_on(process, (reader, to_process), (from_process, writer))
             finally:

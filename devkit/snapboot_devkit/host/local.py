@@ -14,6 +14,7 @@ from snapboot_devkit.host.front.callers import InProcessCaller, InvokeResult
 from snapboot_devkit.host.http.exchange import Body
 from snapboot_devkit.host.http.refusal_line import refusal_line
 from snapboot_devkit.host.http.server import Server, listen
+from snapboot_devkit.host.protocol import LOOPBACK
 from snapboot_devkit.host.routes.invocation import (
     InvokeOptions,
     checked_invocation,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.scaling.functions import HostedFunction
     from snapboot_devkit.host.telemetry.logs import LogLine
 
-LOOPBACK: Final = "127.0.0.1"
 # A caller that takes longer over one request has gone astray.
 _PATIENCE_S: Final = 60.0
 

@@ -10,6 +10,7 @@ from typing import Final
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 MAX_PORT: Final = 65_535
+LOOPBACK: Final = "127.0.0.1"
 
 # Limits of the platform (Lambda quotas; the payload figure is what its front end really compares).
 MAX_PAYLOAD_BYTES: Final = 6 * MIB + 100

@@ -19,7 +19,7 @@ from snapboot_devkit.profile.trace import PARTS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from snapboot_devkit.profile.measure import Failure, Measured, Series
+    from snapboot_devkit.profile.measure import FailedRun, Measured, Series
     from snapboot_devkit.profile.statistics import Estimate
     from snapboot_devkit.profile.target import Target
     from snapboot_devkit.profile.trace import Module, Trace
@@ -143,7 +143,7 @@ def estimate_document(estimate: Estimate) -> dict[str, Any]:
     }
 
 
-def _failure(failure: Failure | None) -> dict[str, Any] | None:
+def _failure(failure: FailedRun | None) -> dict[str, Any] | None:
     if failure is None:
         return None
     return {

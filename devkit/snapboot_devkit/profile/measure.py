@@ -29,7 +29,7 @@ _BUDGET_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MeasurementPlan:
     """How much to measure; without `runs` until the median's interval is 5 % wide."""
 
     runs: int | None = None
@@ -59,7 +59,7 @@ class Series:
 
 
 @dataclass(slots=True)
-class Failure:
+class FailedRun:
     """A run that did not come to its first `next`, and what was known by then."""
 
     contender: str
@@ -75,7 +75,7 @@ class Measured:
     series: list[Series]
     traces: list[Trace] = field(default_factory=list)
     usage: Trace | None = None
-    failure: Failure | None = None
+    failure: FailedRun | None = None
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -98,7 +98,7 @@ class Measured:
 def measure(
     target: Target,
     contenders: Sequence[Contender],
-    plan: Plan,
+    plan: MeasurementPlan,
     progress: Callable[[str], object] = str,
 ) -> Measured:
     """Run all contenders in turn, round after round. Raises ProfileError and KeyboardInterrupt."""
@@ -121,7 +121,7 @@ def measure(
 
 
 def _measure(
-    target: Target, plan: Plan, measured: Measured, progress: Callable[[str], object]
+    target: Target, plan: MeasurementPlan, measured: Measured, progress: Callable[[str], object]
 ) -> None:
     for number in range(plan.warmup):
         progress(f"warm-up {number + 1} of {plan.warmup}")
@@ -140,7 +140,7 @@ def _measure(
     _look_into(target, plan, measured, progress)
 
 
-def _enough(measured: Measured, plan: Plan, done: int, elapsed_s: float) -> bool:
+def _enough(measured: Measured, plan: MeasurementPlan, done: int, elapsed_s: float) -> bool:
     if plan.runs is not None:
         return done >= plan.runs
     if done < MIN_RUNS:
@@ -153,7 +153,12 @@ def _enough(measured: Measured, plan: Plan, done: int, elapsed_s: float) -> bool
 
 
 def _plain(
-    target: Target, series: Series, plan: Plan, measured: Measured, *, warmup: bool = False
+    target: Target,
+    series: Series,
+    plan: MeasurementPlan,
+    measured: Measured,
+    *,
+    warmup: bool = False,
 ) -> None:
     """Take one sample, or note why there is none: a contender that fails is not started again."""
     if measured.main.failed:
@@ -162,7 +167,7 @@ def _plain(
         outcome, ready_ns = environment.wait_until_ready(plan.init_limit_s)
         if outcome.ended is not Ended.READY:
             series.failed = True
-            failure = Failure(series.contender.name, outcome, environment.printed)
+            failure = FailedRun(series.contender.name, outcome, environment.printed)
             measured.failure = measured.failure or failure
             if series is measured.main:
                 measured.failure = failure
@@ -181,7 +186,7 @@ def _plain(
 
 
 def _look_into(
-    target: Target, plan: Plan, measured: Measured, progress: Callable[[str], object]
+    target: Target, plan: MeasurementPlan, measured: Measured, progress: Callable[[str], object]
 ) -> None:
     """Do the instrumented runs: their shares are what is wanted, never their totals."""
     main = measured.main.contender
@@ -212,7 +217,7 @@ def _look_into(
 
 
 def _instrumented(
-    target: Target, contender: Contender, plan: Plan, mode: str, events: Sequence[bytes]
+    target: Target, contender: Contender, plan: MeasurementPlan, mode: str, events: Sequence[bytes]
 ) -> tuple[Trace, Outcome | None]:
     record = target.scratch / f"record-{mode}-{time.monotonic_ns()}"
     # What is watched takes longer, and an init that takes too long was noticed by a plain run.
@@ -252,7 +257,7 @@ def _of_machine() -> list[str]:
     return [f"the machine is busy (load {load:.2f} per CPU): {remedy}"]
 
 
-def of_series(series: Series, plan: Plan) -> list[str]:
+def of_series(series: Series, plan: MeasurementPlan) -> list[str]:
     """Warn of what the samples themselves show."""
     values, name = series.ready_ms, series.contender.name
     if not values:

@@ -61,7 +61,7 @@ _MAX_FILES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RehearsalFinding:
     """Something that fails the rehearsal; `where` is a file and line, as far as it is known."""
 
     check: str
@@ -74,29 +74,33 @@ class Finding:
         return _REMEDIES.get(self.check, "")
 
 
-def of_failed_init(outcome: Outcome, hooks: Sequence[tuple[str, str, int | None]]) -> list[Finding]:
+def of_failed_init(
+    outcome: Outcome, hooks: Sequence[tuple[str, str, int | None]]
+) -> list[RehearsalFinding]:
     """Return why there is no snapshot."""
     if hooks and hooks[-1][2] is None:
         name, where, _ = hooks[-1]
-        return [Finding("hooks", f"the before-snapshot hook {name}: {outcome.text}", where)]
-    return [Finding("restore", f"the init failed: {outcome.text}")]
+        return [
+            RehearsalFinding("hooks", f"the before-snapshot hook {name}: {outcome.text}", where)
+        ]
+    return [RehearsalFinding("restore", f"the init failed: {outcome.text}")]
 
 
-def of_snapshot(found: Iterable[tuple[str, str, str]]) -> list[Finding]:
+def of_snapshot(found: Iterable[tuple[str, str, str]]) -> list[RehearsalFinding]:
     """Return what was found in the process that became the snapshot."""
-    return list(dict.fromkeys(Finding(*one) for one in found))
+    return list(dict.fromkeys(RehearsalFinding(*one) for one in found))
 
 
-def of_temporary_files(names: Sequence[str]) -> list[Finding]:
+def of_temporary_files(names: Sequence[str]) -> list[RehearsalFinding]:
     """Return what is in the function's folder for temporary files, at the snapshot."""
     if not names:
         return []
     shown = ", ".join(map(repr, names[:_MAX_FILES]))
     more = f" and {len(names) - _MAX_FILES} more" if len(names) > _MAX_FILES else ""
-    return [Finding("tmp", f"all environments start with {shown}{more} in /tmp")]
+    return [RehearsalFinding("tmp", f"all environments start with {shown}{more} in /tmp")]
 
 
-def of_clones(clones: Sequence[Clone], *, shared: bool = True) -> list[Finding]:
+def of_clones(clones: Sequence[Clone], *, shared: bool = True) -> list[RehearsalFinding]:
     """Return what is wrong with the clones by themselves and, if `shared`, beside one another."""
     found = [one for clone in clones for one in _of_clone(clone)]
     if not shared:
@@ -110,22 +114,28 @@ def of_clones(clones: Sequence[Clone], *, shared: bool = True) -> list[Finding]:
     return list(dict.fromkeys(found))
 
 
-def _of_clone(clone: Clone) -> list[Finding]:
-    found = [Finding(*one) for one in clone.still_open]
+def _of_clone(clone: Clone) -> list[RehearsalFinding]:
+    found = [RehearsalFinding(*one) for one in clone.still_open]
     found += [
-        Finding("hooks", f"the hook {name} is registered after the snapshot, and never runs", where)
+        RehearsalFinding(
+            "hooks", f"the hook {name} is registered after the snapshot, and never runs", where
+        )
         for name, where in clone.late
     ]
     if clone.outcome is not None:
         hook = next((one for one in reversed(clone.hooks) if one[2] is None), None)
         if hook and clone.restored_ns is None:
             found.append(
-                Finding("hooks", f"the after-restore hook {hook[0]}: {_why(clone)}", hook[1])
+                RehearsalFinding(
+                    "hooks", f"the after-restore hook {hook[0]}: {_why(clone)}", hook[1]
+                )
             )
         else:
-            found.append(Finding("restore", _why(clone)))
+            found.append(RehearsalFinding("restore", _why(clone)))
     elif clone.function_error:
-        found.append(Finding("restore", f"the first invocation failed: {clone.function_error}"))
+        found.append(
+            RehearsalFinding("restore", f"the first invocation failed: {clone.function_error}")
+        )
     return found
 
 
@@ -134,7 +144,7 @@ def _why(clone: Clone) -> str:
     return clone.outcome.text.partition("; the hook ")[0] or Ended(clone.outcome.ended).value
 
 
-def _same(name: str, same: int, clones: int) -> Finding:
+def _same(name: str, same: int, clones: int) -> RehearsalFinding:
     if name.startswith("own "):
         place = name.split(" ", 2)[2]
         words, comma, where = place.removesuffix(")").rpartition(", ")
@@ -142,5 +152,7 @@ def _same(name: str, same: int, clones: int) -> Finding:
             place = f"{words})"
         else:
             where = ""
-        return Finding("generators", f"{same} of {clones} clones draw the same from {place}", where)
-    return Finding(name, f"{same} of {clones} {CHECKS[name]}")
+        return RehearsalFinding(
+            "generators", f"{same} of {clones} clones draw the same from {place}", where
+        )
+    return RehearsalFinding(name, f"{same} of {clones} {CHECKS[name]}")

@@ -20,7 +20,7 @@ INVOCATIONS: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RehearsalPlan:
     """How much to rehearse. `token` names a value or function that must differ, as module.name."""
 
     backend: Backend = Backend.CLONE
@@ -40,7 +40,7 @@ class Rehearsal:
 
     handler: str
     python: str
-    plan: Plan
+    plan: RehearsalPlan
     fresh_init_ms: list[float] = field(default_factory=list)
     fresh_invoke_ms: list[float] = field(default_factory=list)
     init_ms: float | None = None
@@ -48,13 +48,13 @@ class Rehearsal:
     snapshot_ms: float | None = None
     clock_jumped: bool = False
     clones: list[Clone] = field(default_factory=list)
-    findings: list[checks.Finding] = field(default_factory=list)
+    findings: list[checks.RehearsalFinding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     printed: str = ""
 
 
 def rehearse(
-    config: FunctionConfig, plan: Plan, progress: Callable[[str], object] = str
+    config: FunctionConfig, plan: RehearsalPlan, progress: Callable[[str], object] = str
 ) -> Rehearsal:
     """Hold a rehearsal. Raises HostError where that is not possible."""
     with Stage(config) as stage:
@@ -66,7 +66,9 @@ def rehearse(
         return held
 
 
-def _fresh(stage: Stage, plan: Plan, held: Rehearsal, progress: Callable[[str], object]) -> None:
+def _fresh(
+    stage: Stage, plan: RehearsalPlan, held: Rehearsal, progress: Callable[[str], object]
+) -> None:
     limit_s = stage.config.rules.init_limit_s
     for turn in range(plan.restores if plan.fresh is None else plan.fresh):
         progress(f"fresh init {turn + 1}")
@@ -83,7 +85,9 @@ def _fresh(stage: Stage, plan: Plan, held: Rehearsal, progress: Callable[[str], 
             held.fresh_invoke_ms.append(done.response_ns / 1e6)
 
 
-def _restores(stage: Stage, plan: Plan, held: Rehearsal, progress: Callable[[str], object]) -> None:
+def _restores(
+    stage: Stage, plan: RehearsalPlan, held: Rehearsal, progress: Callable[[str], object]
+) -> None:
     limit_s = plan.init_limit_s or stage.config.rules.init_limit_s
     with stage.start_template(plan.backend, plan.token) as template:
         outcome = template.wait_for_snapshot(limit_s)

@@ -112,7 +112,7 @@ def run(arguments: "list[str]", namespace: "dict[str, Any]") -> None:
             posix._exit(EXIT_REFUSED)
     control = Control(path)
     watch = Watch(task_root, set(own.split(",")))
-    rehearsal = Rehearsal(libc, control, watch, token, backend)
+    rehearsal = SnapshotProcess(libc, control, watch, token, backend)
     start_runtime(script, rest, namespace, rehearsal.install)
 
 
@@ -218,8 +218,8 @@ class Watch:
         setattr(_socket, name, look_up)
 
 
-class Rehearsal:
-    """What stands in the runtime's way at the snapshot, and looks at the clones."""
+class SnapshotProcess:
+    """Takes the place of the Runtime API at the snapshot, and looks at the clones."""
 
     def __init__(
         self, libc: Libc, control: Control, watch: Watch, token: str, backend: str

@@ -13,7 +13,7 @@ from snapboot_devkit.rehearse.stage import Backend
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from snapboot_devkit.rehearse.checks import Finding
+    from snapboot_devkit.rehearse.checks import RehearsalFinding
 
 # What a test may call shorter than FunctionConfig does.
 _SHORT: Final = {"timeout": "timeout_s", "memory": "memory_mb"}
@@ -24,7 +24,7 @@ class Clones:
     """What came of it: for each clone the results of its invocations, and all findings."""
 
     results: list[list[Any]]
-    findings: list[Finding]
+    findings: list[RehearsalFinding]
 
     def check(self) -> None:
         """Raise AssertionError, which names all findings, unless there are none."""
@@ -51,7 +51,7 @@ def restored(  # noqa: PLR0913 - each is an option that users know
     """
     settings = {_SHORT.get(name, name): value for name, value in settings.items()}
     config = FunctionConfig(handler, initialization=InitializationType.SNAP_START, **settings)
-    plan = rehearsal.Plan(
+    plan = rehearsal.RehearsalPlan(
         backend=Backend(backend),
         restores=count,
         invocations=invocations,

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.lifecycle import effects
     from snapboot_devkit.host.routes import extensions, telemetry
 
-_LOOPBACK: Final = "127.0.0.1"
 # By what names the APIs are called is looked at once.
 _HOSTS: Final = 16
 # What is noted with a connection of the runtime.
@@ -90,7 +89,7 @@ class EnvironmentApi:
 
     async def open(self) -> None:
         """Listen, on a port of its own."""
-        self._server = await listen(self, _LOOPBACK, 0, refused=self._refused)
+        self._server = await listen(self, protocol.LOOPBACK, 0, refused=self._refused)
 
     async def close(self) -> None:
         """Stop listening and end all connections."""

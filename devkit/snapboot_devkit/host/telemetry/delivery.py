@@ -37,7 +37,6 @@ MAX_WAITING_BATCHES: Final = 8
 TOO_SLOW: Final = "Consumer seems to have fallen behind as it has not acknowledged receipt of logs."
 _MS: Final = 1000.0
 
-_LOOPBACK: Final = "127.0.0.1"
 _READ_BYTES: Final = 16 * protocol.KIB
 # An answer says nothing but its status; who says more than this is not listened to any longer.
 MAX_ANSWER_BYTES: Final = 64 * protocol.KIB
@@ -307,7 +306,7 @@ class HttpDestination:
 
     async def send(self, batch: Batch) -> None:
         """Send a batch and wait for the answer."""
-        reader, self._writer = await asyncio.open_connection(_LOOPBACK, self._port)
+        reader, self._writer = await asyncio.open_connection(protocol.LOOPBACK, self._port)
         try:
             if self._closed:
                 raise UndeliveredError("the subscription has moved elsewhere")
@@ -439,7 +438,9 @@ class _Listening(asyncio.StreamReaderProtocol):
 async def _connected(port: int) -> asyncio.StreamWriter:
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
-    transport, listening = await loop.create_connection(lambda: _Listening(reader), _LOOPBACK, port)
+    transport, listening = await loop.create_connection(
+        lambda: _Listening(reader), protocol.LOOPBACK, port
+    )
     # What is drained has left this process.
     transport.set_write_buffer_limits(0)
     return asyncio.StreamWriter(transport, listening, reader, loop)
