@@ -151,7 +151,7 @@ def test_a_living_host_is_spared_though_a_thread_of_it_is_in_a_group(tmp_path):
             assert joined.wait(DEADLINE_S)
             guard = Reaper()
             for folder in group.folders:
-                guard.tell("group", folder)
+                guard.send("group", folder)
             guard.close()
             assert child.wait(DEADLINE_S) == -signal.SIGKILL
     finally:
@@ -168,7 +168,7 @@ def test_groups_that_a_function_has_made_below_its_own_go_with_it():
         (folder / "own" / "deeper").mkdir(parents=True)
     with Reaper() as guard:
         for folder in folders:
-            guard.tell("group", folder)
+            guard.send("group", folder)
     assert not any(map(Path.exists, folders))
     group = cgroups.Group(f"snapboot-{uuid4().hex}", Limits(), cgroups.homes())
     folders = group.folders

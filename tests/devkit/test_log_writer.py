@@ -127,7 +127,7 @@ def test_what_is_beyond_the_limit_is_counted_in_its_place(pipe):
 
     lines = asyncio.run(scenario())
     assert len(lines) == 16
-    assert lines[-1] == "snapboot: 5 lines dropped, as nobody read the log"
+    assert lines[-1] == "snapboot: 5 lines dropped, as no one read the log"
 
 
 def test_a_line_that_is_too_large_by_itself_is_counted_and_keeps_no_later_one_back(pipe):
@@ -143,7 +143,7 @@ def test_a_line_that_is_too_large_by_itself_is_counted_and_keeps_no_later_one_ba
 
     asyncio.run(scenario())
     os.close(writing)
-    counted = "snapboot: 1 lines dropped, as nobody read the log\n"
+    counted = "snapboot: 1 lines dropped, as no one read the log\n"
     assert read_to_end(reading) == f"{counted}later\n"
 
 

@@ -197,7 +197,7 @@ async def main():
     await asyncio.sleep({LIFE_S})
 
 guard = Reaper()
-guard.tell("folder", sys.argv[4])
+guard.send("folder", sys.argv[4])
 print(guard.pid, flush=True)
 asyncio.run(main())
 """

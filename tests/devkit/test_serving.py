@@ -93,7 +93,7 @@ def test_what_a_slow_reader_of_the_log_has_missed_is_told(serve):
     assert invoke(port, b"0") == (200, None)
     program.terminate()
     read.join(DEADLINE_S)
-    assert re.search(rb"\nsnapboot: [1-9]\d* lines dropped, as nobody read the log\n", log[0])
+    assert re.search(rb"\nsnapboot: [1-9]\d* lines dropped, as no one read the log\n", log[0])
 
 
 def run_bootstrap(**environ):

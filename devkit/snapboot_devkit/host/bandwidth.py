@@ -41,7 +41,7 @@ class TokenBucket:
     """
 
     def __init__(self, bandwidth: Bandwidth, now: float) -> None:
-        """Begin at `now`, in seconds on the clock that `take` is told, too."""
+        """Begin at `now`, in seconds on the clock of `take`."""
         self._bandwidth = bandwidth
         self._level: float = bandwidth.burst_bytes
         self._stepped_at = now

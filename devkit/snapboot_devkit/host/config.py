@@ -22,7 +22,7 @@ from snapboot_devkit.lazy_dataclass import dataclass
 
 # Many more interpreters would be too much for most machines.
 CONCURRENCY: Final = 10
-# Lambda keeps an environment for some minutes; nobody says how many.
+# Lambda keeps an environment for some minutes; how many is not documented.
 IDLE_S: Final = 600.0
 
 
@@ -214,7 +214,7 @@ def _split_command(text: str) -> list[str]:
 
 
 def _code_command(task_root: Path, layers: Sequence[Path]) -> list[str]:
-    """Return the bootstrap that lies in the code; one in a layer is known once it is opened."""
+    """Return the bootstrap in the code; one in a layer is known once it is opened."""
     if _holds(task_root, "bootstrap"):
         return ["./bootstrap"]
     if any(_holds(layer, "bootstrap") for layer in layers):

@@ -8,7 +8,7 @@ from typing import Final
 
 from snapboot_devkit.lazy_dataclass import dataclass
 
-# The digit that tells a UUID's variant, by a random one.
+# The digit of a UUID's variant, by a random one.
 _VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 

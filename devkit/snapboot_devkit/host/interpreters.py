@@ -66,7 +66,7 @@ def is_python(program: str) -> bool:
 def is_found(program: Path) -> bool:
     """Tell whether Python's usual names mean `program` with its own folder first on the PATH.
 
-    In /usr/bin `python3` is the system's, whatever other versions lie there.
+    In /usr/bin `python3` is the system's, whatever other versions are there.
     """
     path = f"{program.parent}:{PLATFORM_PATH}"
     found = [programs.first(name, path) for name in NAMES]

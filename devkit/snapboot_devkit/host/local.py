@@ -110,7 +110,7 @@ class LocalHost:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Refuse whoever waits, end every process and close every port."""
+        """Refuse all that wait, end every process and close every port."""
         await self._close()
 
     def initialise(self, function: str | None = None) -> None:
@@ -166,7 +166,7 @@ class LocalHost:
     ) -> str:
         """Invoke a function asynchronously, as with type `Event`; return the request id.
 
-        The log tells what becomes of the event, should it fail. Raises InvokeError.
+        The log says what becomes of the event, should it fail. Raises InvokeError.
         """
         hosted = self._functions.named(function)
         options = InvokeOptions(request_id, trace_id, "", tenant_id)
@@ -176,7 +176,7 @@ class LocalHost:
         return invocation.request_id
 
     def pause_clock(self) -> None:
-        """Let no deadline come nearer in any environment: somebody is debugging."""
+        """Let no deadline come nearer in any environment: there is a debugger."""
         for environment in self._environments:
             environment.pause_clock()
 

@@ -1,4 +1,4 @@
-"""The host as a program of its own: serves one function until it is told to stop."""
+"""The host as a program of its own: serves one function until a signal ends it."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ ALLOW_HOSTS: Final = "SNAPBOOT_ALLOW_HOSTS"
 # Where AWS's emulator listens, but for this machine alone.
 _USUAL_ADDRESS: Final = "127.0.0.1:8080"
 _ADDRESS: Final = re.compile(r"(?:\[(?P<ipv6>[^]]+)\]|(?P<host>[^:]+)):(?P<port>\d{1,5})")
-# What AWS's emulator assumes of a function that nobody describes.
+# What AWS's emulator assumes of a function that is not described.
 _TIMEOUT_S: Final = 300.0
 _MEMORY_MB: Final = 3008
-# For the end of a log that nobody may be reading.
+# For the end of a log that may have no reader.
 _LAST_LINES_S: Final = 1.0
 
 

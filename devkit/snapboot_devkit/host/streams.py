@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STDOUT: Final = 1
 STDERR: Final = 2
 
-# Of a log that nobody reads this much waits; what comes on top of it is dropped. Each line counts
+# Of a log that is not read this much waits; what comes on top of it is dropped. Each line counts
 # for some more, which is about what it takes in memory.
 _MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
 _LINE_OVERHEAD_BYTES: Final = 64
@@ -105,7 +105,7 @@ class LogWriter:
         self._closed = False
         self._planned = False
         self._thread: threading.Thread | None = None
-        # While the thread has something to write nobody else writes.
+        # While the thread has something to write no one else writes.
         self._thread_writes = False
 
     def __repr__(self) -> str:
@@ -206,7 +206,7 @@ class LogWriter:
     def _take(self) -> bytes:
         content = b"".join(self._waiting)
         if self._dropped:
-            content += b"snapboot: %d lines dropped, as nobody read the log\n" % self._dropped
+            content += b"snapboot: %d lines dropped, as no one read the log\n" % self._dropped
         self._waiting.clear()
         self._size = self._dropped = 0
         return content

@@ -70,7 +70,7 @@ class Target:
         self.source = config.task_root
         self._reaper = enter(Reaper())
         self.scratch = Path(tempfile.mkdtemp(prefix="snapboot-profile-")).resolve()
-        self._reaper.tell(reaper_program.FOLDER, self.scratch)
+        self._reaper.send(reaper_program.FOLDER, self.scratch)
         self._stack.callback(shutil.rmtree, self.scratch, ignore_errors=True)
         made = self._made
         self.code = enter(sources.prepare(config.task_root, config.layers, made=made))
@@ -86,7 +86,7 @@ class Target:
         self.launcher = self._launcher()
 
     def _made(self, folder: Path) -> None:
-        self._reaper.tell(reaper_program.FOLDER, folder)
+        self._reaper.send(reaper_program.FOLDER, folder)
 
     def __enter__(self) -> Self:
         return self
@@ -202,7 +202,7 @@ class Target:
             lambda address: self._environ(address, contender.memory_mb),
             spawn,
             self.scratch / "output",
-            started=lambda mark: self._reaper.tell(reaper_program.MARK, mark),
+            started=lambda mark: self._reaper.send(reaper_program.MARK, mark),
         )
 
     def reason_against_probing(self, contender: Contender) -> str | None:
@@ -299,7 +299,7 @@ class Target:
         group = cgroups.Group(f"snapboot-{uuid4().hex}", wanted, cgroups.homes())
         self._stack.callback(group.close)
         for folder in group.folders:
-            self._reaper.tell(reaper_program.GROUP, folder)
+            self._reaper.send(reaper_program.GROUP, folder)
         group.throttle()
         return group
 

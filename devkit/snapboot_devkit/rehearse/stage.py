@@ -176,7 +176,7 @@ class Stage(Target):
         return self._spawn(None, words, environ, output)
 
     def _mark(self, mark: str) -> None:
-        self._reaper.tell(reaper_program.MARK, mark)
+        self._reaper.send(reaper_program.MARK, mark)
 
 
 class Template(MeasuredEnvironment):

@@ -25,9 +25,9 @@ class Shared:
     def watch(self, folder: Path) -> None:
         """Have a temporary folder removed even if the host is killed."""
         if self.reaper:
-            self.reaper.tell(reaper_program.FOLDER, folder)
+            self.reaper.send(reaper_program.FOLDER, folder)
 
     def forget(self, folder: Path) -> None:
         """Take note that a temporary folder has been removed."""
         if self.reaper:
-            self.reaper.tell(reaper_program.FORGET + reaper_program.FOLDER, folder)
+            self.reaper.send(reaper_program.FORGET + reaper_program.FOLDER, folder)

@@ -39,7 +39,7 @@ class ExtensionCall(Enum):
 
 @dataclass(frozen=True, slots=True)
 class FunctionDetails:
-    """What an extension is told of its function when it registers."""
+    """What an extension gets to know of its function when it registers."""
 
     name: str
     version: str
@@ -87,12 +87,12 @@ def route(head: Head) -> ExtensionCall | Response:
 
 
 def opening(found: ExtensionCall, call: terms.CallToken, head: Head) -> None:
-    """Tell nothing when a call's head has arrived: these calls count when they are whole."""
+    """Do nothing when a call's head has arrived: these calls count when they are whole."""
     del found, call, head
 
 
 def closing(found: ExtensionCall, call: terms.CallToken, head: Head, body: Body) -> Call | Response:
-    """Return what the lifecycle is told when a call is whole, or the response that refuses it."""
+    """Return the lifecycle's message when a call is whole, or the response that refuses it."""
     try:
         match found:
             case ExtensionCall.REGISTER:
@@ -213,7 +213,7 @@ def _render_registered(registered: effects.Registered, details: FunctionDetails)
 
 
 def _render_invoke(event: effects.InvokeEvent) -> Response:
-    """Tell of an invocation; its payload is not an extension's business."""
+    """Announce an invocation; its payload is not an extension's business."""
     invocation = event.delivery.invocation
     document: dict[str, Any] = {
         "eventType": terms.INVOKE,
@@ -228,7 +228,7 @@ def _render_invoke(event: effects.InvokeEvent) -> Response:
 
 
 def _render_shutdown(event: effects.ShutdownEvent) -> Response:
-    """Tell of the end: with no identifier, and as text, which is how the platform sends it."""
+    """Announce the end: with no identifier, and as text, which is how the platform sends it."""
     document = {
         "eventType": terms.SHUTDOWN,
         "deadlineMs": event.deadline_ms,

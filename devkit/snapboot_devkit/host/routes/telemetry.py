@@ -1,7 +1,7 @@
 """The Telemetry API and the Logs API on the wire: a PUT becomes a subscription. No I/O.
 
 Whether the extension exists and may still subscribe is the lifecycle's business. Here a request
-is refused when it asks for what the platform does not offer; all that is wrong with it is told at
+is refused when it asks for what the platform does not offer; all that is wrong with it is said at
 once, as the platform does it.
 """
 
@@ -68,11 +68,11 @@ def route(head: Head) -> SubscribeCall | Response:
 def closing(
     found: SubscribeCall, call: CallToken, head: Head, body: Body, *, managed: bool = False
 ) -> msg.SubscribeCalled | Response:
-    """Return what the lifecycle is told when a call is whole, or the response that refuses it.
+    """Return the lifecycle's message when a call is whole, or the response that refuses it.
 
     Managed instances take the latest schema alone, and have no Logs API.
     """
-    # Whoever may ask for events may subscribe: the rules for the identifier are the same.
+    # Who may ask for events may subscribe: the rules for the identifier are the same.
     caller = extensions.closing(extensions.ExtensionCall.NEXT, call, head, body)
     if not isinstance(caller, msg.ExtensionNextCalled):
         return caller if isinstance(caller, Response) else no_such_page(head)
@@ -85,7 +85,7 @@ def closing(
 
 
 def parse(api: TelemetryApi, body: Body, *, managed: bool = False) -> Subscription | Response:
-    """Return what a subscription's document asks for, or the 400 that tells all that is wrong."""
+    """Return what a subscription's document asks for, or the 400 with all that is wrong."""
     if body.size > protocol.MAX_EXTENSION_BODY_BYTES:
         limit = protocol.MAX_EXTENSION_BODY_BYTES
         return _refusal(api, [f"the body takes {body.size} bytes; it may take {limit}"])

@@ -139,13 +139,13 @@ def _words(file: Path) -> frozenset[str]:
 class Group:
     """An environment's group, in every hierarchy that serves one of its limits.
 
-    `unlimited` tells, in lines for people, which limits cannot be had here. CPUs are not limited
+    `unlimited` says, in lines for people, which limits are not available here. CPUs are not limited
     before `throttle`, since an init has them whole; but however many processes there are, against
     the host they weigh as much as one.
     """
 
     def __init__(self, name: str, limits: Limits, homes: Iterable[Home]) -> None:
-        """Make the group. Nothing is raised: what cannot be made is told in `unlimited`."""
+        """Make the group. Nothing is raised: what cannot be made is in `unlimited`."""
         self._name = name.encode()
         self._limits = limits
         self._folders: dict[Path, int] = {}
@@ -214,7 +214,7 @@ class Group:
         self._set_quota(None)
 
     def seal(self) -> None:
-        """Let nobody in the group start another process, nor do much, so that all can be ended."""
+        """Let no process in the group start another one, or do much, so that all can be ended."""
         if folder := self._served.get("pids"):
             _write(folder / "pids.max", "0")
         self._set_quota(_MIN_QUOTA_US)

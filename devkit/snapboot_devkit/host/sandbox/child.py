@@ -69,7 +69,7 @@ class Child:
         return f"<Child {self.name or 'runtime'} {self.pid}{', reaped' if self._reaped else ''}>"
 
     def flush(self) -> None:
-        """Tell all that has been printed by now."""
+        """Pass on all that has been printed by now."""
         for reader in self._readers:
             reader.flush()
 
@@ -207,20 +207,20 @@ class ClonedProcess:
 
 def started_clone(output: int, errors: int, report: int) -> ClonedProcess:
     """Return a clone whose word for its id is on its way. Raises LaunchError."""
-    stdout, stderr, told = (os.fdopen(end, "rb", buffering=0) for end in (output, errors, report))
+    stdout, stderr, ended = (os.fdopen(end, "rb", buffering=0) for end in (output, errors, report))
     watch = select.poll()
     watch.register(report, select.POLLIN)
     in_time = bool(watch.poll(_CLONE_LIMIT_S * 1000))
-    line = told.readline(_LINE_BYTES) if in_time else b""
+    line = ended.readline(_LINE_BYTES) if in_time else b""
     if not line.strip().isdigit():
         # Without a report the other end of the pipe is closed, and the last line says why.
         said = stderr.read(_REASON_BYTES).decode("utf-8", "replace").strip() if in_time else ""
-        for pipe in (stdout, stderr, told):
+        for pipe in (stdout, stderr, ended):
             pipe.close()
         late = f"no clone within {_CLONE_LIMIT_S:g} s"
         reason = said or ("its process has ended" if in_time else late)
         raise LaunchError(f"the snapshot could not be restored: {reason}")
-    return ClonedProcess(int(line), stdout, stderr, told)
+    return ClonedProcess(int(line), stdout, stderr, ended)
 
 
 class Spawner:

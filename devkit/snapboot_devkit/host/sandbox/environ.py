@@ -44,7 +44,7 @@ _NOT_FOR_EXTENSIONS: Final = frozenset(
 class SandboxPaths:
     """What an environment has around its runtime.
 
-    `layer_root` stands for `/opt`; `services` tells the tokens of the services beside the Runtime
+    `layer_root` stands for `/opt`; `services` has the tokens of the services beside the Runtime
     API; `temporary` is the environment's own folder where it cannot have a `/tmp` of its own.
     """
 

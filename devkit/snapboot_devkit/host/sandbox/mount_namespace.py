@@ -34,7 +34,7 @@ _TRIAL_S: Final = 10.0
 class MountNamespace:
     """What processes see where. `task_root` and `layer_root` are the folders by their names inside.
 
-    `missing` tells, in lines for people, what is not as on Lambda.
+    `missing` says, in lines for people, what is not as on Lambda.
     """
 
     task_root: Path
@@ -96,7 +96,7 @@ def plan(
     roots = [root for root in (task_root, layer_root) if root]
     paths = [*roots, *needed]
     paths += [path.resolve() for path in paths]
-    # What lies in /tmp and is needed stays, with everything in the same folder of /tmp.
+    # What is in /tmp and is needed stays, with everything in the same folder of /tmp.
     kept = {TMP / path.relative_to(TMP).parts[0] for path in paths if TMP in path.parents}
     binds = [(WRITABLE, temporary, TMP), *((WRITABLE, path, path) for path in sorted(kept))]
     binds += [(READ_ONLY, root, root) for root in roots]

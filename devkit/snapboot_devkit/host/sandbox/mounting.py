@@ -60,7 +60,7 @@ def bind(binds: list[tuple[str, str, str]]) -> None:
 
 
 def main() -> None:
-    """Make the view that the arguments tell, and become the command after `--`."""
+    """Make the view that the arguments describe, and become the command after `--`."""
     end = sys.argv.index("--")
     words, command = sys.argv[1:end], sys.argv[end + 1 :]
     unshare(user=True)

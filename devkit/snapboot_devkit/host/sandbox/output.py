@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _READ_BYTES: Final = 64 * 1024
 # A line that never ends is broken here; it is also the largest event CloudWatch Logs takes.
 _MAX_LINE_BYTES: Final = 1024 * 1024
-# The variable that tells a runtime the path.
+# The variable with the path, for a runtime.
 LOG_SOCKET: Final = "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET"
 # All workers may come at the same moment; who does not fit in blocks until there is room.
 _BACKLOG: Final = 128
@@ -31,7 +31,7 @@ class LineReader:
     """One output pipe of the process, cut into lines."""
 
     def __init__(self, pipe: IO[bytes], printed: Callable[[str], None]) -> None:
-        """Own the reading end, unbuffered, and tell `printed` every line, without its end."""
+        """Own the reading end, unbuffered, and pass every line to `printed`, without its end."""
         os.set_blocking(pipe.fileno(), False)
         self._pipe = pipe
         self._printed = printed
@@ -42,19 +42,19 @@ class LineReader:
         return f"<LineReader {'closed' if self._pipe.closed else self._pipe.fileno()}>"
 
     def catch_up(self) -> None:
-        """Tell the lines that have arrived whole."""
+        """Pass on the lines that have arrived whole."""
         arrived = self._arrived()
         while arrived > 0 and (size := self._read()):
             arrived -= size
 
     def flush(self) -> None:
-        """Tell what has arrived, up to the last byte, as if a line ended here."""
+        """Pass on what has arrived, up to the last byte, as if a line ended here."""
         self.catch_up()
         if self._rest:
-            self._tell()
+            self._pass_on()
 
     def close(self) -> None:
-        """Tell the rest and let go of the pipe."""
+        """Pass on the rest and let go of the pipe."""
         self.flush()
         self._release()
 
@@ -65,7 +65,7 @@ class LineReader:
         return int.from_bytes(fcntl.ioctl(self._pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def _read(self) -> int:
-        """Tell the lines that end in the next piece of output, and return its size."""
+        """Pass on the lines that end in the next piece of output, and return its size."""
         if self._pipe.closed:
             return 0
         chunk = self._pipe.read(_READ_BYTES)
@@ -84,12 +84,12 @@ class LineReader:
         *lines, rest = chunk.split(b"\n")
         for line in lines:
             self._rest += line
-            self._tell()
+            self._pass_on()
         self._rest += rest
         if len(self._rest) > _MAX_LINE_BYTES:
-            self._tell()
+            self._pass_on()
 
-    def _tell(self) -> None:
+    def _pass_on(self) -> None:
         line = self._rest.decode("utf-8", "replace")
         self._rest.clear()
         self._printed(line)
@@ -105,7 +105,7 @@ class LogSocket:
     """
 
     def __init__(self, printed: Callable[[str], None]) -> None:
-        """Listen, and tell `printed` every line, without its end; to be made in a running loop."""
+        """Listen, and pass lines to `printed`, without their ends; to be made in a running loop."""
         # The temporary folder that the socket is in.
         self.folder = folders.temporary("snapboot-")
         self.path = str(self.folder / "logs")
@@ -122,7 +122,7 @@ class LogSocket:
         return f"<LogSocket {self.path!r}, {len(self._readers)} connections so far>"
 
     def flush(self) -> None:
-        """Tell all lines that have been printed by now.
+        """Pass on all lines that have been printed by now.
 
         One that has only begun is left: what ends at this moment for one worker does not for the
         others, and awslambdaric writes a line of `print` in several pieces.
@@ -132,7 +132,7 @@ class LogSocket:
             reader.catch_up()
 
     def close(self) -> None:
-        """Tell what has been printed by now, and let go of everything."""
+        """Pass on what has been printed by now, and let go of everything."""
         self._take_waiting()
         if self._retry is not None:
             self._retry.cancel()

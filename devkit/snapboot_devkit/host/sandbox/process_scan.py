@@ -1,7 +1,7 @@
 """Who carries a mark: the processes of an environment, wherever they have fled to, and their end.
 
 A mark is a variable, `NAME=value`, that nothing else on the machine has. It is inherited, and read
-in /proc; where there is none (macOS) nobody is found. The standard library alone is imported, for
+in /proc; where there is none (macOS) none is found. The standard library alone is imported, for
 the reaper runs this without the rest of the host.
 """
 
@@ -106,13 +106,13 @@ def end(meant: Callable[[int], bool]) -> None:
 
 
 def _birth(pid: int) -> bytes:
-    """Return when a running process was started, which tells it from its id's next owner."""
+    """Return when a running process was started, which its id's next owner does not share."""
     fields = _figures(pid)
     return fields[19] if fields else b""
 
 
 def _figures(pid: int) -> list[bytes]:
-    """Return what the kernel tells of a running process, from its state on (man 5 proc)."""
+    """Return what the kernel says of a running process, from its state on (man 5 proc)."""
     # What stands before the last parenthesis is the name, which may hold anything.
     fields = _read(pid, "stat").rpartition(b")")[2].split()
     return [] if not fields or fields[0] in _GONE else fields

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _PROGRAM: Final = Path(__file__).with_name("reaper_program.py")
-# Without site and the user's variables: it is at work after some 10 ms, which nobody waits for.
+# Without site and the user's variables: it is at work after some 10 ms, for which nothing waits.
 OPTIONS: Final = ("-B", "-E", "-s", "-S")
 
 
@@ -36,7 +36,7 @@ class Reaper:
                 # Nothing that a function could read, and no mark that a function could have.
                 env={},
                 cwd="/",
-                # Whoever kills the host's group shall not kill the reaper.
+                # A kill of the host's group must not reach the reaper.
                 start_new_session=True,
             )
         except OSError as exc:
@@ -63,7 +63,7 @@ class Reaper:
         """The reaper's process."""
         return self._popen.pid
 
-    def tell(self, verb: str, value: object) -> None:
+    def send(self, verb: str, value: object) -> None:
         """Have something ended with the host, or let it be; the verbs are the reaper's.
 
         A function may have killed the reaper. Then the host goes on without.

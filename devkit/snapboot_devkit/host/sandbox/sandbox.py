@@ -35,8 +35,8 @@ _LOOK_CLOSELY_S: Final = 0.02
 _NEAR: Final = 0.5
 # In the moment of its start a process seems to take what its parent takes: look twice.
 _LOOKS_TO_BE_SURE: Final = 2
-# Whoever has left its group is looked for in all of /proc, and so only in an environment that has
-# been still for this long, not between two invocations that follow on each other's heels.
+# A process that has left its group is looked for in all of /proc, and so only in an environment
+# that has been still for this long, not between two invocations that follow each other closely.
 _SEARCH_AFTER_S: Final = 0.2
 _MAX_SEARCHES: Final = 10
 
@@ -44,9 +44,9 @@ _MAX_SEARCHES: Final = 10
 class Sandbox:
     """The runtime and the external extensions of one environment.
 
-    `mark` is a variable, `NAME=value`, that all processes are given by `environ` and nobody else
-    has. `owner` hears of what they print and of their ends, by name; the runtime has the name None.
-    With a `reaper` they end even if the host is killed.
+    `mark` is a variable, `NAME=value`, that all processes are given by `environ` and no others
+    have. `owner` hears of what they print and of their ends, by name; the runtime has the name
+    None. With a `reaper` they end even if the host is killed.
     """
 
     def __init__(
@@ -78,10 +78,10 @@ class Sandbox:
         self._look_at: asyncio.TimerHandle | None = None
         self._looks_above = 0
         self.out_of_memory = False
-        self._tell_reaper(reaper_program.MARK, mark)
-        self._tell_reaper(reaper_program.FOLDER, self.temporary)
+        self._send_reaper(reaper_program.MARK, mark)
+        self._send_reaper(reaper_program.FOLDER, self.temporary)
         for folder in self._group.folders:
-            self._tell_reaper(reaper_program.GROUP, folder)
+            self._send_reaper(reaper_program.GROUP, folder)
 
     def __repr__(self) -> str:
         state = "frozen" if self._frozen else "running"
@@ -123,7 +123,7 @@ class Sandbox:
             self._living.add(popen.pid)
         if self._limits.files is not None:
             limits.limit_files(popen.pid, self._limits.files)
-        self._tell_reaper(reaper_program.SESSION, popen.pid)
+        self._send_reaper(reaper_program.SESSION, popen.pid)
         self._children[name] = Child(popen, name, self)
         self.out_of_memory = False
         self._watch_memory()
@@ -138,7 +138,7 @@ class Sandbox:
         self._signal(name, signal.SIGKILL)
 
     def flush(self) -> None:
-        """Tell the owner all that has been printed by now."""
+        """Pass on to the owner all that has been printed by now."""
         for child in self._children.values():
             child.flush()
 
@@ -150,10 +150,10 @@ class Sandbox:
         """Let go of limits and temporary files, once all processes have exited."""
         self._stop_looking()
         folders.remove(self.temporary)
-        self._tell_reaper(reaper_program.FORGET + reaper_program.FOLDER, self.temporary)
+        self._send_reaper(reaper_program.FORGET + reaper_program.FOLDER, self.temporary)
         for folder in self._group.folders:
-            self._tell_reaper(reaper_program.FORGET + reaper_program.GROUP, folder)
-        self._tell_reaper(reaper_program.FORGET + reaper_program.MARK, self._mark)
+            self._send_reaper(reaper_program.FORGET + reaper_program.GROUP, folder)
+        self._send_reaper(reaper_program.FORGET + reaper_program.MARK, self._mark)
         self._spawner.close()
         self._group.close()
 
@@ -218,7 +218,7 @@ class Sandbox:
 
     def child_exited(self, child: Child, code: int) -> None:
         """Pass an end on."""
-        self._tell_reaper(reaper_program.FORGET + reaper_program.SESSION, child.pid)
+        self._send_reaper(reaper_program.FORGET + reaper_program.SESSION, child.pid)
         self._owner.exited(child.name, code)
 
     # ---- inside ------------------------------------------------------------------------------
@@ -235,9 +235,9 @@ class Sandbox:
         if child := self._children.get(name):
             child.signal(number)
 
-    def _tell_reaper(self, verb: str, value: object) -> None:
+    def _send_reaper(self, verb: str, value: object) -> None:
         if self._reaper:
-            self._reaper.tell(verb, value)
+            self._reaper.send(verb, value)
 
     def _is_ours(self, pid: int) -> bool:
         return process_scan.carries(pid, self._mark) or pid in self._group

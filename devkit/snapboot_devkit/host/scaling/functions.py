@@ -78,7 +78,7 @@ class Functions:
         self._hosted[function].pool.invoke(invocation, caller)
 
     def post(self, function: str, invocation: Invocation) -> bool:
-        """Take an event that nobody waits for, if there is room for it."""
+        """Take an event that no one waits for, if there is room for it."""
         events = self._hosted[function].events
         if not events.has_room(invocation):
             return False
@@ -125,7 +125,7 @@ def _overall(states: list[EnvironmentState]) -> str:
 
 
 class HostedFunction:
-    """A function that can be invoked: by `pool`, or by `events` when nobody waits."""
+    """A function that can be invoked: by `pool`, or by `events` when no one waits."""
 
     def __init__(
         self, deployment: Deployment, shared: Shared, make_room: Callable[[], bool]
@@ -160,9 +160,9 @@ class HostedFunction:
         self._watch = Watch(roots, self._code_changed)
         await self._watch.begin()
         if self._watch.is_partial:
-            self._tell(f"it has more than {MAX_FILES} files; the rest is not watched")
+            self._log_of_function(f"it has more than {MAX_FILES} files; the rest is not watched")
         if self._watch.note:
-            self._tell(self._watch.note)
+            self._log_of_function(self._watch.note)
 
     async def close(self) -> None:
         """Stop watching, give up what events are left, and end all environments."""
@@ -187,17 +187,19 @@ class HostedFunction:
                 config = self.config.reread()
                 deployment = await Deployment.prepare(config, self._shared)
             except HostError as exc:
-                self._tell(f"its code has changed, but the old one stays: {exc}")
+                self._log_of_function(f"its code has changed, but the old one stays: {exc}")
             else:
                 what = "code has" if config.file_env == self.config.file_env else "variables have"
-                self._tell(f"its {what} changed; new events go to new environments")
+                self._log_of_function(f"its {what} changed; new events go to new environments")
                 for file in config.env_files:
                     if not file.exists():
-                        self._tell(f"the env file {str(file)!r} is gone; its last values stay")
+                        self._log_of_function(
+                            f"the env file {str(file)!r} is gone; its last values stay"
+                        )
                 self.config = config
                 self.pool.renew(deployment)
 
-    def _tell(self, text: str) -> None:
+    def _log_of_function(self, text: str) -> None:
         self._note(f"snapboot: function {self.config.name!r}: {text}")
 
     def _note(self, text: str) -> None:
@@ -287,7 +289,7 @@ class Deployment:
         )
 
     def _note(self, text: str) -> None:
-        """Tell, once, what is not as on Lambda."""
+        """Log, once, what is not as on Lambda."""
         if text not in self._noted:
             self._noted.add(text)
             LogStream(self._shared.log, self.name).write(Source.PLATFORM, f"snapboot: {text}")
@@ -303,7 +305,7 @@ class Deployment:
 
 
 def _settled(config: FunctionConfig, code: Code) -> FunctionConfig:
-    """Return the settings with what only the unpacked code tells."""
+    """Return the settings with what only the unpacked code shows."""
     own = packaged.bootstrap(code) if config.isolate and config.python is None else None
     if config.bootstrap is None and own:
         config = replace(config, bootstrap=[str(own)])

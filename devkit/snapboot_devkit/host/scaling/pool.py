@@ -54,7 +54,7 @@ class Pool:
     """The environments of one function, and the requests that wait for them."""
 
     def __init__(self, function: Deployment, make_room: Callable[[], bool]) -> None:
-        """Begin empty; `make_room` tells whether the host has room for one more environment."""
+        """Begin empty; `make_room` returns whether the host has room for one more environment."""
         self._function = function
         self._make_room = make_room
         self._environments: list[PooledEnvironment] = []
@@ -134,7 +134,7 @@ class Pool:
         return found is not None
 
     async def close(self) -> None:
-        """Refuse whoever waits, and end all environments, side by side."""
+        """Refuse all that wait, and end all environments, side by side."""
         self._closed = True
         for timer in (self._patience, self._spin_down):
             if timer:
@@ -288,7 +288,7 @@ class Pool:
         await self._let_go(one.function)
 
     async def _let_go(self, function: Deployment) -> None:
-        """Close what nobody uses any more."""
+        """Close what is no longer used."""
         users = {id(one.function) for one in self._leaving}
         if function is not self._function and id(function) not in users:
             await function.close()

@@ -135,7 +135,7 @@ def _homes(path: str) -> set[str]:
 
 
 def _stamp(path: str) -> Stamp | None:
-    """Return the stamp of a file; none for what is no file, or has just gone."""
+    """Return the stamp of a file; none for what is not a file, or has just gone."""
     try:
         found = os.stat(path)  # noqa: PTH116 - one of thousands, per look
     except OSError:

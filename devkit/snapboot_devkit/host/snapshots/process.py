@@ -121,7 +121,7 @@ def wait_for_children() -> "Callable[[], object]":
 
 
 def free_logging() -> None:
-    """Make the locks of `logging` anew: a thread that is lost in a clone may hold one.
+    """Make the locks of `logging` again: a thread that is lost in a clone may hold one.
 
     That is what `logging` does itself after a fork.
     """

@@ -73,7 +73,7 @@ class Template:
         control.connect(self._path)
         jump(self._libc)
         undo = wait_for_children()
-        told = self._tell()
+        announced = self._announce()
         watch = poll()
         watch.register(control, POLLIN)
         while True:
@@ -85,14 +85,14 @@ class Template:
                     posix.waitpid(self._ended.pop(descriptor), 0)
                     posix.close(descriptor)
                 elif self._clone(control, watch):
-                    told.close()
+                    announced.close()
                     undo()
                     self._connect_to_own(api)
                     self._restore_next(api)
                     return
 
-    def _tell(self) -> _socket.socket:
-        """Tell the Runtime API that the init is over, on a connection that stays unanswered."""
+    def _announce(self) -> _socket.socket:
+        """Report the end of the init to the Runtime API, on a connection that stays unanswered."""
         host, _, port = posix.environ[b"AWS_LAMBDA_RUNTIME_API"].decode().rpartition(":")
         connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
         connection.connect((host, int(port)))

@@ -1,6 +1,6 @@
 """What a function is made of, as its environments run it.
 
-A folder is used where it lies, so that a change is seen by the next environment; what is packed,
+A folder is used where it is, so that a change is seen by the next environment; what is packed,
 and layers that must be laid over each other, go to a temporary folder.
 """
 
@@ -27,7 +27,7 @@ DISABLE_EXTENSIONS: Final = "disable-extensions-jwigqn8j"
 
 @dataclass(frozen=True, slots=True)
 class ExtensionFile:
-    """An external extension; one that is not executable cannot be launched, and must be told."""
+    """An external extension; one that is not executable cannot be launched, which is reported."""
 
     name: str
     path: Path
@@ -92,9 +92,9 @@ def prepare(
 ) -> Code:
     """Return the folders of a function whose code and layers are folders or zip files.
 
-    Temporary folders are made in `within`, by default in the system's; `made` is told of one before
+    Temporary folders are made in `within`, by default in the system's; `made` gets one before
     anything is in it. The quota counts what is unpacked or laid over each other, not a folder that
-    is used where it lies: a checkout holds more than its package will. Raises SourceError.
+    is used where it is: a checkout holds more than its package will. Raises SourceError.
     """
     if len(layers) > MAX_LAYERS:
         raise SourceError(
@@ -120,7 +120,7 @@ def prepare(
 def temporary_folder(
     within: Path | None = None, *, made: Callable[[Path], None] | None = None
 ) -> Path:
-    """Return a new folder, of which `made` is told. Raises SourceError."""
+    """Return a new folder, which `made` gets, too. Raises SourceError."""
     try:
         folder = folders.temporary("snapboot-code-", within).resolve()
     except OSError as exc:

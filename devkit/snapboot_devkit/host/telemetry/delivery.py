@@ -381,7 +381,7 @@ async def _read(reader: asyncio.StreamReader, status: int) -> bytes:
 class TcpDestination:
     """A TCP listener, which gets one event per line over a lasting connection.
 
-    Nobody answers: a batch counts as taken when the system has taken it. A slow listener is
+    No one answers: a batch counts as taken when the system has taken it. A slow listener is
     waited for; a connection that breaks in the middle of a batch makes it be sent again.
     """
 
@@ -408,7 +408,7 @@ class TcpDestination:
             writer.write(b"\n".join((*batch, b"")))
             await writer.drain()
         except BaseException:
-            # Half of a batch may have gone; what follows needs a connection that begins anew.
+            # Half of a batch may have gone; what follows needs a connection that begins again.
             self._hang_up()
             raise
 

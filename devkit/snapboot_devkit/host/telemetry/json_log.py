@@ -41,7 +41,7 @@ def application_line(text: str, epoch: float, level: str) -> str | None:
     """Return a line of the function as the log keeps it, or None when it is below `level`.
 
     A JSON object without a valid timestamp gets one, and counts as INFO whatever it says; so does
-    one without a valid level. What is no JSON object is text: it has no level and passes.
+    one without a valid level. What is not a JSON object is text: it has no level and passes.
     """
     found = json_object(text)
     if found is None:

@@ -65,7 +65,7 @@ class LogStream:
         return f"<LogStream, {len(self._kept)} lines kept>"
 
     def write(self, source: Source, text: str) -> None:
-        """Take one line. A sink that fails is the event loop's to tell, and not a failed host."""
+        """Take one line. A sink that fails is the event loop's to report, and not a failed host."""
         self._kept.append(text)
         self._size += len(text) + _LINE_OVERHEAD
         if self._size > _MAX_KEPT:

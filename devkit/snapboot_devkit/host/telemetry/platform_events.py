@@ -282,7 +282,7 @@ def _outcome(record: _Ended) -> Event:
 
 
 def _limited(record: _Ended) -> Event:
-    """Return how an init or a restore ended; of one at its limit nobody knows why (RAPID)."""
+    """Return how an init or a restore ended; of one at its limit no one knows why (RAPID)."""
     unknown = {"errorType": protocol.UNKNOWN_RUNTIME_ERROR}
     return (unknown if record.status is Status.TIMEOUT else {}) | _outcome(record)
 

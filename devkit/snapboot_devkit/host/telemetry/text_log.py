@@ -33,7 +33,7 @@ def _restore_start(_start: records.RestoreStart, info: EnvironmentInfo) -> list[
 
 
 def _version_line(beginning: str, info: EnvironmentInfo) -> list[str]:
-    """Tell the runtime's version, which only a managed runtime has."""
+    """Give the runtime's version, which only a managed runtime has."""
     if not info.runtime_version:
         return []
     fields = [f"{beginning} Runtime Version: {info.runtime_version}"]
@@ -47,7 +47,7 @@ def _start(start: records.Start, info: EnvironmentInfo) -> list[str]:
 
 
 def _end(report: records.Report, _info: EnvironmentInfo) -> list[str]:
-    """Tell of the end together with the figures, when the extensions are done, too."""
+    """Report the end together with the figures, when the extensions are done, too."""
     end = f"END RequestId: {report.request_id}"
     return [end, _report(report), *_xray(report.trace_id)]
 
@@ -72,7 +72,7 @@ def _report(report: records.Report) -> str:
 
 
 def _xray(trace_id: str) -> list[str]:
-    """Tell of a sampled trace; the segment is the parent of all that the function sends."""
+    """Name a sampled trace; the segment is the parent of all that the function sends."""
     trace = dict(_TRACE_FIELD.findall(trace_id))
     if trace.get("Sampled") != "1" or "Root" not in trace:
         return []
