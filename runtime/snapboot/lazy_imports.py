@@ -54,8 +54,8 @@ def explain(error: ImportError) -> None:
 
         log_warning(
             f"snapboot: {type(error).__name__}: {error}. Under SNAPBOOT_LAZY_IMPORTS=all an import"
-            " waits for its first use, which not every package stands: leave the variable unset, or"
-            " import that package inside of 'try', which makes it be imported at once"
+            " waits for its first use, which some packages do not support: leave the variable"
+            " unset, or import that package inside of 'try', so that it is imported at once"
         )
 
 

@@ -220,7 +220,7 @@ def test_a_port_in_use_is_told_with_its_owner_and_the_option(capfd):
         port = taken.getsockname()[1]
         told = complaint("echo", "--port", str(port), *USUAL, capfd=capfd)
     assert f"cannot listen on 127.0.0.1:{port}: " in told
-    assert f"(process {os.getpid()}) does; stop it, or choose another port by --port" in told
+    assert f"(process {os.getpid()}); stop that program, or choose another port with --port" in told
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_port_in_use_is_told_with_its_owner_and_the_option(capfd):
         (["a=x.y", "b=x.z", "--debug", "0"], "--debug works with one function"),
         (["a b=x.y"], "function name 'a b'"),
         (["x.y", "--layer", "no-such-layer"], "no-such-layer"),
-        (["x.y", "--initialization-type", "managed-instances"], "say so by --max-concurrency"),
+        (["x.y", "--initialization-type", "managed-instances"], "give it with --max-concurrency"),
         (["x.y", "--max-concurrency", "4"], "add --initialization-type managed-instances"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),

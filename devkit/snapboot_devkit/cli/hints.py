@@ -40,14 +40,14 @@ def of_error(config: FunctionConfig, error_type: str, message: str) -> str | Non
 
 def _of_time(config: FunctionConfig) -> str:
     if config.timeout_s >= MAX_TIMEOUT_S:
-        return f"the function took longer than {MAX_TIMEOUT_S:g} s, the longest there is"
+        return f"the function took longer than {MAX_TIMEOUT_S:g} s, the maximum"
     return f"the function took longer than {config.timeout_s:g} s; give it more: --timeout SECONDS"
 
 
 def _of_memory(config: FunctionConfig) -> str:
     most = max(MEMORY_MB)
     if config.memory_mb >= most:
-        return f"the function needs more than {most} MB, the most there is"
+        return f"the function needs more than {most} MB, the maximum"
     return f"the function needs more than {config.memory_mb} MB; give it more: --memory MB"
 
 

@@ -113,7 +113,7 @@ class FunctionOptions:
         if managed and self.max_concurrency is None:
             raise UsageError(
                 "managed instances need to know how many events an environment takes at once; "
-                "say so by --max-concurrency"
+                "give it with --max-concurrency"
             )
         if self.max_concurrency is not None and not managed:
             raise UsageError(

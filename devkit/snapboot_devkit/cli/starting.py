@@ -173,4 +173,7 @@ def _taken(error: AddressInUseError, address: str, port: int) -> str:
     who = listener(port)
     if who is None:
         return f"{error}, by --port"
-    return f"cannot listen on {address}: {who} does; stop it, or choose another port by --port"
+    return (
+        f"cannot listen on {address}: it is in use by {who}; stop that program, or"
+        " choose another port with --port"
+    )

@@ -71,8 +71,8 @@ class Checkpoint(Template):
         if f"\nPPid:\t{os.getpid()}\n" not in Path(f"/proc/{self.pid}/status").read_text("ascii"):
             os.killpg(self.pid, signal.SIGKILL)
             raise RehearsalError(
-                f"what {self._criu.program!r} restores is no child of this process; put the "
-                "program itself on PATH, and not a script that waits for it"
+                f"the process that {self._criu.program!r} restores is not a child of this one; put "
+                "the program itself on PATH, not a script that waits for it"
             )
         self._descriptor = os.pidfd_open(self.pid)
         self._selector.register(self._descriptor, selectors.EVENT_READ)

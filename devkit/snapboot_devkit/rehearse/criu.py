@@ -80,8 +80,8 @@ def find(path: str | None = None) -> Criu:
     if status:
         raise _unusable(
             f"{' '.join(found.checked())!r} fails with {cause_in(said)!r}",
-            "let it run as root, in a container with --privileged, on a kernel that has what it "
-            "names"
+            "run it as root, in a container with --privileged, on a kernel with the features "
+            "that it names"
             if found.as_root
             else "run as root, or give the program the capabilities CAP_CHECKPOINT_RESTORE, "
             "CAP_SYS_PTRACE and CAP_NET_ADMIN",

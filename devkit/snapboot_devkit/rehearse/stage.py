@@ -378,7 +378,7 @@ class Template(MeasuredEnvironment):
                 )
             case "no_token":
                 raise RehearsalError(
-                    f"what --token names cannot be had in a restored environment: "
+                    f"cannot use what --token names in a restored environment: "
                     f"{facts['reason']}; give a name that the function's module has, such as "
                     "app.make_id"
                 )
