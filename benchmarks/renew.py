@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_FAILED
     _say(f"all is recorded, {time.monotonic() - began:.0f} s after the start")
     if not (options.scenario or options.python):
-        _remove_others(options.output)
+        remove_others(options.output)
     return _written(options.output)
 
 
@@ -157,7 +157,7 @@ def _record(scenario: str, interpreter: Interpreter, options: Namespace) -> bool
     return not done.returncode
 
 
-def _remove_others(folder: Path) -> None:
+def remove_others(folder: Path) -> None:
     """Remove the recordings of earlier commits: all that is published is of one."""
     for path, found in _recordings(folder):
         if found.commit["id"] != this_commit().id:

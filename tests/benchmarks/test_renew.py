@@ -18,6 +18,7 @@ import pytest
 from benchmarks import contenders, enough, machine
 from benchmarks.bench import QUICK, Bench
 from benchmarks.recording import load, load_all
+from benchmarks.renew import remove_others
 from benchmarks.samples import CountsSample, HostSample
 from oracles import awslambdaric
 from tests.benchmarks.recordings import recording, starts
@@ -148,6 +149,24 @@ def test_an_interrupted_run_keeps_the_recordings_before_and_goes_on_where_it_was
     assert [path.name.partition("-")[0] for path in results.glob("*.json")] == ["footprint"]
     again = renew(checkout, *one[:4], "--runs", "2000").stderr
     assert "kept: footprint-" in again
+
+
+def test_a_whole_renewal_leaves_no_recording_of_another_commit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, others = recording("init", *starts("snapboot", 9)), recording("warm")
+    ours.commit = {**ours.commit, "id": machine.this_commit().id}
+    kept, removed = ours.save(tmp_path), others.save(tmp_path)
+    plots = [tmp_path / f"{one.stem}-figure.svg" for one in (ours, others)]
+    (tmp_path / "notes.json").write_text("{}", encoding="utf-8")
+    for plot in plots:
+        plot.touch()
+    remove_others(tmp_path)
+
+    assert {path.name for path in tmp_path.iterdir()} == {kept.name, plots[0].name, "notes.json"}
+    said = capsys.readouterr().err
+    assert f"removed: {removed.name}, of commit 0123456789ab" in said
+    assert "left alone: cannot read" in said
 
 
 def wait_until(happened: Callable[[], bool]) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from pathlib import Path
 
@@ -81,6 +83,36 @@ def test_planted_costs_are_found_named_and_ranked(planted):
     assert computing["importer"] == "app"
     assert computing["line"] == 3
     assert computing["bytes"] == len("import timing\ntiming.busy(60)\n")
+
+
+# Its constructor runs while the linker loads it, as those of large libraries do.
+SLOW_LIBRARY = """
+#include <Python.h>
+#include <time.h>
+__attribute__((constructor)) static void load(void) {
+    for (clock_t end = clock() + CLOCKS_PER_SEC / 10; clock() < end;) {}
+}
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "slow_library"};
+PyMODINIT_FUNC PyInit_slow_library(void) { return PyModule_Create(&module); }
+"""
+
+
+def test_the_loading_of_a_shared_library_is_found_and_sized(tmp_path):
+    compiler, headers = shutil.which("cc"), sysconfig.get_path("include")
+    if compiler is None or not Path(headers, "Python.h").exists():
+        pytest.skip("needs a C compiler, and the headers of this interpreter")
+    root = filled(tmp_path / "task", {"app.py": "import helper\n" + HANDLER})
+    filled(root, {"helper.py": "import slow_library\n", "slow.c": SLOW_LIBRARY})
+    target = root / f"slow_library{sysconfig.get_config_var('EXT_SUFFIX')}"
+    command = [compiler, "-shared", "-fPIC", f"-I{headers}", "-o", target, root / "slow.c"]
+    subprocess.run(command, check=True, timeout=DEADLINE_S)
+    profile = profiled(root)
+    found = module(profile, "slow_library")
+    # 100 ms; shares are those of other runs, which a busy machine may have made longer.
+    assert found["partsMs"]["library"] > max(50, found["selfMs"] / 2)
+    assert found["importer"] == "helper"
+    assert found["bytes"] == target.stat().st_size
+    assert part(profile, "library") >= found["partsMs"]["library"]
 
 
 def test_a_package_is_beside_its_module_and_not_its_doing(planted):
