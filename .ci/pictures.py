@@ -26,7 +26,7 @@ from tests.devkit.chromium import Chromium, program  # noqa: E402
 
 FOLDER = ROOT / "docs" / "profiling"
 MOST_BYTES = 150_000
-COLOURS = 64
+COLOURS = 256
 TERMINAL_PX = 860
 # Of a page that goes on for thousands of pixels: the bars, the flame view, the first imports.
 PAGE_PX = {375: 1250, 1440: 1150}
@@ -94,7 +94,9 @@ def taken(browser: Chromium, path: Path, most_px: int | None = None) -> None:
     """Write what the browser shows, in as few colours as it takes to look the same."""
     browser.picture(path, most_px)
     with Image.open(path) as picture:
-        fewer = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        fewer = picture.convert("RGB").quantize(
+            COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
     fewer.save(path, optimize=True)
 
 

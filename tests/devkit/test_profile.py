@@ -112,7 +112,8 @@ def test_the_loading_of_a_shared_library_is_found_and_sized(tmp_path):
     assert found["partsMs"]["library"] > max(50, found["selfMs"] / 2)
     assert found["importer"] == "helper"
     assert found["bytes"] == target.stat().st_size
-    assert part(profile, "library") >= found["partsMs"]["library"]
+    # There are no others to speak of; both are rounded.
+    assert part(profile, "library") > 0.9 * found["partsMs"]["library"]
 
 
 def test_a_package_is_beside_its_module_and_not_its_doing(planted):

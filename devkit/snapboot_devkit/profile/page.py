@@ -195,7 +195,8 @@ def _distributions(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for one in shown:
         yield (
             f"  {one['name']:{width}}  {bar(one['selfMs'] / longest)}"
-            f"  {milliseconds(one['selfMs']):>9}  {one['modules']} modules, {size(one['bytes'])}"
+            f"  {milliseconds(one['selfMs']):>9}  {one['modules']} module"
+            f"{'s' * (one['modules'] != 1)}, {size(one['bytes'])}"
         )
 
 
@@ -223,9 +224,12 @@ def _advice(advice: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
 def _cost(costs: Sequence[Mapping[str, Any]], width: int) -> Iterator[str]:
     first = costs[0]
     yield ""
-    yield (
+    yield from _wrapped(
         f"Cost of {first['coldStarts']:,} cold starts a month, {first['region']}, "
-        f"${first['perGBSecond']:.10f} per GB-second ({first['asOf']}; --price, --region)"
+        f"${first['perGBSecond']:.10f} per GB-second ({first['asOf']}; --price, --region)",
+        width,
+        2,
+        "",
     )
     for one in costs:
         yield (
