@@ -140,8 +140,10 @@ class Function:
 
 
 async def soon():
-    """Let everything happen that is about to."""
-    for _ in range(10):
+    """Return when nothing else in the loop is ready to run."""
+    ready = asyncio.get_running_loop()._ready
+    await asyncio.sleep(0)
+    while ready:  # noqa: ASYNC110 - there is no event for that
         await asyncio.sleep(0)
 
 

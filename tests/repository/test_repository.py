@@ -67,6 +67,23 @@ def test_nothing_is_left_unfinished(texts, pattern):
     assert [name for name, text in texts.items() if pattern.search(text)] == []
 
 
+def turns(text):
+    """Yield the loops of a module that let the event loop turn so many times, on no condition."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.For) and ast.unparse(node.body) == "await asyncio.sleep(0)":
+            yield node.lineno
+
+
+def test_no_test_waits_for_a_number_of_turns_of_the_event_loop(texts):
+    candidates = {
+        name: text
+        for name, text in texts.items()
+        if re.match(r"tests/(?!functions).*\.py$", name) and "sleep(0)" in text
+    }
+    assert {name: found for name, text in candidates.items() if (found := [*turns(text)])} == {}
+    assert [*turns("async def f():\n  for _ in range(10):\n    await asyncio.sleep(0)\n")] == [2]
+
+
 def test_every_text_ends_with_a_line_end(texts):
     assert [name for name, text in texts.items() if text and not text.endswith("\n")] == []
 
