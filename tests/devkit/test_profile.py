@@ -131,6 +131,11 @@ def test_the_parts_are_all_of_function_init_and_the_phases_all_of_the_total(plan
     assert sum(phases.values()) == pytest.approx(total, rel=0.001)
     parts = sum(one["ms"] for one in profile["functionInit"])
     assert parts == pytest.approx(phases["function_init"], rel=0.001)
+    # Modules take what Function Init takes, less the work outside imports.
+    modules = [one for one in profile["modules"] if one["when"] == "function"]
+    outside = part(profile, "own") - module(profile, "app")["partsMs"]["execute"]
+    imports = sum(one["selfMs"] for one in modules if not one["thread"])
+    assert imports == pytest.approx(phases["function_init"] - outside, rel=0.3)
     # 90 of the user's own, 90 of libraries, whatever the speed of the machine.
     assert part(profile, "own") > part(profile, "library") + part(profile, "collect")
     assert min(part(profile, "own"), part(profile, "execute")) > part(profile, "unmarshal")
