@@ -72,6 +72,11 @@ BOTO3 = ("boto3==1.44.5",)
 EMPTY = Function(NOTHING)
 IMPORT = Function("import boto3", "import boto3", BOTO3)
 CLIENT = Function("an S3 client of boto3", 'import boto3\n\ns3 = boto3.client("s3")', BOTO3)
+CLIENTS = Function(
+    "four clients of boto3",
+    'import boto3\n\nmade = [boto3.client(name) for name in ("s3", "dynamodb", "sqs", "lambda")]',
+    BOTO3,
+)
 POWERTOOLS = Function(
     "Powertools",
     "from aws_lambda_powertools import Logger\n"
@@ -143,6 +148,7 @@ class Bytecode(Enum):
     """What of it a package has."""
 
     ARCHIVE = "archive"  # `snapboot package`: never to be checked, and in a module archive
+    GUIDED = "guided"  # the same with `--lazy guided`, by an empty event
     TRUE = "true"  # never to be checked
     STALE = "stale"  # of sources of another time: read, and compiled again
     NONE = "none"
@@ -162,6 +168,8 @@ class Packaging:
 FILES: Final = f"{OURS}, no archive"
 COLLECTING: Final = f"{OURS}, collector at work"
 LAZY: Final = f"{OURS}, lazy imports"
+GUIDED: Final = f"{OURS}, guided lazy imports"
+THEIRS_LAZY: Final = f"{THEIRS}, lazy imports"
 STALE: Final = f"{THEIRS}, stale bytecode"
 UNCOMPILED: Final = f"{THEIRS}, no bytecode"
 
@@ -170,7 +178,10 @@ PACKAGINGS: Final = (
     Packaging(FILES, OURS, Bytecode.TRUE),
     Packaging(COLLECTING, OURS, Bytecode.ARCHIVE, {"SNAPBOOT_GC": "default"}),
     Packaging(LAZY, OURS, Bytecode.ARCHIVE, {"SNAPBOOT_LAZY_IMPORTS": "all"}, lazy=True),
+    Packaging(GUIDED, OURS, Bytecode.GUIDED),
     Packaging(THEIRS, THEIRS, Bytecode.TRUE),
+    # What can be set with any runtime.
+    Packaging(THEIRS_LAZY, THEIRS, Bytecode.TRUE, {"PYTHON_LAZY_IMPORTS": "all"}, lazy=True),
     Packaging(THEIRS_UNPOOLED, THEIRS_UNPOOLED, Bytecode.TRUE),
     Packaging(STALE, THEIRS, Bytecode.STALE),
     Packaging(UNCOMPILED, THEIRS, Bytecode.NONE),
@@ -252,7 +263,11 @@ def _fill_stale(bench: Bench, function: Function, folder: Path) -> None:
     make_stale(folder)
 
 
-def _fill_archive(bench: Bench, function: Function, folder: Path) -> None:
+def _fill_guided(bench: Bench, function: Function, folder: Path) -> None:
+    _fill_archive(bench, function, folder, "--lazy", "guided", "--event", "{}")
+
+
+def _fill_archive(bench: Bench, function: Function, folder: Path, *options: str) -> None:
     """Do what `snapboot package` does, with paths as they are here and not as on Lambda."""
     _fill_true(bench, function, folder)
     runtime = next(one for one in bench.contenders if one.name == OURS)
@@ -260,6 +275,7 @@ def _fill_archive(bench: Bench, function: Function, folder: Path) -> None:
         [
             *(bench.interpreter.path, "-SsP", INSIDE, "seal", folder, "--handler", HANDLER),
             *("--runtime", Path(runtime.command[0]).parent, "--as", folder),
+            *options,
         ],
         check=False,
         capture_output=True,
@@ -273,6 +289,7 @@ def _fill_archive(bench: Bench, function: Function, folder: Path) -> None:
 
 FILLS: Final = {
     Bytecode.ARCHIVE: _fill_archive,
+    Bytecode.GUIDED: _fill_guided,
     Bytecode.TRUE: _fill_true,
     Bytecode.STALE: _fill_stale,
     Bytecode.NONE: _fill_without,

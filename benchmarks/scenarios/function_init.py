@@ -15,16 +15,19 @@ from typing import TYPE_CHECKING, Final
 from benchmarks.contenders import OURS, THEIRS, THEIRS_UNPOOLED
 from benchmarks.packages import (
     CLIENT,
+    CLIENTS,
     COLLECTING,
     EMPTY,
     FASTAPI,
     FILES,
+    GUIDED,
     HANDLER,
     IMPORT,
     LAZY,
     PANDAS,
     POWERTOOLS,
     STALE,
+    THEIRS_LAZY,
     UNCOMPILED,
     package,
     packagings,
@@ -70,6 +73,12 @@ SUITES: Final = (
         (OURS, FILES, COLLECTING, LAZY, THEIRS, THEIRS_UNPOOLED, STALE, UNCOMPILED),
         Fraction(2, 5),
         at_least=1,
+    ),
+    Suite(
+        (EMPTY, CLIENT, CLIENTS),
+        (OURS, GUIDED, LAZY, THEIRS, THEIRS_LAZY, THEIRS_UNPOOLED),
+        Fraction(2, 5),
+        at_least=0,
     ),
     Suite(
         (EMPTY, IMPORT, CLIENT),

@@ -55,6 +55,7 @@ from benchmarks.samples import (
 )
 from benchmarks.scenarios import SCENARIOS, asynchronous, image_files, restore, stream
 from benchmarks.scenarios.footprint import calls_until_ready
+from benchmarks.scenarios.function_init import SUITES
 from oracles import awslambdaric
 from snapboot_devkit.host.snapshots.snapshot import reason_of_machine
 from tests.benchmarks.recordings import recording, starts
@@ -114,7 +115,8 @@ ENTRANTS = {
     "function_init": [
         packaging.name
         for packaging in packages.PACKAGINGS
-        if not packaging.lazy or sys.version_info >= packages.LAZY_FROM
+        if (not packaging.lazy or sys.version_info >= packages.LAZY_FROM)
+        and any(packaging.name in one.packagings for one in SUITES if one.at_least)
     ],
 }
 
