@@ -135,6 +135,9 @@ class EnvironmentApi:
     def closed(self, exchange: Exchange, body: Body) -> None:
         """Take a call that is whole."""
         call: Call = exchange.note
+        if call.route is runtime.Route.NEXT:
+            self._owner.called(msg.NextCalled(call))
+            return
         if call.relay is not None:
             body = Body(call.relay.collected, call.relay.size, body.trailers)
         outcome = self._closing(call, exchange.head, body)

@@ -346,35 +346,36 @@ class Connection(asyncio.BufferedProtocol):
 
     def _parse(self, data: bytes) -> None:
         if self._unusual is None:
-            self.held = len(data)
-            usual = heads.usual(data)
-            if usual is not None:
-                self._begin_usual(data, usual)
-                return
-            self._unusual = _unusual_request()
-        elif self._exchange is None and not self._hold(self.held + len(data)):
-            return
-        self._unusual.feed(data)
-        self._pump(self._unusual)
+            self._begin_request(data)
+        elif self._exchange is not None or self._hold(self.held + len(data)):
+            self._unusual.feed(data)
+            self._pump(self._unusual)
 
-    def _begin_usual(self, data: bytes, usual: heads.Usual) -> None:
+    def _begin_request(self, data: bytes) -> None:
+        """Take the first bytes of a request, which usually are all of it."""
+        self.held = len(data)
+        usual = heads.usual(data)
+        if usual is None:
+            self._unusual = request = _unusual_request()
+            request.feed(data)
+            self._pump(request)
+            return
         head, length, self._lasting, body_at = usual
         is_whole = len(data) - body_at == length
         self._exchange = exchange = Exchange(self, head, whole=is_whole)
         self._service.opened(exchange)
-        if exchange.taker is None:
-            if is_whole:
-                self._simple = True
-                body = Body(data[body_at:], length, _NO_TRAILERS) if length else _NO_BODY
-                self._take_whole(exchange, body)
-                return
-            if length <= MAX_PAYLOAD_BYTES:
-                self._expect_body(length, data[body_at:])
-                return
-        self._unusual = _unusual_request()
-        self._unusual.feed(data)
-        self._unusual.next_event()  # the head, which is known
-        self._pump(self._unusual)
+        if exchange.taker is not None or length > MAX_PAYLOAD_BYTES:
+            self._unusual = request = _unusual_request()
+            request.feed(data)
+            request.next_event()  # the head, which is known
+            self._pump(request)
+        elif is_whole:
+            self._simple = True
+            self._take_whole(
+                exchange, Body(data[body_at:], length, _NO_TRAILERS) if length else _NO_BODY
+            )
+        else:
+            self._expect_body(length, data[body_at:])
 
     def _pump(self, request: UnusualRequest) -> None:
         """Take events of a request until there are no more, or no more are wanted."""
