@@ -19,7 +19,7 @@ from snapboot_devkit.host.errors import HostError, NoSnapshotError
 from snapboot_devkit.host.execution import packaged
 from snapboot_devkit.host.execution.api import Call, EnvironmentApi
 from snapboot_devkit.host.execution.clock import Clock
-from snapboot_devkit.host.execution.frost import Frost
+from snapboot_devkit.host.execution.freezer import Freezer
 from snapboot_devkit.host.execution.relay import Relay
 from snapboot_devkit.host.http.refusal_line import refusal_line
 from snapboot_devkit.host.identity import new_id
@@ -142,7 +142,7 @@ class LocalEnvironment:
         self._api = EnvironmentApi(self, config, _services(config), self._refused)
         self._sandbox: Sandbox
         self._worker_logs: LogSocket | None = None
-        self._frost: Frost | None = None
+        self._freezer: Freezer | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = math.inf
         self._last_telemetry: asyncio.Task[bool] | None = None
@@ -219,7 +219,7 @@ class LocalEnvironment:
                 self._worker_logs = LogSocket(lambda line: self.printed(None, line))
                 self._shared.watch(self._worker_logs.folder)
             elif self._config.freeze:
-                self._frost = Frost(self._sandbox, self._telemetry)
+                self._freezer = Freezer(self._sandbox, self._telemetry)
             undo.pop_all()
 
     async def _isolate(self) -> None:
@@ -340,12 +340,12 @@ class LocalEnvironment:
         self._was = state
         if state is EnvironmentState.DEAD:
             self._dead.set()
-        if self._frost is None:
+        if self._freezer is None:
             return
         if state is EnvironmentState.READY:
-            self._frost.set_in()
+            self._freezer.freeze_soon()
         else:
-            self._frost.lift()
+            self._freezer.thaw()
 
     def _record(self, record: records.Record) -> None:
         self._journal.record(record)

@@ -26,7 +26,7 @@ class Freezable(Protocol):
         """Let them all go on."""
 
 
-class Frost:
+class Freezer:
     """Freezes an environment that rests, and thaws it when it is wanted."""
 
     def __init__(self, processes: Freezable, telemetry: Telemetry) -> None:
@@ -39,16 +39,16 @@ class Frost:
         self._frozen = False
 
     def __repr__(self) -> str:
-        return f"<Frost {'on' if self._frozen else 'off'}>"
+        return f"<Freezer {'on' if self._frozen else 'off'}>"
 
-    def set_in(self) -> None:
+    def freeze_soon(self) -> None:
         """Freeze soon, unless somebody comes."""
         if self._due is None and not self._frozen:
             self._due = time.monotonic() + FREEZE_AFTER_S
             if self._timer is None:
                 self._set_timer(self._due)
 
-    def lift(self) -> None:
+    def thaw(self) -> None:
         """Thaw at once."""
         self._due = None
         if self._frozen:
