@@ -13,7 +13,7 @@ environment's says which phase we are in, and with it which limit runs and whom 
 * an init for a snapshot has no second chance. Its failure is kept for the first caller;
 * an invoke that fails is answered at once, before its processes are gone.
 
-A phase ends when runtime and extensions all wait for what comes next: `_settle` is that barrier.
+A phase ends when runtime and extensions all wait for what comes next (`_end_phase_if_all_wait`).
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class Environment:
             self._end_runtime(in_flight, now)
         elif self.state is EnvironmentState.RESTORING:
             self._ask(records.RestoreRuntimeDone())
-        self._settle(now)
+        self._end_phase_if_all_wait(now)
 
     def _on_answer_begun(
         self, message: msg.ResponseBegun | msg.ErrorBegun, now: terms.Instant
@@ -194,7 +194,7 @@ class Environment:
 
     def _on_extension_next(self, message: msg.ExtensionNextCalled, now: terms.Instant) -> None:
         self._extensions.next(message)
-        self._settle(now)
+        self._end_phase_if_all_wait(now)
 
     def _on_extension_error(self, message: msg.ExtensionErrorPosted, _now: terms.Instant) -> None:
         self._extensions.post_error(message)
@@ -295,7 +295,7 @@ class Environment:
         elif state in INVOKABLE:
             self._begin_invoke(now)
 
-    def _settle(self, now: terms.Instant) -> None:
+    def _end_phase_if_all_wait(self, now: terms.Instant) -> None:
         """End the phase if runtime and extensions all wait for what comes next."""
         runtime, in_flight = self._runtime, self._in_flight
         if not (runtime.alive and runtime.state in WAITING and self._extensions.all_idle):

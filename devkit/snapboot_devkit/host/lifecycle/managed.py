@@ -237,7 +237,7 @@ class ManagedEnvironment:
             self._runtime_alive = True
             self._ask(effects.Spawn())
 
-    def _settle(self, now: terms.Instant) -> None:
+    def _end_phase_if_all_wait(self, now: terms.Instant) -> None:
         """End the init if one worker is ready, and all extensions are."""
         initialising = self.state is EnvironmentState.INITIALISING
         if initialising and self._runtime_ready and self._extensions.all_idle:
@@ -286,7 +286,7 @@ class ManagedEnvironment:
             self._extensions.close_registration()
             kind = self._rules.initialization
             self._ask(records.InitRuntimeDone(terms.Phase.INIT, kind))
-            self._settle(now)
+            self._end_phase_if_all_wait(now)
         self._serve_waiting(now)
 
     def _on_invoke_requested(self, message: msg.InvokeRequested, now: terms.Instant) -> None:
@@ -485,7 +485,7 @@ class ManagedEnvironment:
 
     def _on_extension_next(self, message: msg.ExtensionNextCalled, now: terms.Instant) -> None:
         self._extensions.next(message)
-        self._settle(now)
+        self._end_phase_if_all_wait(now)
 
     def _on_extension_error(self, message: msg.ExtensionErrorPosted, _now: terms.Instant) -> None:
         self._extensions.post_error(message)
