@@ -47,7 +47,7 @@ NOT_OF_USE = {
 FRONT = {
     # Before 3.13 `pathlib` imports it.
     *(["urllib.parse"] if sys.version_info >= (3, 13) else []),
-    "snapboot_devkit.host.front.front_end",
+    "snapboot_devkit.host.callers.front_end",
     "snapboot_devkit.host.routes.invoke",
 }
 HELP = {"asyncio", "h11", "dataclasses", "snapboot_devkit.host.local"}

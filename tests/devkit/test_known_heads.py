@@ -3,8 +3,8 @@
 import asyncio
 import os
 
+from snapboot_devkit.host.callers.front_end import FrontEnd
 from snapboot_devkit.host.execution.api import EnvironmentApi
-from snapboot_devkit.host.front.front_end import FrontEnd
 from snapboot_devkit.host.http import heads
 from snapboot_devkit.host.lifecycle.messages import CallDropped, NextCalled
 from snapboot_devkit.host.routes.cross_site import OriginPolicy

@@ -21,7 +21,9 @@ PACKAGE = "snapboot_devkit.host"
 LAYERS = {
     ("serving",): "the host as a program, in the container image",
     ("local",): "the host as an object, `LocalHost`: opens and closes all that follows",
-    ("front",): "who calls: clients of the Invoke API and of function URLs, programs",
+    (
+        "callers",
+    ): "who calls: clients of the Invoke API and of function URLs, coroutines in this process",
     ("scaling",): "functions, their pools of environments, events that no one waits for, reload",
     ("execution",): "one environment: performs what its lifecycle decides",
     ("snapshots",): "SnapStart's snapshots: a process that clones itself",

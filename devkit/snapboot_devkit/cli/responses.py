@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from snapboot_devkit.host import InvokeResult, LocalHost
-    from snapboot_devkit.host.front.callers import InProcessCaller
+    from snapboot_devkit.host.callers.in_process import InProcessCaller
 
 
 class PrintedResponse:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.bandwidth import Bandwidth
+    from snapboot_devkit.host.callers.in_process import InvokeResult
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.errors import (
         AddressInUseError,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
         InvokeError,
         SourceError,
     )
-    from snapboot_devkit.host.front.callers import InvokeResult
     from snapboot_devkit.host.lifecycle.records import Report
     from snapboot_devkit.host.lifecycle.rules import EventRules
     from snapboot_devkit.host.lifecycle.terms import InitializationType, Status
@@ -37,7 +37,7 @@ _MODULES: Final = {
     "HostError": "errors",
     "InitializationType": "lifecycle.terms",
     "InvokeError": "errors",
-    "InvokeResult": "front.callers",
+    "InvokeResult": "callers.in_process",
     "LocalHost": "local",
     "LogLine": "telemetry.logs",
     "Report": "lifecycle.records",

@@ -8,9 +8,9 @@ import socket
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from snapboot_devkit import extras
+from snapboot_devkit.host.callers.in_process import InProcessCaller, InvokeResult
 from snapboot_devkit.host.errors import InvokeError
 from snapboot_devkit.host.execution.shared import Shared
-from snapboot_devkit.host.front.callers import InProcessCaller, InvokeResult
 from snapboot_devkit.host.http.exchange import Body
 from snapboot_devkit.host.http.refusal_line import refusal_line
 from snapboot_devkit.host.http.server import Server, listen
@@ -201,7 +201,7 @@ class LocalHost:
         await self._functions.open(shared, watched=self._reload)
         host, port = self._listen_on
         if port is not None:
-            from snapboot_devkit.host.front.front_end import FrontEnd  # noqa: PLC0415
+            from snapboot_devkit.host.callers.front_end import FrontEnd  # noqa: PLC0415
             from snapboot_devkit.host.routes.cross_site import OriginPolicy  # noqa: PLC0415
 
             policy = OriginPolicy(host, socket.gethostname(), self._allow_hosts)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from snapboot_devkit.host import LogLine, Report
-    from snapboot_devkit.host.front.callers import InProcessCaller
+    from snapboot_devkit.host.callers.in_process import InProcessCaller
 
 _COOKIE: Final = "set-cookie"
 # What a test may call shorter than FunctionConfig does.

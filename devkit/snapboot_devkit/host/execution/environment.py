@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import TypeAlias
 
+    from snapboot_devkit.host.callers.in_process import Caller
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.execution.shared import Shared
-    from snapboot_devkit.host.front.callers import Caller
     from snapboot_devkit.host.http.exchange import Head, Response
     from snapboot_devkit.host.lifecycle.failures import Failure
     from snapboot_devkit.host.lifecycle.managed import ManagedEnvironment

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from snapboot_devkit.host.bandwidth import Bandwidth
-    from snapboot_devkit.host.front.callers import Sink
+    from snapboot_devkit.host.callers.in_process import Sink
     from snapboot_devkit.host.http.connection import Exchange
 
 # Without a limit of bandwidth a piece is through when it is written.

@@ -20,7 +20,7 @@ from snapboot_devkit.lazy_dataclass import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from snapboot_devkit.host.front.callers import Caller, Sink
+    from snapboot_devkit.host.callers.in_process import Caller, Sink
     from snapboot_devkit.host.lifecycle.records import Report
     from snapboot_devkit.host.lifecycle.rules import EventRules
     from snapboot_devkit.host.lifecycle.terms import FunctionResult, Invocation

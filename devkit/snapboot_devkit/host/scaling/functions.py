@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from snapboot_devkit.host.callers.in_process import Caller
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.execution.environment import Restore
     from snapboot_devkit.host.execution.shared import Shared
-    from snapboot_devkit.host.front.callers import Caller
     from snapboot_devkit.host.lifecycle.terms import Invocation
     from snapboot_devkit.host.scaling.reload import Watch
     from snapboot_devkit.host.snapshots.snapshot import Snapshot

@@ -33,8 +33,8 @@ from snapboot_devkit.host.scaling.pooled_environment import PooledEnvironment
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from snapboot_devkit.host.callers.in_process import Caller
     from snapboot_devkit.host.execution.environment import LocalEnvironment
-    from snapboot_devkit.host.front.callers import Caller
     from snapboot_devkit.host.lifecycle.states import EnvironmentState
     from snapboot_devkit.host.lifecycle.terms import Invocation
     from snapboot_devkit.host.scaling.functions import Deployment

@@ -11,8 +11,8 @@ from snapboot_devkit.lazy_dataclass import dataclass
 if TYPE_CHECKING:
     import asyncio
 
+    from snapboot_devkit.host.callers.in_process import Caller
     from snapboot_devkit.host.execution.environment import LocalEnvironment
-    from snapboot_devkit.host.front.callers import Caller
     from snapboot_devkit.host.lifecycle.terms import Invocation, ServiceFailure
     from snapboot_devkit.host.scaling.functions import Deployment
 

@@ -13,7 +13,7 @@ from snapboot_devkit.lazy_dataclass import changed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from snapboot_devkit.host.front.callers import Sink
+    from snapboot_devkit.host.callers.in_process import Sink
     from snapboot_devkit.host.http.exchange import Response
     from snapboot_devkit.host.http.response_stream import ResponseStream
     from snapboot_devkit.host.lifecycle.records import Report

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.host.front.clients import Client, StreamClient, UrlClient
+from snapboot_devkit.host.callers.clients import Client, StreamClient, UrlClient
 from snapboot_devkit.host.routes import function_url
 from snapboot_devkit.host.routes import invoke as invoke_routes
 from snapboot_devkit.host.routes.invoke import InvocationType, InvokeTarget

@@ -1,1 +1,0 @@
-"""Who invokes: programs, clients of the Invoke API, visitors of function URLs."""
