@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import ClassVar
 
 from snapboot_devkit.host.lifecycle.core import Environment
 from snapboot_devkit.host.lifecycle.effects import Reply
@@ -40,9 +41,13 @@ def invoked(number=1):
 class Play:
     """One environment; `tell` returns what it asks for."""
 
+    core = Environment
+    rules: ClassVar = {}
+
     def __init__(self, **rules):
         ids = itertools.count(1)
-        self.environment = Environment(Rules(**rules), lambda: f"attempt-{next(ids)}")
+        settings = Rules(**{**self.rules, **rules})
+        self.environment = self.core(settings, lambda: f"attempt-{next(ids)}")
         self.now = 0.0
 
     def tell(self, *messages):

@@ -1,8 +1,8 @@
 """The rules of an environment that works on many invocations at once, one scenario each."""
 
-import itertools
 import json
 from collections import Counter
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -52,13 +52,11 @@ from snapboot_devkit.host.lifecycle.records import (
     Span,
     Start,
 )
-from snapboot_devkit.host.lifecycle.rules import Rules
 from snapboot_devkit.host.lifecycle.states import EnvironmentMove, EnvironmentState
 from snapboot_devkit.host.lifecycle.terms import (
     Delivery,
     FunctionResult,
     InitializationType,
-    Instant,
     Invocation,
     Phase,
     ShutdownReason,
@@ -71,18 +69,10 @@ from snapboot_devkit.host.protocol import (
     MAX_TIMED_OUT_IDS,
     MAX_WAITING,
 )
+from tests.devkit import plays
+from tests.devkit.plays import EPOCH, invocation, invoked
 
-EPOCH = 1_790_000_000.0
 KIND = InitializationType.MANAGED_INSTANCES
-
-
-def invocation(number=1):
-    """Return the event of the caller with this number."""
-    return Invocation(f"request-{number}", b'{"n":%d}' % number, "arn:aws:lambda:function:f")
-
-
-def invoked(number=1):
-    return InvokeRequested(number, invocation(number))
 
 
 def answer(call, request=1, body=b"1", size=None):
@@ -97,32 +87,16 @@ def error(call, request=1, body=b'{"errorType":"Bad"}', size=None):
     return ErrorBegun(call, f"request-{request}", None, "Function.Bad"), ended
 
 
-class Play:
-    """One environment on a stage; `tell` returns what it asks for."""
+class Play(plays.Play):
+    """One environment of managed instances."""
 
-    def __init__(self, **rules):
-        ids = itertools.count(1)
-        settings = {"initialization": KIND, "init_limit_s": 130.0, **rules}
-        self.environment = ManagedEnvironment(Rules(**settings), lambda: f"id-{next(ids)}")
-        self.now = 0.0
-
-    def tell(self, *messages):
-        now = Instant(self.now, EPOCH + self.now)
-        return [effect for message in messages for effect in self.environment.feed(message, now)]
-
-    def after(self, seconds):
-        self.now += seconds
-        return self
+    core = ManagedEnvironment
+    rules: ClassVar = {"initialization": KIND, "init_limit_s": 130.0}
 
     def at_deadline(self):
         """Let time pass until the environment wants to be told of it, and tell it."""
         self.now = self.environment.deadline
         return self.tell(TimePassed())
-
-    def replies(self, *messages):
-        """Return the answers to calls, by call."""
-        effects = self.tell(*messages)
-        return {effect.call: effect.content for effect in effects if isinstance(effect, Reply)}
 
     @property
     def state(self):
@@ -302,7 +276,7 @@ def test_every_slot_gets_an_invocation_of_its_own():
 def test_a_delivery_tells_its_own_deadline():
     play = ready(timeout_s=3.0)
     delivery = play.after(1.0).replies(invoked())[1]
-    assert delivery == Delivery(invocation(), "id-1", int((EPOCH + 4.0) * 1000))
+    assert delivery == Delivery(invocation(), "attempt-1", int((EPOCH + 4.0) * 1000))
 
 
 def test_without_an_idle_slot_an_invocation_is_refused_at_once():
@@ -444,15 +418,15 @@ def test_an_answer_to_a_request_that_nobody_made_is_refused():
 
 def test_an_answer_of_another_attempt_is_refused():
     play = running(1)
-    wrong = ResponseBegun(10, "request-1", "id-0")
+    wrong = ResponseBegun(10, "request-1", "attempt-0")
     assert play.replies(wrong)[10].error_type == "InvalidInvocationId"
-    right = ResponseBegun(11, "request-1", "id-1")
+    right = ResponseBegun(11, "request-1", "attempt-1")
     assert play.replies(right, AnswerEnded(11, b"1", 1))[11] == Accepted()
 
 
 def test_an_answer_of_another_attempt_may_be_let_through():
     play = running(1, check_invocation_id=False)
-    assert play.replies(ResponseBegun(10, "request-1", "id-0")) == {}
+    assert play.replies(ResponseBegun(10, "request-1", "attempt-0")) == {}
 
 
 def test_a_second_response_is_refused_while_the_first_is_read_and_afterwards():
