@@ -54,7 +54,6 @@ CODE = [
 # Of these only the messages, so far.
 NOT_YET = (
     "devkit/snapboot_devkit/host/execution",
-    "devkit/snapboot_devkit/host/front",
     "devkit/snapboot_devkit/host/http",
     "devkit/snapboot_devkit/host/lifecycle",
     "devkit/snapboot_devkit/host/routes",

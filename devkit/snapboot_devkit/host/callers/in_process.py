@@ -39,7 +39,7 @@ class InvokeResult:
 
 
 class Sink(Protocol):
-    """Takes a response piece by piece; its end is told by `Caller.answered` or `refused`.
+    """Takes a response piece by piece; its end is reported by `Caller.answered` or `refused`.
 
     `on_writable`, which the writer sets, is called when it makes sense to write again.
     """
@@ -120,7 +120,7 @@ class InProcessCaller:
         return await self._outcome
 
     async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Yield the response as it comes; whether it is whole tells `outcome`."""
+        """Yield the response as it comes; `outcome` says whether it is whole."""
         try:
             while True:
                 while self._pieces:
@@ -201,7 +201,7 @@ class InProcessCaller:
         self._changed.set()
 
     def _leave(self) -> None:
-        """Hold nobody back for a reader that has gone."""
+        """Hold no one back for a reader that has gone."""
         self._end()
         self._pieces.clear()
         self._behind = 0
