@@ -2,7 +2,6 @@
 
 import sys
 
-from .archive import archive_of
 from .faults import AFTER_RESTORE_ERROR, BEFORE_SNAPSHOT_ERROR
 from .hooks import registry
 from .logs import log_report
@@ -24,8 +23,11 @@ def pass_through_snapshot(api: "RuntimeAPI") -> None:
             from .lazy_imports import import_what_waits
 
             import_what_waits()
-        if archive := next((one for hook in sys.path_hooks if (one := archive_of(hook))), None):
-            archive.import_what_waits()
+        if f"{__package__}.archive" in sys.modules:
+            from .archive import archive_of
+
+            for archive in filter(None, map(archive_of, sys.path_hooks)):
+                archive.import_what_waits()
         safety = RestoreSafety()
         _run_before_hooks()
         safety.look()
