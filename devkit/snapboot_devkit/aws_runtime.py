@@ -19,8 +19,8 @@ from snapboot_devkit.package import store
 from snapboot_devkit.package.contents import dependencies
 from snapboot_devkit.package.contents.dependencies import Requirements
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.forms.sealing import Worker
 from snapboot_devkit.package.interpreters import managed
+from snapboot_devkit.package.outputs.sealing import Worker
 from snapboot_devkit.package.process import run
 from snapboot_devkit.package.target import Target, parse_version
 

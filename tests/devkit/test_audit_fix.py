@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from snapboot_devkit.package.audit import AuditError, audit, fix
-from snapboot_devkit.package.formats.bytecode import Mode, header
+from snapboot_devkit.package.binary.bytecode import Mode, header
 from tests.devkit.audited import (
     LONG,
     TAG,

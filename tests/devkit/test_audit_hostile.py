@@ -12,10 +12,10 @@ import pytest
 
 from snapboot_devkit.host.sources.unpacking import MAX_ENTRIES
 from snapboot_devkit.package.audit import AuditError, audit
+from snapboot_devkit.package.binary.limits import Steps
 from snapboot_devkit.package.checks.contents import Package, opened
 from snapboot_devkit.package.checks.folders import FolderStore
 from snapboot_devkit.package.checks.zips import ZipStore
-from snapboot_devkit.package.formats.limits import Steps
 from tests.devkit.audited import (
     DEADLINE_S,
     codes,

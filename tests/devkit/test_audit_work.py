@@ -13,14 +13,14 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from snapboot_devkit.package.audit import AuditError, audit
+from snapboot_devkit.package.binary import bytecode, elf, modules, plain_marshal
+from snapboot_devkit.package.binary.limits import Steps, TooMuchWorkError
 from snapboot_devkit.package.checks import zips
 from snapboot_devkit.package.checks.contents import MAX_TEXT_BYTES, opened
 from snapboot_devkit.package.checks.distributions import distributions
 from snapboot_devkit.package.checks.folders import FolderStore
 from snapboot_devkit.package.checks.layout import layout
 from snapboot_devkit.package.checks.zips import ZipStore
-from snapboot_devkit.package.formats import bytecode, elf, modules, plain_marshal
-from snapboot_devkit.package.formats.limits import Steps, TooMuchWorkError
 from snapboot_devkit.package.inside import archive
 from tests.devkit.audited import compile_all, distribution, entry, filled, zipped
 from tests.devkit.test_elf import EXTENSIONS

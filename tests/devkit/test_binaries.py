@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from snapboot_devkit.package.audit import audit
+from snapboot_devkit.package.binary import elf
 from snapboot_devkit.package.checks import binaries
 from snapboot_devkit.package.checks.contents import opened
 from snapboot_devkit.package.checks.distributions import distributions
 from snapboot_devkit.package.checks.finding import Severity
 from snapboot_devkit.package.checks.folders import FolderStore
 from snapboot_devkit.package.checks.layout import Place, layout
-from snapboot_devkit.package.formats import elf
 from snapboot_devkit.package.target import Architecture
 from tests.devkit.audited import distribution, filled
 

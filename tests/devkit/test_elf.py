@@ -14,7 +14,7 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snapboot_devkit.package.formats.elf import (
+from snapboot_devkit.package.binary.elf import (
     PYTHON_VERSION,
     ElfError,
     Needs,

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapboot_devkit.package.formats import modules, plain_marshal
+from snapboot_devkit.package.binary import modules, plain_marshal
 from snapboot_devkit.package.inside import archive
 from snapboot_devkit.package.inside.bytecode import marshalled
 

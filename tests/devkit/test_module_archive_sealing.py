@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from snapboot_devkit.package.formats import modules
-from snapboot_devkit.package.forms.sealing import Order, Worker
+from snapboot_devkit.package.binary import modules
 from snapboot_devkit.package.inside.discovery import Found
 from snapboot_devkit.package.inside.failure import Failure
 from snapboot_devkit.package.inside.sealing import read_source
+from snapboot_devkit.package.outputs.sealing import Order, Worker
 from tests.fakes.contenders import ROOT
 
 INSIDE = ROOT / "devkit/snapboot_devkit/package/inside"

@@ -17,7 +17,7 @@ import pytest
 
 from snapboot_devkit.package import scratch
 from snapboot_devkit.package.audit import audit
-from snapboot_devkit.package.formats import modules
+from snapboot_devkit.package.binary import modules
 from snapboot_devkit.package.interpreters import managed
 from tests.devkit.packages import DEADLINE_S, HELLO, filled, own_interpreter, snapboot, wheel
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from snapboot_devkit.package.binary import elf
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.formats import elf
 from snapboot_devkit.package.interpreters import choice, interpreter, managed, portable, runpath
 from snapboot_devkit.package.interpreters.trimming import TRIMMED, is_trimmed
 from snapboot_devkit.package.layout import Form

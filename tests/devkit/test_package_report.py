@@ -9,8 +9,8 @@ from snapboot_devkit.host.protocol import KIB, MIB
 from snapboot_devkit.package import layout
 from snapboot_devkit.package.checks import provided, sizes
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.forms import dockerfile
 from snapboot_devkit.package.layout import Form
+from snapboot_devkit.package.outputs import dockerfile
 from snapboot_devkit.package.request import Imports, Lazy, Made, Packaged, Request
 from snapboot_devkit.package.target import Architecture, Libc, Target
 from tests.devkit.packages import filled, parts

@@ -12,14 +12,14 @@ import pytest
 
 from snapboot_devkit.package import repeated
 from snapboot_devkit.package import store as stores
+from snapboot_devkit.package.binary import elf
+from snapboot_devkit.package.binary.limits import Steps
 from snapboot_devkit.package.elf_facts import ElfFacts
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.formats import elf
-from snapboot_devkit.package.formats.limits import Steps
-from snapboot_devkit.package.forms import zipping
-from snapboot_devkit.package.forms.sealing import Worker
 from snapboot_devkit.package.interpreters import managed
 from snapboot_devkit.package.layout import Form
+from snapboot_devkit.package.outputs import zipping
+from snapboot_devkit.package.outputs.sealing import Worker
 from snapboot_devkit.package.request import Made, Packaged, Request
 from snapboot_devkit.package.store import Store, digest
 from snapboot_devkit.package.target import Architecture, Libc, Target

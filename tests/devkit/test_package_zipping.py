@@ -4,7 +4,7 @@ import os
 import stat
 import zipfile
 
-from snapboot_devkit.package.forms import zipping
+from snapboot_devkit.package.outputs import zipping
 from tests.devkit.packages import filled
 
 FILES = {"b.py": "b" * 5000, "a/__init__.py": "", "a.py": "a", "bootstrap": "#!/bin/sh\n"}

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from snapboot_devkit.package.formats.bytecode import MAGICS, BytecodeError, Mode, header, unchecked
+from snapboot_devkit.package.binary.bytecode import MAGICS, BytecodeError, Mode, header, unchecked
 
 MAGIC = int.from_bytes(importlib.util.MAGIC_NUMBER[:2], "little")
 SOURCE = b"answer = 42\n"

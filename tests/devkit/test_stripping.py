@@ -10,7 +10,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from snapboot_devkit.package import stripping
-from snapboot_devkit.package.formats import elf
+from snapboot_devkit.package.binary import elf
 from snapboot_devkit.package.inside.archive import Module, archive
 from snapboot_devkit.package.interpreters import managed
 from snapboot_devkit.package.stripping import Savings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from snapboot_devkit.package.formats import modules
+from snapboot_devkit.package.binary import modules
 from snapboot_devkit.package.interpreters import managed
 from tests.devkit.packages import HELLO, filled, snapboot
 from tests.devkit.test_module_archive_sealing import RUNTIME, Task, inside

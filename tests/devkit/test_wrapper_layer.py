@@ -14,8 +14,8 @@ import pytest
 
 from oracles import awslambdaric
 from snapboot_devkit import aws_runtime
-from snapboot_devkit.package.formats import bytecode
-from snapboot_devkit.package.forms.wrapper_layer import HOME, VERSIONS, WRAPPER
+from snapboot_devkit.package.binary import bytecode
+from snapboot_devkit.package.outputs.wrapper_layer import HOME, VERSIONS, WRAPPER
 from tests.devkit.packages import own_interpreter, snapboot
 from tests.fakes.contenders import ROOT, Contender
 from tests.fakes.fixtures import function

@@ -446,7 +446,7 @@ def test_all_that_is_sealed_comes_out_of_the_archive(scene: Scene, added):
 
 
 def _sealed_code(path: Path) -> set[str]:
-    from snapboot_devkit.package.formats.modules import read
+    from snapboot_devkit.package.binary.modules import read
 
     return {m.name for m in read(path.read_bytes()).modules if not m.is_extension}
 
@@ -818,7 +818,7 @@ def test_damaged_code_of_a_module_ends_the_use_of_the_archive(scene: Scene, plac
 
 
 def _code_of(name: str, path: Path) -> tuple[int, int]:
-    from snapboot_devkit.package.formats.modules import read
+    from snapboot_devkit.package.binary.modules import read
 
     (module,) = [m for m in read(path.read_bytes()).modules if m.name == name]
     return module.offset, module.length

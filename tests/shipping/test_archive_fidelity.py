@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from oracles import suites
-from snapboot_devkit.package.formats import modules
+from snapboot_devkit.package.binary import modules
 from tests.fakes.contenders import OURS, ROOT
 from tests.fakes.function import Function
 from tests.fakes.runtime_api import Call, Event, RuntimeAPI

@@ -242,7 +242,7 @@ def _make_wrapper_layer(  # noqa: PLR0913 - each is something that is typed
 ) -> None:
     """Make the layer, which is the same for all functions. Raises UsageError for one of them."""
     from snapboot_devkit.cli import wrapper_layers  # noqa: PLC0415 - what few need, here and below
-    from snapboot_devkit.package.forms.wrapper_layer import make  # noqa: PLC0415
+    from snapboot_devkit.package.outputs.wrapper_layer import make  # noqa: PLC0415
 
     for name, value in (("the folder", source), ("--handler", handler)):
         if value is not None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from snapboot_devkit.cli import printing
 from snapboot_devkit.host.streams import STDOUT, write_all
-from snapboot_devkit.package.forms.wrapper_layer import VARIABLE
+from snapboot_devkit.package.outputs.wrapper_layer import VARIABLE
 from snapboot_devkit.package.target import Architecture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snapboot_devkit.package.forms.wrapper_layer import WrapperLayer
+    from snapboot_devkit.package.outputs.wrapper_layer import WrapperLayer
 
 
 def show(layer: WrapperLayer, *, as_json: bool) -> None:

@@ -11,13 +11,13 @@ from dataclasses import asdict
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from snapboot_devkit.package.formats import elf
+from snapboot_devkit.package.binary import elf
 from snapboot_devkit.package.store import NOTHING, Store, digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from snapboot_devkit.package.formats.limits import Steps
+    from snapboot_devkit.package.binary.limits import Steps
 
 
 class ElfFacts:

@@ -6,8 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.elf_facts import ElfFacts
-from snapboot_devkit.package.forms import image, zips
 from snapboot_devkit.package.layout import Form
+from snapboot_devkit.package.outputs import image, zips
 from snapboot_devkit.package.scratch import Removal, scratch
 from snapboot_devkit.package.store import Store
 

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.audit.modules import bytecode, cached
 from snapboot_devkit.package.audit.sealed import source_path
+from snapboot_devkit.package.binary import elf, modules
 from snapboot_devkit.package.checks import binaries, sizes
 from snapboot_devkit.package.checks.contents import Kind, Package, opened
 from snapboot_devkit.package.checks.distributions import distributions
 from snapboot_devkit.package.checks.finding import counted, listed
 from snapboot_devkit.package.checks.folders import FolderStore
 from snapboot_devkit.package.checks.layout import Layout, layout
-from snapboot_devkit.package.formats import elf, modules
 from snapboot_devkit.package.process import run
 from snapboot_devkit.package.target import MACHINES, Architecture
 

@@ -22,7 +22,7 @@ from snapboot_devkit.package.audit import (
     unread,
     wrappers,
 )
-from snapboot_devkit.package.audit.gathering import Terms, gather
+from snapboot_devkit.package.audit.gathering import AuditOptions, gather
 from snapboot_devkit.package.audit.report import Measured, Report
 from snapboot_devkit.package.checks import reserved, secrets
 from snapboot_devkit.package.checks.contents import AuditError, Package, opened
@@ -76,9 +76,9 @@ def audit(  # noqa: PLR0913 - each is something that a caller may know
     `layers` are the folders and zips of the function's layers, `facts` what is known of ELF files.
     Raises AuditError.
     """
-    terms = Terms(python, target, handler, architecture, tuple(layers))
+    options = AuditOptions(python, target, handler, architecture, tuple(layers))
     with package_at(Path(path), facts) as (package, image):
-        return _report(gather(package, terms, image=image))
+        return _report(gather(package, options, image=image))
 
 
 @contextmanager

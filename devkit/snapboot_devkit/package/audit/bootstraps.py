@@ -5,9 +5,9 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.binary.elf import MAGIC
 from snapboot_devkit.package.checks.finding import Finding, error, note, warning
 from snapboot_devkit.package.checks.layout import LAYER, TASK, Form, Place
-from snapboot_devkit.package.formats.elf import MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

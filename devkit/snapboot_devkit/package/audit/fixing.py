@@ -8,12 +8,12 @@ from snapboot_devkit.package.audit import bootstraps, permissions, sealed
 from snapboot_devkit.package.audit.auditing import package_at
 from snapboot_devkit.package.audit.changes import Act, Change
 from snapboot_devkit.package.audit.compiling import Work, compiled
-from snapboot_devkit.package.audit.gathering import Terms, gather
+from snapboot_devkit.package.audit.gathering import AuditOptions, gather
 from snapboot_devkit.package.audit.modules import State, cached, useless
 from snapboot_devkit.package.audit.writing import write
+from snapboot_devkit.package.binary.bytecode import unchecked
 from snapboot_devkit.package.checks.contents import AuditError
 from snapboot_devkit.package.checks.layout import Form
-from snapboot_devkit.package.formats.bytecode import unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,9 +38,9 @@ def fix(
     used are removed, permissions and line ends of `bootstrap` are set. Raises AuditError; files
     are replaced one by one in a folder, all at once in a zip.
     """
-    terms = Terms(python, target, None, architecture)
+    options = AuditOptions(python, target, None, architecture)
     with package_at(path) as (package, image):
-        changes = planned(gather(package, terms, image=image))
+        changes = planned(gather(package, options, image=image))
         if changes:
             write(package, changes)
     return changes

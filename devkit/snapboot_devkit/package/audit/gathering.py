@@ -11,11 +11,11 @@ from snapboot_devkit.package.audit.modules import COMPILED, State, module_name, 
 from snapboot_devkit.package.audit.pythons import Python, at_hand, given, of_package
 from snapboot_devkit.package.audit.sealed import sealed
 from snapboot_devkit.package.audit.subject import Subject
+from snapboot_devkit.package.binary.modules import NAME
 from snapboot_devkit.package.checks import binaries, wrappers
 from snapboot_devkit.package.checks.contents import AuditError
 from snapboot_devkit.package.checks.distributions import Owners, distributions
 from snapboot_devkit.package.checks.layout import Form, Layout, Place, Runtime, layout, runtime
-from snapboot_devkit.package.formats.modules import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -28,7 +28,7 @@ _COMPILES: Final = "compile"
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class AuditOptions:
     """What the caller knows of the package; what is None is found out."""
 
     python: str | None = None
@@ -49,18 +49,18 @@ class Terms:
         return found
 
 
-def gather(package: Package, terms: Terms, *, image: bool) -> Subject:
+def gather(package: Package, options: AuditOptions, *, image: bool) -> Subject:
     """Find out what the checks need, and measure what a cold start compiles. Raises AuditError."""
     places = layout(package, image=image)
-    said = terms.runtime
-    python = _python(terms, said, package, places)
+    said = options.runtime
+    python = _python(options, said, package, places)
     by_source = states(package, places, python)
     archive = sealed(package, places, python)
     due = _due(package, places, by_source) - (archive.loaded if archive else frozenset())
     found = distributions(package, places)
     owners = Owners(found, places)
     compiled_files = binaries.read(package, found)
-    start = _start(terms.handler, by_source, places, owners.files, package)
+    start = _start(options.handler, by_source, places, owners.files, package)
     if start is not None and wrappers.script(package) == wrappers.CODE_SCRIPT:
         start = (*start, "snapboot.main")  # it starts the function, if its variable names it
     return Subject(
@@ -69,20 +69,22 @@ def gather(package: Package, terms: Terms, *, image: bool) -> Subject:
         said.place if said else _place(package, places),
         said is not None,
         python,
-        terms.architecture or compiled_files.architecture,
+        options.architecture or compiled_files.architecture,
         found,
         owners,
         compiled_files,
         by_source,
         archive,
         compiled(package, places, python.measured_by, Work(by_source, due, start)),
-        terms.layers,
+        options.layers,
     )
 
 
-def _python(terms: Terms, said: Runtime | None, package: Package, places: Layout) -> Python:
-    if terms.python is not None:
-        return given(terms.python)
+def _python(
+    options: AuditOptions, said: Runtime | None, package: Package, places: Layout
+) -> Python:
+    if options.python is not None:
+        return given(options.python)
     if said is not None and said.python is not None:
         return at_hand(said.python)
     return of_package(package, places)

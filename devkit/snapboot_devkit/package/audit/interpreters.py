@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import MIB
+from snapboot_devkit.package.binary import elf
 from snapboot_devkit.package.checks.finding import Finding, counted, listed, note
-from snapboot_devkit.package.formats import elf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

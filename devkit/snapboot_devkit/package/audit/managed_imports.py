@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.binary.limits import Steps, TooMuchWorkError
 from snapboot_devkit.package.checks.finding import Finding, warning
 from snapboot_devkit.package.checks.layout import Form, Place
 from snapboot_devkit.package.contents import managed_packages
-from snapboot_devkit.package.formats.limits import Steps, TooMuchWorkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.package.checks import wrappers
-from snapboot_devkit.package.formats.bytecode import (
+from snapboot_devkit.package.binary.bytecode import (
     HEADER_BYTES,
     BytecodeError,
     Header,
     Mode,
     header,
 )
+from snapboot_devkit.package.checks import wrappers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.audit import interpreters
+from snapboot_devkit.package.binary.bytecode import MAGICS
 from snapboot_devkit.package.checks.contents import AuditError
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.formats.bytecode import MAGICS
 from snapboot_devkit.package.interpreters import managed
 from snapboot_devkit.package.process import run
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from snapboot_devkit.package.audit.subject import Subject
-from snapboot_devkit.package.checks.finding import Finding, counted, error, listed, note, warning
-from snapboot_devkit.package.formats.bytecode import magic_bytes
-from snapboot_devkit.package.formats.modules import (
+from snapboot_devkit.package.binary.bytecode import magic_bytes
+from snapboot_devkit.package.binary.modules import (
     NAME,
     ModuleArchive,
     ModuleArchiveError,
     SealedModule,
     read,
 )
+from snapboot_devkit.package.checks.finding import Finding, counted, error, listed, note, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,18 +7,18 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.binary import elf
 from snapboot_devkit.package.checks import provided
 from snapboot_devkit.package.checks.finding import Finding, Severity, error, listed
 from snapboot_devkit.package.checks.layout import Place
-from snapboot_devkit.package.formats import elf
 from snapboot_devkit.package.target import MAX_GLIBC
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
+    from snapboot_devkit.package.binary.elf import Needs
     from snapboot_devkit.package.checks.contents import Entry, Package
     from snapboot_devkit.package.checks.distributions import Distribution
-    from snapboot_devkit.package.formats.elf import Needs
 
 # What `check` may find: `snapboot package` has reported these when it audits what it made.
 CODES: Final = frozenset(

@@ -11,9 +11,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
 from snapboot_devkit.host.protocol import KIB, MIB
+from snapboot_devkit.package.binary.limits import Steps, TooMuchWorkError
 from snapboot_devkit.package.elf_facts import ElfFacts
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.formats.limits import Steps, TooMuchWorkError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

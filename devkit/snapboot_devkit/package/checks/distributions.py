@@ -15,9 +15,9 @@ from packaging.tags import parse_tag
 from packaging.utils import canonicalize_name
 
 from snapboot_devkit.host.protocol import KIB
+from snapboot_devkit.package.binary.limits import TooMuchWorkError
+from snapboot_devkit.package.binary.modules import NAME
 from snapboot_devkit.package.contents.installed import MAX_RECORD_BYTES
-from snapboot_devkit.package.formats.limits import TooMuchWorkError
-from snapboot_devkit.package.formats.modules import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

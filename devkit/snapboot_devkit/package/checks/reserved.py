@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.binary.modules import NAME as ARCHIVE
 from snapboot_devkit.package.checks.finding import Finding, error
-from snapboot_devkit.package.formats.modules import NAME as ARCHIVE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

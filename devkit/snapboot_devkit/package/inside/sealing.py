@@ -32,7 +32,7 @@ class Order:
     """What is to be sealed, as the command line has it.
 
     `suffix` takes the place of this interpreter's own in the names of extension modules: that of
-    the architecture the package is for, when this interpreter is only its twin. The archive is
+    the architecture the package is for, if this interpreter is of another one. The archive is
     written to `output`, by default into the function's folder.
     """
 

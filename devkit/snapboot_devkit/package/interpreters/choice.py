@@ -70,7 +70,7 @@ def version_of(request: Request) -> tuple[int, int]:
     return interpreter.at(Path(request.python), native=managed.native()).target.python
 
 
-def twin(shipped: Interpreter) -> Interpreter:
+def same_release_here(shipped: Interpreter) -> Interpreter:
     """Return an interpreter that runs here, of the same release if there is one.
 
     The same version is enough for bytecode. Raises PackageError when there is none.

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from snapboot_devkit.package.binary import elf
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.formats import elf
 from snapboot_devkit.package.process import run
 from snapboot_devkit.package.target import Architecture, Libc, Target
 

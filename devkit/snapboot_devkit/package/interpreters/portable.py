@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.binary import elf
 from snapboot_devkit.package.elf_facts import ElfFacts
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.formats import elf
 from snapboot_devkit.package.interpreters import runpath
 from snapboot_devkit.package.interpreters.trimming import is_trimmed
 from snapboot_devkit.package.process import run

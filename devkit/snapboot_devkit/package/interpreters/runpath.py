@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from snapboot_devkit.package.binary.elf import ElfError
 from snapboot_devkit.package.elf_facts import ElfFacts
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.formats.elf import ElfError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from snapboot_devkit.package.formats.elf import Text
+    from snapboot_devkit.package.binary.elf import Text
 
 
 def relocate(path: Path, folder: str, facts: ElfFacts | None = None) -> None:

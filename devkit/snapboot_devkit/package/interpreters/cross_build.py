@@ -1,7 +1,7 @@
 """A function for another architecture, made importable here: the module archive needs an import.
 
 The same files, but for compiled ones, which are those of this machine's wheels. An interpreter of
-the very same release, the twin, does the work.
+the very same release does the work.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.binary import elf, modules
 from snapboot_devkit.package.contents import dependencies
 from snapboot_devkit.package.contents.tree import ARCHIVE, OWN_FOLDER
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.formats import elf, modules
 from snapboot_devkit.package.interpreters import managed, portable
 from snapboot_devkit.package.target import MACHINES, Libc, Target
 

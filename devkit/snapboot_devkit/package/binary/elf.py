@@ -21,7 +21,7 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import InterpSegment
 
-from snapboot_devkit.package.formats.limits import Steps
+from snapboot_devkit.package.binary.limits import Steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,10 +15,10 @@ from snapboot_devkit.package.checks import provided, sizes
 from snapboot_devkit.package.contents import managed_packages, runtime
 from snapboot_devkit.package.contents.tree import ARCHIVE
 from snapboot_devkit.package.errors import ImportFailedError
-from snapboot_devkit.package.forms import view, zipping
-from snapboot_devkit.package.forms.sealing import Order, Sealed, Worker
-from snapboot_devkit.package.interpreters import choice, managed, portable, twin
+from snapboot_devkit.package.interpreters import choice, cross_build, managed, portable
 from snapboot_devkit.package.layout import Form, Placement
+from snapboot_devkit.package.outputs import view, zipping
+from snapboot_devkit.package.outputs.sealing import Order, Sealed, Worker
 from snapboot_devkit.package.request import Made, Packaged
 from snapboot_devkit.package.scratch import put
 from snapboot_devkit.package.work import Work, some
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from snapboot_devkit.package.elf_facts import ElfFacts
-    from snapboot_devkit.package.forms.zipping import Entry
     from snapboot_devkit.package.interpreters.interpreter import Interpreter
+    from snapboot_devkit.package.outputs.zipping import Entry
     from snapboot_devkit.package.request import Request
     from snapboot_devkit.package.store import Store
 
@@ -143,7 +143,7 @@ class _Zips:
             return
         self.work.tell(f"importing {self.work.request.handler} for the module archive")
         if self._is_foreign():
-            yield lambda: self._sealed(lambda: self._seal_by_twin(worker))
+            yield lambda: self._sealed(lambda: self._seal_by_cross_build(worker))
             return
         order = self._order(self.work.task, self.placement.runtime, worker)
         with Worker(worker.program).sealing(self.work.task, order) as finish:
@@ -262,7 +262,7 @@ class _Zips:
         if self.runs_here:
             return portable.in_folder(self.given, self.placement.interpreter)
         if self.work.request.with_interpreter:
-            return choice.twin(self.given)
+            return choice.same_release_here(self.given)
         return portable.without_packages(self.given, self.work.scratch / "worker")
 
     def _is_foreign(self) -> bool:
@@ -289,23 +289,23 @@ class _Zips:
             request.events,
         )
 
-    def _seal_by_twin(self, native: Interpreter) -> Sealed | None:
+    def _seal_by_cross_build(self, native: Interpreter) -> Sealed | None:
         """Seal the function as if it were one for this machine, by an interpreter for it."""
         work, folder = self.work, self.work.scratch
         stdlib = self._stdlib()
         if work.request.with_interpreter:
-            native = twin.interpreter(native, stdlib, folder / "twin-python")
+            native = cross_build.interpreter(native, stdlib, folder / "cross-python")
         wheels = [work.requirements] if work.requirements else []
-        task = twin.lay_out(work.task, wheels, work.target, folder / "twin")
-        own = twin.lay_out(
-            self.placement.runtime, [runtime.REQUIREMENTS], work.target, folder / "twin-runtime"
+        task = cross_build.lay_out(work.task, wheels, work.target, folder / "cross")
+        own = cross_build.lay_out(
+            self.placement.runtime, [runtime.REQUIREMENTS], work.target, folder / "cross-runtime"
         )
-        order = self._order(task, own, native, twin.suffix(work.target))
+        order = self._order(task, own, native, cross_build.suffix(work.target))
         sealed = Worker(native.program).seal(task, order)
         roots = {"t": work.task, "r": self.placement.runtime}
         if work.request.with_interpreter:
             roots["s"] = stdlib
-        if absent := twin.absent(task / ARCHIVE, roots):
+        if absent := cross_build.absent(task / ARCHIVE, roots):
             work.warnings.append(
                 "no module archive: imported on this machine, the handler needs modules that the "
                 f"package has not: {some(absent, _MAX_NAMED)}"
@@ -318,7 +318,7 @@ class _Zips:
         self.work.warnings += [
             f"{name} is not in the module archive: {why}"
             for name, why in sealed.left_out.items()
-            if not name.startswith(twin.PLATFORM_DATA)
+            if not name.startswith(cross_build.PLATFORM_DATA)
         ]
         return sealed
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from snapboot_devkit.package import layout
 from snapboot_devkit.package.contents.tree import ARCHIVE
 from snapboot_devkit.package.errors import ImportFailedError, PackageError
-from snapboot_devkit.package.forms.view import View
-from snapboot_devkit.package.forms.zipping import content_of, entries
+from snapboot_devkit.package.outputs.view import View
+from snapboot_devkit.package.outputs.zipping import content_of, entries
 from snapboot_devkit.package.process import started
 from snapboot_devkit.package.request import IMPORT_LIMIT_S, Imports, Lazy
 from snapboot_devkit.package.store import NOTHING, Store, digest

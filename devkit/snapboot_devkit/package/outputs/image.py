@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package import layout
 from snapboot_devkit.package.checks import provided, sizes
-from snapboot_devkit.package.forms import dockerfile, sealing
 from snapboot_devkit.package.interpreters.choice import version_of
+from snapboot_devkit.package.outputs import dockerfile, sealing
 from snapboot_devkit.package.request import Made, Packaged
 from snapboot_devkit.package.scratch import put
 from snapboot_devkit.package.target import Target

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from snapboot_devkit.package.formats.plain_marshal import PlainMarshalError, loads
+from snapboot_devkit.package.binary.plain_marshal import PlainMarshalError, loads
 from snapboot_devkit.package.inside.archive import HEADER, LABEL, NAME, check_of, listing_hash
 
 if TYPE_CHECKING:

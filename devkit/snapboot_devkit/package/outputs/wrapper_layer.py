@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.binary import bytecode
 from snapboot_devkit.package.contents import dependencies, runtime
 from snapboot_devkit.package.contents.dependencies import Requirements
 from snapboot_devkit.package.contents.resolver import uv_run
 from snapboot_devkit.package.errors import PackageError
-from snapboot_devkit.package.formats import bytecode
-from snapboot_devkit.package.forms import zipping
-from snapboot_devkit.package.forms.sealing import Worker
 from snapboot_devkit.package.interpreters import interpreter, managed
 from snapboot_devkit.package.layout import LAYER_ROOT, LAYER_ZIP
+from snapboot_devkit.package.outputs import zipping
+from snapboot_devkit.package.outputs.sealing import Worker
 from snapboot_devkit.package.scratch import put, scratch
 from snapboot_devkit.package.target import (
     OLDEST_PYTHON,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from snapboot_devkit.package.formats.limits import Steps, TooMuchWorkError
+from snapboot_devkit.package.binary.limits import Steps, TooMuchWorkError
 
 MAX_DEPTH: Final = 8
 # A value inside of values, each reference counted as all that it stands for: else some hundred
