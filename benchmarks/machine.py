@@ -33,7 +33,8 @@ print(json.dumps({
     "implementation": platform.python_implementation(),
     "builder": builder,
     "compiler": platform.python_compiler(),
-    "optimised": "--enable-optimizations" in options,
+    # Debian's rules run the profile-guided build by a target of make, which no option shows.
+    "optimised": "--enable-optimizations" in options or builder in ("Debian", "Ubuntu"),
     "lto": "--with-lto" in options,
     "debug": hasattr(sys, "gettotalrefcount"),
     "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
