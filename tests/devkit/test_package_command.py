@@ -284,6 +284,27 @@ def test_variables_reach_the_handler_while_it_is_imported_and_are_not_shipped(so
     assert b"not-for-everybody" not in (output / "function.zip").read_bytes()
 
 
+@pytest.mark.parametrize("arguments", [(), ("--strip",)], ids=["plain", "stripped"])
+def test_what_the_import_changes_in_its_folder_is_named_and_packaged_as_it_is_then(
+    source, output, arguments
+):
+    changing = """
+import os
+os.unlink("removed.txt")
+open("made.txt", "w").write("made")
+open("written.txt", "w").write("B" * 1000)
+"""
+    filled(source, {"removed.txt": "A", "written.txt": "A" * 1000, "app.py": changing + HELLO})
+    report = made(beside(source, output, "--json", *arguments))
+    (warning,) = [text for text in report["warnings"] if "read-only on Lambda" in text]
+    assert "made.txt, removed.txt, written.txt;" in warning
+    with zipfile.ZipFile(output / "function.zip") as opened:
+        assert "snapboot.modules" in opened.namelist()
+        assert opened.read("written.txt") == b"B" * 1000
+        assert opened.read("made.txt") == b"made"
+        assert "removed.txt" not in opened.namelist()
+
+
 def test_without_an_archive_the_handler_is_not_imported(source, output):
     filled(source, {"app.py": f"raise SystemExit('not now')\n{HELLO}"})
     report = made(beside(source, output, "--no-archive", "--json"))

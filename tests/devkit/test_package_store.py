@@ -5,6 +5,7 @@ import os
 import re
 import sqlite3
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +100,26 @@ def test_a_zip_is_the_same_bytes_from_what_was_kept(tmp_path):
             zipping.write(folder, tmp_path / name, store)
             assert (tmp_path / name).read_bytes() == (tmp_path / "plain.zip").read_bytes()
         assert store.find([digest(b"other")]) == {}
+
+
+def test_a_file_that_changes_while_it_is_compressed_is_kept_as_what_it_then_is(tmp_path):
+    folder = filled(tmp_path / "folder", {"a.txt": "A" * 1000})
+
+    class Late(Store):
+        """The last moment before the content is read again."""
+
+        def find(self, keys):
+            found = super().find(keys)
+            (folder / "a.txt").write_text("B" * 1000)
+            return found
+
+    with Late(tmp_path / "cache") as store:
+        zipping.write(folder, tmp_path / "changed.zip", store)
+    filled(folder, {"a.txt": "A" * 1000})
+    with Store(tmp_path / "cache") as store:
+        zipping.write(folder, tmp_path / "again.zip", store)
+    with zipfile.ZipFile(tmp_path / "again.zip") as archive:
+        assert archive.read("a.txt") == b"A" * 1000
 
 
 def test_bytecode_is_the_same_from_what_was_kept_and_new_for_a_new_source(tmp_path):

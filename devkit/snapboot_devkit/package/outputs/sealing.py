@@ -109,9 +109,11 @@ class Worker:
             return {}
         release = self.hexversion.to_bytes(4, "big")
         return {
-            name: digest(b"bytecode", release, os.fsencode(f"{place}/{name}"), content_of(path))
-            for name, path, mode, _ in entries(folder)
-            if name.endswith(".py") and stat.S_ISREG(mode)
+            one.name: digest(
+                b"bytecode", release, os.fsencode(f"{place}/{one.name}"), content_of(one.path)
+            )
+            for one in entries(folder)
+            if one.name.endswith(".py") and stat.S_ISREG(one.mode)
         }
 
     def seal(self, task: Path, order: Order) -> Sealed:

@@ -33,12 +33,20 @@ _PACKED: Final = struct.Struct("<IQ")
 
 
 class Entry(NamedTuple):
-    """What is below a folder: its name relative to that, its place, its mode, its size in bytes."""
+    """What is below a folder: its name relative to that, its place, its mode, its size in bytes.
+
+    `written` is when its content was last written, in nanoseconds since 1970.
+    """
 
     name: str
     path: str
     mode: int
     size: int
+    written: int
+
+
+def _entry(name: str, path: str, status: os.stat_result) -> Entry:
+    return Entry(name, path, status.st_mode, status.st_size, status.st_mtime_ns)
 
 
 def entries(folder: Path) -> list[Entry]:
@@ -50,19 +58,23 @@ def entries(folder: Path) -> list[Entry]:
         with os.scandir(place) as inner:
             for one in inner:
                 status = one.stat(follow_symlinks=False)
-                entry = Entry(f"{prefix}{one.name}", one.path, status.st_mode, status.st_size)
+                entry = _entry(f"{prefix}{one.name}", one.path, status)
                 found.append(entry)
                 if stat.S_ISDIR(status.st_mode):
                     waiting.append((f"{entry.name}/", entry.path))
     return sorted(found)
 
 
+def changed(before: Iterable[Entry], now: Iterable[Entry]) -> list[str]:
+    """Return the names of the files that were added, removed or written between two looks."""
+    return sorted({entry.name for entry in {*before} ^ {*now} if not stat.S_ISDIR(entry.mode)})
+
+
 def entry_of(path: Path) -> Entry | None:
     """Return a file as what is at the top of its folder; None if it is not there."""
     if not path.exists():
         return None
-    status = path.lstat()
-    return Entry(path.name, os.fspath(path), status.st_mode, status.st_size)
+    return _entry(path.name, os.fspath(path), path.lstat())
 
 
 def content_of(path: str) -> bytes:
@@ -107,27 +119,28 @@ def write_entries(
 def _compressed(found: Iterable[Entry], store: Store) -> dict[str, bytes]:
     """Return the files among these, compressed, by their names."""
     files = {entry.name: entry.path for entry in found if stat.S_ISREG(entry.mode)}
-    keys = {name: _key(path) for name, path in files.items()}
+    keys = {name: _key(content_of(path)) for name, path in files.items()}
     kept = store.find(keys.values())
     fresh = {key: files[name] for name, key in keys.items() if key not in kept}
     with ThreadPoolExecutor(_THREADS) as pool:
-        made = dict(zip(fresh, pool.map(_packed, fresh.values()), strict=True))
-    store.keep({key: body for key, body in made.items() if len(body) <= _MAX_KEPT_BYTES}, kept)
-    kept |= made
+        made = list(pool.map(_packed, fresh.values()))
+    # By what was compressed, not by what was looked up: a file may change in between.
+    store.keep({key: body for key, body in made if len(body) <= _MAX_KEPT_BYTES}, kept)
+    kept |= {key: body for key, (_, body) in zip(fresh, made, strict=True)}
     return {name: kept[key] for name, key in keys.items()}
 
 
-def _key(path: str) -> bytes:
+def _key(content: bytes) -> bytes:
     version = zlib.ZLIB_RUNTIME_VERSION.encode()
-    return digest(b"deflate", bytes([_LEVEL]), version, content_of(path))
+    return digest(b"deflate", bytes([_LEVEL]), version, content)
 
 
-def _packed(path: str) -> bytes:
-    """Return a file's check sum, its size and its content as `zipfile` would have compressed it."""
+def _packed(path: str) -> tuple[bytes, bytes]:
+    """Return a content's key, and its check sum, size and itself compressed as by `zipfile`."""
     content = content_of(path)
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
     head = _PACKED.pack(zlib.crc32(content), len(content))
-    return head + packer.compress(content) + packer.flush()
+    return _key(content), head + packer.compress(content) + packer.flush()
 
 
 def _add_file(archive: zipfile.ZipFile, name: str, mode: int, packed: bytes) -> None:

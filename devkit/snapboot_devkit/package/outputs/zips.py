@@ -7,6 +7,7 @@ import re
 import shutil
 import stat
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -45,8 +46,9 @@ def make(
     zips = _Zips(Work(request, scratch, tell, given.target, store, facts), given)
     zips.lay_out()
     zips.compile()
+    found = zips.found()  # before the import, which may write
     with zips.sealing() as finish:
-        return zips.pack(finish)
+        return zips.pack(found, finish)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +126,13 @@ class _Zips:
             ]
 
     @contextlib.contextmanager
-    def sealing(self) -> Iterator[Callable[[], Sealed | None] | None]:
-        """Begin to make the module archive; yield what writes it, and returns None if it cannot.
+    def sealing(self) -> Iterator[Callable[[], Sealed | None]]:
+        """Begin to make the module archive; yield what waits for it, and returns None without one.
 
-        Yields None where none is made. Raises PackageError.
+        Raises PackageError.
         """
         if not self.work.request.with_archive:
-            yield None
+            yield lambda: None
             return
         worker = self._worker()
         if worker.hexversion != self.given.hexversion or worker.hexversion is None:
@@ -139,15 +141,15 @@ class _Zips:
                 f"machine, where there is {worker.release}; 'uv python install "
                 f"{self.given.release}' may get it"
             )
-            yield None
+            yield lambda: None
             return
         self.work.tell(f"importing {self.work.request.handler} for the module archive")
         if self._is_foreign():
-            yield lambda: self._sealed(lambda: self._seal_by_cross_build(worker))
+            yield cache(lambda: self._sealed(lambda: self._seal_by_cross_build(worker)))
             return
         order = self._order(self.work.task, self.placement.runtime, worker)
         with Worker(worker.program).sealing(self.work.task, order) as finish:
-            yield lambda: self._sealed(finish)
+            yield cache(lambda: self._sealed(finish))
 
     def _sealed(self, finish: Callable[[], Sealed | None]) -> Sealed | None:
         """Return what is in the archive, None without one. Raises PackageError."""
@@ -170,35 +172,26 @@ class _Zips:
         message, remedy = managed_packages.described([found[1]], version, image=False)
         return f"\n{message}: {remedy}"
 
-    def pack(self, finish: Callable[[], Sealed | None] | None) -> Packaged:
+    def pack(self, found: dict[str, list[Entry]], finish: Callable[[], Sealed | None]) -> Packaged:
         """Write the zips and move them to their places. Raises OSError and PackageError.
 
-        What is there already is written while the module archive is made, which `finish` waits for.
+        What was `found` is written while the module archive is made, which `finish` waits for. If
+        the import changed any of it, it is written again.
         """
         request = self.work.request
-        sealed = None
-        if request.stripped and finish:
-            sealed, finish = finish(), None
+        if request.stripped:
+            sealed = finish()
+            self._warn_of_changes(found, self.found())
             if sealed and request.form is Form.ZIP and request.with_interpreter:
                 self._strip_sealed()
-        found = self._found()
-        parts = self._check_size(self._parts(found))
-
-        def archive() -> Entry | None:
-            nonlocal sealed
-            sealed = finish and finish()
-            entry = zipping.entry_of(self.work.task / ARCHIVE) if sealed else None
-            self.work.tell(f"writing {layout.FUNCTION_ZIP}")
-            found[layout.FUNCTION_ZIP] += [entry] if entry else []
-            return entry
-
-        for name, entries in found.items():
-            waits = name == layout.FUNCTION_ZIP and finish
-            if not waits:
-                self.work.tell(f"writing {name}")
-            late = {ARCHIVE: archive} if waits else {}
-            path = self.work.scratch / name
-            zipping.write_entries(tuple(entries), path, self.work.store, late)
+            found = self.found()
+        self._check_size(self._parts(found))
+        with contextlib.suppress(FileNotFoundError):  # the import may have removed a file
+            self._write(found, finish)
+        sealed = finish()
+        before, found = found, self.found()
+        if self._warn_of_changes(before, found):
+            self._write(found, finish)
         parts = self._check_size(self._parts(found))
         made = []
         for name, entries in found.items():
@@ -218,6 +211,36 @@ class _Zips:
             sealed.imports if sealed else None,
         )
 
+    def _write(self, found: Mapping[str, list[Entry]], finish: Callable[[], Sealed | None]) -> None:
+        """Write each zip to the scratch folder, the function's module archive when it is made."""
+
+        def archive() -> Entry | None:
+            return zipping.entry_of(self.work.task / ARCHIVE) if finish() else None
+
+        for name, entries in found.items():
+            self.work.tell(f"writing {name}")
+            path = self.work.scratch / name
+            path.unlink(missing_ok=True)
+            late = {ARCHIVE: archive} if name == layout.FUNCTION_ZIP else {}
+            zipping.write_entries(entries, path, self.work.store, late)
+
+    def _warn_of_changes(
+        self, before: Mapping[str, list[Entry]], now: Mapping[str, list[Entry]]
+    ) -> bool:
+        """Return whether the import has changed what is packaged, and warn of it."""
+        changed = [
+            name
+            for file, entries in now.items()
+            for name in zipping.changed(before[file], entries)
+            if name != ARCHIVE
+        ]
+        if changed:
+            self.work.warnings.append(
+                "the import of the handler changed files of the package, which are read-only on "
+                f"Lambda: {some(changed, _MAX_NAMED)}; they are packaged as it left them"
+            )
+        return bool(changed)
+
     def _copy_interpreter(self, placement: Placement) -> None:
         self.work.tell(f"copying {self.given}")
         here = placement.interpreter
@@ -230,10 +253,10 @@ class _Zips:
     def _strip_sealed(self) -> None:
         stripping.strip_doubles(self.work.task, self.work.target.cache_tag, self.work.savings)
         for strip in (stripping.strip_late, stripping.strip_late_stdlib):
-            if sizes.excess(self._with_layers(self._parts(self._found())), image=False):
+            if sizes.excess(self._with_layers(self._parts(self.found())), image=False):
                 strip(self.work.task, self.work.savings)
 
-    def _found(self) -> dict[str, list[Entry]]:
+    def found(self) -> dict[str, list[Entry]]:
         """Return what goes into each zip."""
         return {name: zipping.entries(root) for name, root in self.shipped.items()}
 
