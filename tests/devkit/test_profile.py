@@ -455,7 +455,8 @@ def test_the_page_shows_the_same_as_the_document(planted):
     text = page.rendered(profile, 100)
     for shown in ("Function Init", "computing", "some-dist", "work outside imports", "$"):
         assert shown in text
-    assert all(len(line) <= 200 for line in text.splitlines())
+    # A command stays one line, to be copied, and may name a long folder twice.
+    assert all(len(line) <= 200 for line in text.splitlines() if "  try: " not in line)
 
 
 def test_a_view_of_its_own_is_the_same_for_every_run(planted):

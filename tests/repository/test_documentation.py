@@ -18,6 +18,7 @@ from oracles import web
 from snapboot_devkit import events
 from snapboot_devkit.cli.commands import COMMANDS, parser
 from snapboot_devkit.host import InitializationType
+from snapboot_devkit.profile import gate
 from snapboot_devkit.testing import LambdaFunction
 from tests.fakes.contenders import ROOT
 
@@ -281,7 +282,12 @@ def test_a_command_that_needs_no_account_succeeds(words, folder):
         before = words[: words.index("--baseline")]
         (folder / "base.json").write_text(ours(folder, (*before, "--json")).stdout)
     done = ours(folder, words)
-    assert done.returncode == 0, done.stderr
+    if done.returncode in {gate.SLOWER, gate.CANNOT_TELL, gate.TOO_SLOW}:
+        # On a busy machine two measurements of the same may differ.
+        assert "--baseline" in words or "--fail-above" in words
+        assert "verdict: " in done.stdout
+    else:
+        assert done.returncode == 0, done.stderr
     if words[0] == "invoke":
         assert json.loads(done.stdout) == {"name": "Ada"}
     elif words[0] == "package":
