@@ -152,7 +152,7 @@ REMEDIES = re.compile(
     r"; |must|use |give |write |choose |leave |one of|one line|such as|takes|has URLs|by --|only version"
 )
 # The messages of which a part says what to do that the caller gives.
-COMPLETED = {"handlers.py", "tree.py"}
+COMPLETED = {"handlers.py", "unpacking.py"}
 # What the Invoke API says itself.
 OF_LAMBDA = {"Could not parse request body into json: "}
 
