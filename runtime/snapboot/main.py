@@ -145,14 +145,14 @@ def _initialise(api: RuntimeAPI) -> "Handler":
     except (SystemExit, KeyboardInterrupt):
         raise
     except BaseException as exc:
-        from .logs import log_init_warning, log_report
+        from .logs import log_init_warning
         from .report import Report
 
         report = Report(exc)
         log_init_warning(
             "LAMBDA_WARNING: Unhandled exception. The function could not be initialised."
         )
-        log_report(report)
+        _log(exc, report)
     else:
         return handler
     finally:
@@ -223,16 +223,10 @@ def reported(error: BaseException, request_id: str) -> "Report | BareReport":
     try:
         if isinstance(error, (MemoryError, OSError)):
             _release(error)
-        from .logs import log_report
         from .report import Report
 
         report = Report(error, request_id)
-        log_report(report)
-        for note in getattr(error, "__notes__", ()):
-            if isinstance(note, str) and note.startswith(OWN_NOTE):  # of the module archive
-                from .logs import log_warning
-
-                log_warning(note)
+        _log(error, report)
         if isinstance(error, ImportError) and f"{__package__}.lazy_imports" in sys.modules:
             from .lazy_imports import explain
 
@@ -240,6 +234,17 @@ def reported(error: BaseException, request_id: str) -> "Report | BareReport":
     except Exception as failure:
         return BareReport(error, request_id, failure)
     return report
+
+
+def _log(error: BaseException, report: "Report") -> None:
+    """Log a report, and what the module archive has noted on the error."""
+    from .logs import log_report, log_warning
+
+    log_report(report)
+    notes = getattr(error, "__notes__", None)
+    for note in notes if isinstance(notes, list) else ():  # an error may have any attribute
+        if isinstance(note, str) and note.startswith(OWN_NOTE):
+            log_warning(note)
 
 
 class BareReport:

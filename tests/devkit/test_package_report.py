@@ -1,5 +1,6 @@
 """What the packager tells: sizes by package, limits, and what to do next."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -177,7 +178,14 @@ def test_a_line_end_cannot_stand_in_a_dockerfile():
 def test_an_images_dockerfile_has_the_events_that_guide_its_imports_in_one_line_each():
     wanted = request(Form.IMAGE, lazy=Lazy.GUIDED, events=('{\n "it": "\'s"\n}', "1"))
     text = dockerfile.dockerfile(wanted, TARGET, {})
-    assert """--lazy guided --event '{"it":"'"'"'s"}' --event 1""" in text
+    assert """--lazy guided '--event={"it":"'"'"'s"}' --event=1""" in text
+
+
+def test_more_events_than_a_shell_takes_in_one_line_are_refused():
+    events = tuple(json.dumps("e" * 50_000) for _ in range(3))
+    wanted = request(Form.IMAGE, lazy=Lazy.GUIDED, events=events)
+    with pytest.raises(PackageError, match="which may have 120000: give fewer or smaller ones"):
+        dockerfile.dockerfile(wanted, TARGET, {})
 
 
 def test_the_report_names_imports_that_wait_and_the_reasons_of_those_that_do_not():

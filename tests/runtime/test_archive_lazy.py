@@ -242,6 +242,10 @@ KEPT = {
         "import tool\ndef f(): return tool\ndef __getattr__(n): raise AttributeError(n)\n",
         "__getattr__",
     ),
+    "a type as text": (
+        "from typing import Optional\nfrom tool import T\nAlias = Optional['T']\ndef f(): return T\n",
+        "used while the module is executed",
+    ),
     "unused": ("import tool\n", "nothing uses the name"),
     "called": ("import tool\ndef f(): return tool\nf()\n", "was called"),
 }
@@ -366,6 +370,20 @@ def test_a_late_failure_names_the_import_its_module_and_line(scene: Scene):
         assert 'other.py", line 4' in trace
         assert "'tool' is of the import in line 4 of other" in run.stdout
         assert "SNAPBOOT_LAZY_IMPORTS=off" in run.stdout
+
+
+def test_a_late_failure_of_function_init_is_logged_with_its_import(scene: Scene):
+    scene.write("tool.py", "import os\nif 'BROKEN' in os.environ:\n    raise RuntimeError('no')\n")
+    scene.write("other.py", "import tool\n\ndef run(): return tool\n")
+    scene.look("""
+        import os, other
+        if 'BROKEN' in os.environ:
+            other.run()
+        def look(): return ''
+    """)
+    assert seal(scene)["lazy"]["other"] == ["tool"]
+    shown = scene.run(BROKEN="1").stdout
+    assert ("tool" if IS_NATIVE else "'tool' is of the import in line 1 of other") in shown
 
 
 def test_events_show_what_is_used(scene: Scene):

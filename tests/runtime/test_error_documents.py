@@ -44,6 +44,20 @@ def raised(function: Function, source: str, **environment: str) -> dict:
     return document
 
 
+def test_an_error_whose_notes_are_something_else_keeps_its_stack(function: Function):
+    document = raised(
+        function,
+        """\
+        def fail():
+            error = ValueError("no table")
+            error.__notes__ = 5
+            raise error
+        """,
+    )
+    assert document["errorType"] == "ValueError"
+    assert len(document["stackTrace"]) == 2
+
+
 def test_the_stack_is_that_of_the_function_in_the_form_of_traceback(function: Function):
     document = raised(
         function,

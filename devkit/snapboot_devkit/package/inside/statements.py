@@ -12,6 +12,8 @@ Import = ast.Import | ast.ImportFrom
 REFLECTIVE = frozenset(("dir", "eval", "exec", "globals", "locals", "vars"))
 # By these it says itself which names it has.
 OWN, OWN_NAMES = "__getattr__", "__dir__"
+# A type that is written as text is no longer than this, in characters.
+MAX_TEXT = 1000
 
 
 class Facts:
@@ -51,6 +53,7 @@ class Facts:
                 self.bound[node.id] += type(node.ctx) is not ast.Load
                 continue
             if kind in PASSED:
+                names.update(_in_text(node) if outer is None else ())
                 continue
             if kind in BINDING:
                 self._bind(node, outer, names)
@@ -62,11 +65,7 @@ class Facts:
                 left += [(one, None, names) for one in (*around, *filter(None, [node.returns]))]
                 names.update(_in_text(node.returns))
                 continue
-            for value in vars(node).values():
-                if isinstance(value, ast.AST):
-                    left.append((value, outer, names))
-                elif value.__class__ is list:
-                    left += [(one, outer, names) for one in value if isinstance(one, ast.AST)]
+            left += [(one, outer, names) for one in _parts(node)]
 
     def _bind(  # noqa: C901 - one case for each kind of node
         self, node: ast.AST, outer: Function | None, names: set[str]
@@ -112,10 +111,33 @@ BINDING = frozenset(
 )
 
 
-def _in_text(annotation: ast.expr | None) -> Iterator[str]:
+def _parts(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what a node consists of, but for texts that use no name: docstrings, `__all__`."""
+    match node:
+        case ast.Expr(value=ast.Constant()):
+            pass
+        case ast.Assign(
+            targets=[ast.Name(id="__all__") as name],
+            value=ast.List(elts=listed) | ast.Tuple(elts=listed),
+        ):
+            yield name
+            yield from (one for one in listed if not isinstance(one, ast.Constant))
+        case _:
+            for value in vars(node).values():
+                if isinstance(value, ast.AST):
+                    yield value
+                elif value.__class__ is list:
+                    yield from (one for one in value if isinstance(one, ast.AST))
+
+
+def _in_text(annotation: ast.AST | None) -> Iterator[str]:
     """Yield the names in an annotation, or in parts of it, that is written as text."""
     for node in ast.walk(annotation) if annotation is not None else ():
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and len(node.value) <= MAX_TEXT
+        ):
             try:
                 parsed = ast.parse(node.value, mode="eval")
             except (SyntaxError, ValueError):

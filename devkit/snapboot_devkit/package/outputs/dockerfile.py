@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _RUNTIME: Final = "/var/runtime"
 _INSIDE: Final = f"{_RUNTIME}/.devkit/snapboot_devkit/package/inside"
 _BOOTSTRAP: Final = f"{_RUNTIME}/bootstrap"
+# Linux takes 128 KiB as one argument, which a RUN line is to the shell; some is left for the rest.
+_MAX_COMMAND_BYTES: Final = 120_000
 
 _TEXT: Final = """\
 # Made by `snapboot package`. BASE is an image of snapboot's own Dockerfile, for Python {version}:
@@ -74,8 +76,20 @@ def _seal(request: Request, env: Mapping[str, str]) -> str:
     if request.lazy:
         arguments += ["--lazy", request.lazy]
     for event in request.events:
-        arguments += ["--event", _word(json.dumps(json.loads(event), separators=(",", ":")))]
-    return _SEAL.format(env=" ".join(pairs), inside=_INSIDE, arguments=" ".join(arguments))
+        compact = json.dumps(json.loads(event), separators=(",", ":"))
+        arguments.append(_word(f"--event={compact}"))
+    line = _SEAL.format(env=" ".join(pairs), inside=_INSIDE, arguments=" ".join(arguments))
+    return _check_length(line)
+
+
+def _check_length(line: str) -> str:
+    """Return what a shell takes as one argument. Raises PackageError."""
+    if len(line.encode()) >= _MAX_COMMAND_BYTES:
+        raise PackageError(
+            f"events and variables make a command of {len(line.encode())} bytes in the Dockerfile, "
+            f"which may have {_MAX_COMMAND_BYTES}: give fewer or smaller ones"
+        )
+    return line
 
 
 def _word(text: str) -> str:

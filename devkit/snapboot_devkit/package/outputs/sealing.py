@@ -141,7 +141,7 @@ class Worker:
         if order.lazy:
             arguments += ["--lazy", order.lazy]
         for event in order.events:
-            arguments += ["--event", event]
+            arguments.append(f"--event={event}")
         if order.suffix:
             arguments += ["--extension-suffix", order.suffix]
         limit_s = _SEALING_S + order.limit_s
