@@ -219,6 +219,15 @@ def test_what_is_loaded_anyway_does_not_wait(scene: Scene):
     assert "other" not in same(scene)["lazy"]
 
 
+def test_a_module_that_its_package_gives_away_by_a_star_does_not_wait(scene: Scene):
+    scene.write("pkg/__init__.py", "x = 1\n")
+    scene.write("pkg/part.py", "name = 7\n")
+    scene.write("user.py", "from pkg.part import name\ndef f(): return name\n")
+    scene.write("star.py", "from pkg import *\ndef f(): return part.name\n")
+    scene.look("import user, star\ndef look(): return star.f()\n")
+    assert "user" not in same(scene)["lazy"]
+
+
 def test_what_a_circle_of_modules_by_a_name_in_a_string_changes_is_kept(scene: Scene):
     scene.write("first.py", "import second\ndef f(): return second\n")
     scene.write("second.py", "import first, effect\ndef f(): return first, effect\n")

@@ -85,8 +85,14 @@ def plan(sources: Mapping[str, Source], extensions: frozenset[str]) -> Plan:
     every = sources.keys() | extensions
     imports = {name: list(_imports(one, every)) for name, one in sources.items()}
     roots = _roots(sources, imports)
-    made = _decided(sources, every)
-    effects = _effects(sources, extensions, imports)
+    starred = {
+        origin
+        for source in sources.values()
+        for origin in (_origin(source, one) for one in source.facts.stars)
+        if origin in sources and "__all__" not in sources[origin].facts.used
+    }
+    made = _decided(sources, every, starred)
+    effects = _effects(sources, extensions, imports, starred)
     while _keep_effects(made, imports, roots, effects):
         pass
     late = every - _reached(roots, imports, made.waiting)
@@ -103,9 +109,13 @@ def plan(sources: Mapping[str, Source], extensions: frozenset[str]) -> Plan:
     return made
 
 
-def _decided(sources: Mapping[str, Source], every: AbstractSet[str]) -> Plan:
-    """Return what the statements of each module by themselves say."""
-    starred = {_origin(source, one) for source in sources.values() for one in source.facts.stars}
+def _decided(
+    sources: Mapping[str, Source], every: AbstractSet[str], starred: AbstractSet[str]
+) -> Plan:
+    """Return what the statements of each module by themselves say.
+
+    All that the `starred` have is taken by `*` somewhere.
+    """
     members: dict[str, set[str]] = {}
     for name in every:
         members.setdefault(name.rpartition(".")[0], set()).add(name.rpartition(".")[2])
@@ -150,11 +160,17 @@ def _roots(sources: Mapping[str, Source], imports: Imports) -> set[str]:
 
 
 def _effects(
-    sources: Mapping[str, Source], extensions: frozenset[str], imports: Imports
+    sources: Mapping[str, Source],
+    extensions: frozenset[str],
+    imports: Imports,
+    starred: AbstractSet[str],
 ) -> dict[str, str]:
     """Return what speaks against leaving out modules, for those of which something does."""
     effects: dict[str, str] = {}
-    closed = {name: bool(one.fixed) or not one.can_have_members for name, one in sources.items()}
+    closed = {
+        name: bool(one.fixed) or not one.can_have_members or name in starred
+        for name, one in sources.items()
+    }
     for source in sources.values():
         if effect := source.effect or _own_effects(source):
             effects[source.name] = effect
@@ -268,7 +284,7 @@ class _Reasons:
             return f"the module has a {OWN} or {OWN_NAMES} of its own"
         if self._facts.reflective:
             return f"the module uses {min(self._facts.reflective)}"
-        if module in starred and "__all__" not in self._facts.used:
+        if module in starred:
             return "another module takes all its names by *"
         return ""
 
