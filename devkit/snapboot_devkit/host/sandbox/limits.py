@@ -8,6 +8,7 @@ import resource
 import sys
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.host.sandbox.process_scan import read
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _family(pids: Iterable[int]) -> list[tuple[int, int]]:
     members = list(pids)
     found = []
     for member in members:
-        status = _read(f"/proc/{member}/status")
+        status = read(f"/proc/{member}/status", _READ_BYTES)
         found.append((member, _figure(_PEAK, status)))
         if len(members) < _MAX_PROCESSES:
             members += _children(member, _figure(_THREADS, status))
@@ -152,12 +153,12 @@ def _children(pid: int, threads: int) -> list[int]:
     """Return the processes that a process has started and that still run (Linux only)."""
     # Each thread has children of its own; the folder of threads is dear to list.
     tasks = _tasks(pid) if threads > 1 else [str(pid)]
-    listings = (_read(f"/proc/{pid}/task/{task}/children") for task in tasks)
+    listings = (read(f"/proc/{pid}/task/{task}/children", _READ_BYTES) for task in tasks)
     return [int(child) for listing in listings for child in listing.split()]
 
 
 def _share_of(pid: int) -> int:
-    return _figure(_SHARE, _read(f"/proc/{pid}/smaps_rollup"))
+    return _figure(_SHARE, read(f"/proc/{pid}/smaps_rollup", _READ_BYTES))
 
 
 def _figure(pattern: re.Pattern[bytes], text: bytes) -> int:
@@ -167,27 +168,10 @@ def _figure(pattern: re.Pattern[bytes], text: bytes) -> int:
 
 def _tasks(pid: int) -> list[str]:
     try:
-        tasks = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - at every invocation: see _read
+        tasks = os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - at every invocation: see read
     except OSError:
         return []
     return tasks[:_MAX_PROCESSES]
-
-
-def _read(path: str) -> bytes:
-    """Return a small file of /proc; a process that has just ended has none, and reads as empty.
-
-    Without a file object, which would cost three times as much at every invocation.
-    """
-    try:
-        fd = os.open(path, os.O_RDONLY)
-    except OSError:
-        return b""
-    try:
-        return os.read(fd, _READ_BYTES)
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)
 
 
 def _opened(path: str) -> int | None:
