@@ -39,7 +39,7 @@ PARTS = (
 )
 # How many failures may be due to timing.
 UNSTEADY = 3
-# Prints implementation and version, whatever the interpreter; 3.11 itself may not even be one.
+# Prints implementation and version, of any interpreter; what is called python3.11 may not be one.
 ASK = "import sys; print(sys.implementation.name, *sys.version_info[:2])"
 
 

@@ -124,7 +124,7 @@ class Event:
             return None if right else f"{payload[:200]!r} is no answer to it"
         known = document.get("errorType") in self.meant.errors
         expected = self.meant.text in document.get("errorMessage", "")
-        return None if known and expected else f"{payload[:400]!r} is no error of it"
+        return None if known and expected else f"{payload[:400]!r} is not an error of it"
 
 
 def number_of(request_id: str) -> int:

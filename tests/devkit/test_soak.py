@@ -89,11 +89,16 @@ def test_a_request_id_tells_the_number_and_the_kind():
     ("kind", "payload", "failed", "fault"),
     [
         (Kind.ECHO, b'{"number": -1, "kind": "echo"}', False, "is no answer to it"),
-        (Kind.ECHO, b'{"errorType": "Runtime.ExitError"}', True, "is no error of it"),
+        (Kind.ECHO, b'{"errorType": "Runtime.ExitError"}', True, "is not an error of it"),
         (Kind.ECHO, b'{"num', False, "is not JSON"),
         (Kind.HANG, b'{"number": 1, "kind": "hang"}', False, "is no answer to it"),
-        (Kind.HANG, b'{"errorType": "Runtime.ExitError"}', True, "is no error of it"),
-        (Kind.EXIT_1, b'{"errorType": "Runtime.ExitError", "errorMessage": ""}', True, "no error"),
+        (Kind.HANG, b'{"errorType": "Runtime.ExitError"}', True, "is not an error of it"),
+        (
+            Kind.EXIT_1,
+            b'{"errorType": "Runtime.ExitError", "errorMessage": ""}',
+            True,
+            "is not an error of it",
+        ),
     ],
 )
 def test_an_answer_that_is_not_that_of_its_event_is_a_fault(kind, payload, failed, fault):
