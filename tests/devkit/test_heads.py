@@ -122,3 +122,13 @@ def test_many_and_long_heads_are_let_go():
     for number in range(1000):
         heads.usual(NEXT.replace(b":9", b":%d" % (9000 + number)))
     assert heads.usual(NEXT)[0] is not first
+
+
+def test_the_fields_behind_a_request_line_are_read_once_whatever_the_path_is() -> None:
+    fields = b"Host: 127.0.0.1:9001\r\nContent-Length: 2\r\n\r\n"
+    first = heads.usual(b"POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\n" + fields)
+    second = heads.usual(b"POST /2018-06-01/runtime/invocation/b/response HTTP/1.1\r\n" + fields)
+    assert first is not None
+    assert second is not None
+    assert first[0].path != second[0].path
+    assert first[0].headers is second[0].headers

@@ -1,10 +1,11 @@
-"""The head of a usual request, read by one strict expression.
+"""The head of a usual request, read by two strict expressions: of its line, and of its fields.
 
-What the expression does not match goes to h11, whose verdict counts: a head that is not whole, an
+What they do not match goes to h11, whose verdict counts: a head that is not whole, an
 unusual method or version, a body in chunks, an expectation, a name that comes twice, bytes beyond
-ASCII. What it does match, h11 would read the same.
+ASCII. What they do match, h11 would read the same.
 
-Most peers send the same head again and again: short ones are looked up before they are read.
+Most peers send the same head, or the same fields, again and again: short ones are looked up before
+they are read.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ if TYPE_CHECKING:
 # Each repetition is possessive or ends where the next one begins: reading takes linear time.
 _NAME: Final = rb"[-!#$%&'*+.^_`|~0-9a-zA-Z]++"
 _VALUE: Final = rb"(?:[!-~](?:[ -~]*[!-~])?)?"
-_HEAD: Final = re.compile(
-    rb"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) (/[!-~]*+) HTTP/1\.1\r\n"
-    rb"((?:" + _NAME + rb":[ \t]*+" + _VALUE + rb"\r\n)++)\r\n"
-)
+_LINE: Final = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) (/[!-~]*+) HTTP/1\.1")
+_FIELDS: Final = re.compile(rb"(?:" + _NAME + rb":[ \t]*+" + _VALUE + rb"\r\n)++\r\n")
 _FIELD: Final = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 # They say how the body or the connection goes on, which is more than a head.
 _UNUSUAL: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 _END: Final = b"\r\n\r\n"
-# Heads that are kept, and how long each may be: 128 KB at most.
+# Heads and fields that are kept, and how long each may be: 256 KB at most.
 _KEPT: Final = 64
 _KEPT_BYTES: Final = 2048
 
 
 # A head, the length of its body, whether the connection lasts, and how long the head is.
 Usual: TypeAlias = "tuple[Head, int, bool, int]"
+# Headers, the length of the body, whether the connection lasts.
+Fields: TypeAlias = "tuple[Mapping[bytes, bytes], int, bool]"
 
 
 def usual(data: bytes) -> Usual | None:
@@ -50,10 +51,21 @@ def usual(data: bytes) -> Usual | None:
 
 
 def _read(data: bytes) -> Usual | None:
-    found = _HEAD.fullmatch(data)
-    if found is None:
+    line, _, lines = data.partition(b"\r\n")
+    found = _LINE.fullmatch(line)
+    fields = _known_fields(lines) if len(lines) <= _KEPT_BYTES else _fields(lines)
+    if found is None or fields is None:
         return None
-    method, target, lines = found.groups()
+    method, target = found.groups()
+    path, _, query = target.decode("ascii").partition("?")
+    headers, length, is_lasting = fields
+    return Head(method.decode("ascii"), path, query, headers), length, is_lasting, len(data)
+
+
+def _fields(lines: bytes) -> Fields | None:
+    """Read all behind the request line: an answer's path is new each time, its fields are not."""
+    if not _FIELDS.fullmatch(lines):
+        return None
     fields = _FIELD.findall(lines)
     headers = {name.lower(): value for name, value in fields}
     if len(headers) < len(fields) or not _UNUSUAL.isdisjoint(headers):
@@ -62,12 +74,11 @@ def _read(data: bytes) -> Usual | None:
     host = headers.get(b"host")
     if host is None or not _LENGTH.fullmatch(length) or not site.is_place(host.decode("ascii")):
         return None
-    path, _, query = target.decode("ascii").partition("?")
-    head = Head(method.decode("ascii"), path, query, headers)
-    return head, int(length), not wants_close(headers), len(data)
+    return headers, int(length), not wants_close(headers)
 
 
 _known: Final = functools.lru_cache(_KEPT)(_read)
+_known_fields: Final = functools.lru_cache(_KEPT)(_fields)
 
 
 def wants_close(headers: Mapping[bytes, bytes]) -> bool:

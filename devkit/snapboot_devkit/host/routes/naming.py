@@ -43,8 +43,8 @@ F = TypeVar("F", bound=Invokable)
 
 def resolve(asked: str, qualifier: str, functions: Mapping[str, F]) -> F:
     """Return the function that a caller names, perhaps with a `Qualifier`. Raises RefusedError."""
-    if asked in functions and not qualifier:
-        return functions[asked]
+    if not qualifier and (plain := _named(asked, functions)) is not None:
+        return plain
     found = _FUNCTION_NAME.fullmatch(asked)
     if found is None:
         raise not_found(repr(asked), _here(functions))
@@ -55,16 +55,18 @@ def resolve(asked: str, qualifier: str, functions: Mapping[str, F]) -> F:
             f"{within!r} is not {qualifier!r}; leave one of them out"
         )
     function = _named(name, functions)
+    if function is None:
+        raise not_found(repr(name), _here(functions))
     _check_qualifier(within or qualifier, function)
     return function
 
 
-def _named(name: str, functions: Mapping[str, F]) -> F:
+def _named(name: str, functions: Mapping[str, F]) -> F | None:
     if name in functions:
         return functions[name]
     if name == protocol.EMULATOR_FUNCTION and functions:
         return next(iter(functions.values()))
-    raise not_found(repr(name), _here(functions))
+    return None
 
 
 def _check_qualifier(qualifier: str, function: Invokable) -> None:
