@@ -38,6 +38,12 @@ def invoked(number=1):
     return InvokeRequested(number, invocation(number))
 
 
+def answer(call, body=b"1", request=1, size=None):
+    """Return the two messages of a response."""
+    ended = AnswerEnded(call, body, len(body) if size is None else size)
+    return ResponseBegun(call, f"request-{request}"), ended
+
+
 class Play:
     """One environment; `tell` returns what it asks for."""
 
@@ -107,9 +113,19 @@ TO_ENVIRONMENT_STATE = {
     EnvironmentState.READY: (InitRequested(), NextCalled(1)),
     EnvironmentState.RESTORING: (InitRequested(), RestoreNextCalled(1), invoked(9)),
     EnvironmentState.INVOKING: (InitRequested(), NextCalled(1), invoked(9)),
+    EnvironmentState.ANSWERED: (InitRequested(), NextCalled(1), invoked(9), *answer(2, request=9)),
     EnvironmentState.CRASHED_IDLE: (InitRequested(), NextCalled(1), ProcessExited(1)),
     EnvironmentState.RESETTING: (InitRequested(), InitErrorPosted(1, "", b"{}")),
     EnvironmentState.RESET: (InitRequested(), ProcessExited(1)),
+    EnvironmentState.SUPPRESSED_INIT: (InitRequested(), ProcessExited(1), invoked(9)),
+    EnvironmentState.DISCARDING: (
+        InitRequested(),
+        RestoreNextCalled(1),
+        invoked(9),
+        RestoreErrorPosted(2, "", b"{}"),
+    ),
+    EnvironmentState.INIT_FAILING: (InitRequested(), InitErrorPosted(1, "", b"{}")),
+    EnvironmentState.INIT_FAILED: (InitRequested(), ProcessExited(1)),
     EnvironmentState.STOPPING: (InitRequested(), StopRequested()),
     EnvironmentState.DEAD: (StopRequested(),),
 }
@@ -120,6 +136,9 @@ OF_A_SNAPSHOT = {
     RuntimeState.RESTORING,
     RuntimeState.RESTORE_ERROR,
     EnvironmentState.RESTORING,
+    EnvironmentState.DISCARDING,
+    EnvironmentState.INIT_FAILING,
+    EnvironmentState.INIT_FAILED,
 }
 
 
@@ -141,12 +160,6 @@ def ready(**rules):
 def running(**rules):
     """Return a play in which the runtime works on `request-1`."""
     return play_at(RuntimeState.RUNNING, **rules)
-
-
-def answer(call, body=b"1", request=1, size=None):
-    """Return the two messages of a response."""
-    ended = AnswerEnded(call, body, len(body) if size is None else size)
-    return ResponseBegun(call, f"request-{request}"), ended
 
 
 def deadline_of(play):

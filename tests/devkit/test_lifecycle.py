@@ -118,7 +118,7 @@ def test_a_warm_invocation_has_no_init_on_its_bill():
 def test_the_caller_is_answered_before_the_runtime_is_done():
     play = running()
     assert only(Answer, play.tell(*answer(2))).caller == 1
-    assert play.environment.state is EnvironmentState.INVOKING
+    assert play.environment.state is EnvironmentState.ANSWERED
 
 
 def test_invocations_queue_up_and_run_in_order():
@@ -472,6 +472,13 @@ def test_a_failed_init_of_a_snapshot_is_kept_for_the_first_caller_alone():
     failure = only(Refuse, play.tell(invoked())).failure
     assert '{"a":1}' in failure.message
     assert play.tell(invoked(2)) == [InitStart(Phase.SNAP_START, SNAPSTART), Spawn()]
+
+
+def test_the_failure_of_a_snapshot_is_kept_whoever_asks_for_an_init_meanwhile():
+    play = play_at(EnvironmentState.INIT_FAILED)
+    assert play.tell(InitRequested()) == []
+    assert only(Refuse, play.tell(invoked())).failure.exception == "SnapStartException"
+    assert play.environment.kept_failure is None
 
 
 # ---- the end ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from snapboot_devkit.host.lifecycle.managed import MANAGED
-from snapboot_devkit.host.lifecycle.states import ENVIRONMENT, EXTENSION, RUNTIME
+from snapboot_devkit.host.lifecycle.states import ENVIRONMENT, EXTENSION, PROCESS, RUNTIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,6 +40,7 @@ RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 TABLES: Mapping[str, Mapping[tuple[Enum, Enum], Enum]] = {
     "runtime": RUNTIME,
+    "process": PROCESS,
     "extension": EXTENSION,
     "environment": ENVIRONMENT,
     "managed": MANAGED,

@@ -26,7 +26,7 @@ from snapboot_devkit.host.identity import new_id
 from snapboot_devkit.host.lifecycle import effects, records, terms
 from snapboot_devkit.host.lifecycle import messages as msg
 from snapboot_devkit.host.lifecycle.core import Environment
-from snapboot_devkit.host.lifecycle.states import EnvironmentState
+from snapboot_devkit.host.lifecycle.states import ENDING, EnvironmentState
 from snapboot_devkit.host.routes.services import Credentials, Services
 from snapboot_devkit.host.sandbox.environ import (
     SandboxPaths,
@@ -70,7 +70,6 @@ if TYPE_CHECKING:
 _CREDENTIALS_LAST_S: Final = 6 * 3600.0
 # For telemetry that is still owed when the environment goes.
 _LAST_TELEMETRY_S: Final = 1.0
-_ENDING: Final = frozenset({EnvironmentState.STOPPING, EnvironmentState.DEAD})
 
 
 @dataclass(slots=True, eq=False)
@@ -307,7 +306,7 @@ class LocalEnvironment:
 
         A runtime that asks for its next event while the environment stops has done nothing wrong.
         """
-        if self.state in _ENDING:
+        if self.state in ENDING:
             return
         self._note(refusal_line(head, response).removeprefix("snapboot: "))
 

@@ -24,12 +24,17 @@ class Answers:
         self,
         runtime: Runtime,
         ask: Callable[[effects.Effect], None],
+        answer: Callable[[InFlight, terms.FunctionResult], None],
         *,
         check_invocation_id: bool,
     ) -> None:
-        """Take the answers of `runtime`; of earlier deliveries only unchecked."""
+        """Take the answers of `runtime`, and pass their results on to `answer`.
+
+        Those of earlier deliveries are taken only if ids are not checked.
+        """
         self._runtime = runtime
         self._ask = ask
+        self._answer = answer
         self._check_invocation_id = check_invocation_id
 
     def __repr__(self) -> str:
@@ -72,7 +77,7 @@ class Answers:
         if isinstance(begun, msg.ErrorBegun):
             self._fail(in_flight, _posted_error(begun, message))
         else:
-            self._ask(in_flight.answer(_result(message)))
+            self._answer(in_flight, _result(message))
         self._ask(effects.Reply(message.call, effects.ACCEPTED))
 
     def cut(
@@ -112,7 +117,8 @@ class Answers:
         self._ask(effects.BeginStream(in_flight.caller, message.call, message.content_type))
 
     def _fail(self, in_flight: InFlight, failure: failures.Failure) -> None:
-        self._ask(in_flight.answer_failure(failure))
+        in_flight.fail(failure)
+        self._answer(in_flight, failure.result)
 
     def _reply(self, call: CallToken, content: effects.Content) -> None:
         self._ask(effects.Reply(call, content))

@@ -31,11 +31,15 @@ from snapboot_devkit.host.lifecycle.in_flight import InFlight
 from snapboot_devkit.host.lifecycle.init import Init
 from snapboot_devkit.host.lifecycle.runtime import Runtime
 from snapboot_devkit.host.lifecycle.states import (
+    ENDING,
     ENVIRONMENT,
     FREE,
+    IN_INIT,
     INVOKABLE,
+    KEEPING,
     LIVE,
-    WAITING,
+    SETTLING,
+    WORKING,
     EnvironmentMove,
     EnvironmentState,
     RuntimeMove,
@@ -77,14 +81,14 @@ class Environment:
         self._in_flight: InFlight | None = None
         self._init = Init(self._runtime, self._extensions, rules.initialization, self._ask)
         self._answers = Answers(
-            self._runtime, self._ask, check_invocation_id=rules.check_invocation_id
+            self._runtime, self._ask, self._answer, check_invocation_id=rules.check_invocation_id
         )
         self._restore_began = 0.0
         self._init_ms: float | None = None
         self._restore_ms: float | None = None
         self._teardown: Teardown | None = None
-        # A failure that its caller has yet to learn of: of a snapshot's init, or of an idle time.
-        self._kept: Callable[[str], failures.Failure] | None = None
+        # The failure that a state of `KEEPING` has for the next caller.
+        self._kept: Callable[[str], failures.Failure]
 
     def __repr__(self) -> str:
         extensions = f", {self._extensions}" if len(self._extensions) else ""
@@ -98,16 +102,12 @@ class Environment:
     @property
     def settling(self) -> bool:
         """Whether it will be free in a moment, its callers having their answers."""
-        if self._queue:
-            return False
-        if self._in_flight is None:
-            return self.state is EnvironmentState.RESETTING
-        return self._in_flight.answered
+        return self.state in SETTLING and not self._queue
 
     @property
     def capacity_left(self) -> int:
         """How many more events it would take at once."""
-        return int(self._in_flight is None and not self._queue and self.state in FREE)
+        return int(self.state in FREE and not self._queue)
 
     @property
     def runtime(self) -> RuntimeState:
@@ -116,8 +116,8 @@ class Environment:
 
     @property
     def kept_failure(self) -> failures.Failure | None:
-        """The failure that its caller has yet to learn of: that of a snapshot's init."""
-        return self._kept("") if self._kept else None
+        """The failure that the next caller has yet to learn of."""
+        return self._kept("") if self.state in KEEPING else None
 
     def feed(self, message: msg.Message, now: terms.Instant) -> list[effects.Effect]:
         """Take note of one message and return what to do about it, in order.
@@ -148,11 +148,10 @@ class Environment:
 
     def _runtime_waits(self, now: terms.Instant) -> None:
         """Record that the runtime has done its part of the phase, and see whether all have."""
-        in_flight = self._in_flight
-        if self._init.phase:
+        if self.state is EnvironmentState.ANSWERED:
+            self._end_runtime(self._current, now)
+        elif self.state in IN_INIT:
             self._init.end_runtime()
-        elif in_flight is not None and in_flight.answered:
-            self._end_runtime(in_flight, now)
         elif self.state is EnvironmentState.RESTORING:
             self._ask(records.RestoreRuntimeDone())
         self._end_phase_if_all_wait(now)
@@ -209,7 +208,7 @@ class Environment:
             self._begin_init(now)
 
     def _on_invoke_requested(self, message: msg.InvokeRequested, now: terms.Instant) -> None:
-        if self.state in (EnvironmentState.STOPPING, EnvironmentState.DEAD):
+        if self.state in ENDING:
             self._ask(effects.Refuse(message.caller, GOING_DOWN))
         elif len(self._queue) >= protocol.MAX_WAITING:
             self._ask(effects.Refuse(message.caller, _TOO_MANY))
@@ -226,7 +225,7 @@ class Environment:
                 self._fail(failures.too_slow(), now)
             case EnvironmentState.RESTORING:
                 self._fail(failures.too_slow(protocol.RESTORE_TIMEOUT), now)
-            case EnvironmentState.INVOKING:
+            case state if state in WORKING:
                 limit_s = self._rules.timeout_s
                 self._fail(failures.timed_out(self._current.request_id, limit_s), now)
             case _ if self._teardown is not None:
@@ -262,9 +261,9 @@ class Environment:
             self._fail(failure(self._request_id), now)
 
     def _on_stop_requested(self, _message: msg.StopRequested, now: terms.Instant) -> None:
+        if self.state is EnvironmentState.ANSWERED:
+            self._report_invoke(self._current, now)
         self._move(EnvironmentMove.STOP)
-        if self._in_flight is not None and self._in_flight.answered:
-            self._report_invoke(self._in_flight, now)
         self._refuse_all()
         if self._teardown is None and self.state is EnvironmentState.STOPPING:
             self._tear_down(terms.ShutdownReason.SPINDOWN, now)
@@ -283,8 +282,8 @@ class Environment:
 
     def _advance(self, now: terms.Instant) -> None:
         """Begin whatever the first waiting caller needs, if the environment is free for it."""
-        while self._queue and self._kept and self.state is EnvironmentState.COLD:
-            self._tell_kept_failure(self._kept)
+        if self._queue and self.state is EnvironmentState.INIT_FAILED:
+            self._tell_kept_failure()
         if not self._queue:
             return
         state = self.state
@@ -297,19 +296,18 @@ class Environment:
 
     def _end_phase_if_all_wait(self, now: terms.Instant) -> None:
         """End the phase if runtime and extensions all wait for what comes next."""
-        runtime, in_flight = self._runtime, self._in_flight
-        if not (runtime.alive and runtime.state in WAITING and self._extensions.all_idle):
+        if not (self._runtime.waiting and self._extensions.all_idle):
             return
-        if self.state is EnvironmentState.INVOKING and in_flight is not None:
-            if not self._init.phase:
-                if in_flight.answered:
-                    self._end_invoke(in_flight, now)
-            elif runtime.state is RuntimeState.READY:
-                self._end_suppressed_init(now)
-        elif self.state is EnvironmentState.INITIALISING:
+        state = self.state
+        if state is EnvironmentState.ANSWERED:
+            self._end_invoke(self._current, now)
+        elif state is EnvironmentState.INITIALISING:
             self._end_init(now)
-        elif self.state is EnvironmentState.RESTORING and runtime.state is RuntimeState.READY:
-            self._end_restore(now)
+        elif self.runtime is RuntimeState.READY:
+            if state is EnvironmentState.SUPPRESSED_INIT:
+                self._end_suppressed_init(now)
+            elif state is EnvironmentState.RESTORING:
+                self._end_restore(now)
         if self._queue:
             self._advance(now)
 
@@ -330,6 +328,7 @@ class Environment:
         self._init_ms = self._init.end(now)
 
     def _end_suppressed_init(self, now: terms.Instant) -> None:
+        self._move(EnvironmentMove.READY)
         self._init.end(now)
         self._deliver(self._current.delivery)
 
@@ -363,9 +362,12 @@ class Environment:
             self._deliver(delivery)
         elif before is EnvironmentState.RESET:
             self._start_processes(terms.Phase.INVOKE, now)
-        elif before is EnvironmentState.CRASHED_IDLE and self._kept is not None:
-            kept, self._kept = self._kept, None
-            self._fail(kept(self._request_id), now)
+        elif before is EnvironmentState.CRASHED_IDLE:
+            self._fail(self._kept(self._request_id), now)
+
+    def _answer(self, in_flight: InFlight, result: terms.FunctionResult) -> None:
+        self._move(EnvironmentMove.ANSWER)
+        self._ask(effects.Answer(in_flight.caller, result))
 
     def _deliver(self, delivery: terms.Delivery) -> None:
         if len(self._extensions):
@@ -398,21 +400,21 @@ class Environment:
                 self._fail_init(failure, now)
             case EnvironmentState.RESTORING:
                 self._fail_restore(failure, now)
-            case EnvironmentState.INVOKING:
+            case state if state in WORKING:
                 self._fail_invoke(failure, now)
-        self._move(EnvironmentMove.FAIL)
+        discard = self._rules.has_snapshot
+        self._move(EnvironmentMove.DISCARD if discard else EnvironmentMove.FAIL)
         slow = failure.status is terms.Status.TIMEOUT
         reason = terms.ShutdownReason.TIMEOUT if slow else terms.ShutdownReason.FAILURE
         self._tear_down(reason, now, leave_s=leave_s)
 
     def _fail_init(self, failure: failures.Failure, now: terms.Instant) -> None:
         self._init.end(now, failure)
-        if self._rules.has_snapshot:
-            self._kept = lambda _: failure
+        self._kept = lambda _: failure
 
-    def _tell_kept_failure(self, kept: Callable[[str], failures.Failure]) -> None:
-        self._kept = None
-        text = f"The init before the snapshot failed: {_describe(kept(''))}"
+    def _tell_kept_failure(self) -> None:
+        self._move(EnvironmentMove.TELL)
+        text = f"The init before the snapshot failed: {_describe(self._kept(''))}"
         refusal = terms.ServiceFailure(400, "SnapStartException", text)
         self._ask(effects.Refuse(self._queue.popleft().caller, refusal))
 
@@ -428,12 +430,11 @@ class Environment:
 
     def _fail_invoke(self, failure: failures.Failure, now: terms.Instant) -> None:
         in_flight = self._current
-        if self._init.phase:
+        in_flight.fail(failure)
+        if self.state is EnvironmentState.SUPPRESSED_INIT:
             self._init.end(now, failure)
-        if in_flight.answered:
-            in_flight.fail(failure)
-        else:
-            self._ask(in_flight.answer_failure(failure))
+        if self.state is not EnvironmentState.ANSWERED:
+            self._ask(effects.Answer(in_flight.caller, failure.result))
         self._report_invoke(in_flight, now)
 
     # ---- the end of the processes ------------------------------------------------------------
@@ -454,8 +455,7 @@ class Environment:
             return
         self._teardown = self.deadline = None
         self._extensions.clear()
-        discard = self._rules.has_snapshot and self.state is EnvironmentState.RESETTING
-        self._move(EnvironmentMove.DISCARD if discard else EnvironmentMove.EXIT)
+        self._move(EnvironmentMove.EXIT)
         self._advance(now)
 
     # ---- small moves -------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.host.lifecycle import effects, records
+from snapboot_devkit.host.lifecycle import records
 from snapboot_devkit.host.lifecycle.terms import (
     CallerToken,
     Status,
@@ -14,7 +14,7 @@ from snapboot_devkit.host.lifecycle.terms import (
 
 if TYPE_CHECKING:
     from snapboot_devkit.host.lifecycle.failures import Failure
-    from snapboot_devkit.host.lifecycle.terms import Delivery, FunctionResult, Instant
+    from snapboot_devkit.host.lifecycle.terms import Delivery, Instant
 
 _MS: Final = 1000.0
 
@@ -26,7 +26,6 @@ class InFlight:
     caller: CallerToken
     delivery: Delivery
     began: Instant
-    answered: bool = False
     status: Status = Status.SUCCESS
     error_type: str | None = None
     first: Instant | None = None
@@ -38,16 +37,6 @@ class InFlight:
     def request_id(self) -> str:
         """The request's id, which all its deliveries share."""
         return self.delivery.invocation.request_id
-
-    def answer(self, result: FunctionResult) -> effects.Answer:
-        """Return what the caller is to be told."""
-        self.answered = True
-        return effects.Answer(self.caller, result)
-
-    def answer_failure(self, failure: Failure) -> effects.Answer:
-        """Return what the caller is to be told, and keep it for the records."""
-        self.fail(failure)
-        return self.answer(failure.result)
 
     def fail(self, failure: Failure) -> None:
         """Keep how it went wrong, for the records."""

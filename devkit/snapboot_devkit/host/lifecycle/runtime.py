@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING
 from snapboot_devkit.host.lifecycle import effects, failures
 from snapboot_devkit.host.lifecycle.states import (
     ASKED_FOR,
+    PROCESS,
     RUNTIME,
     WAITING,
+    ProcessMove,
+    ProcessState,
     RuntimeMove,
     RuntimeState,
 )
@@ -31,41 +34,44 @@ class Runtime:
     def __init__(self, ask: Callable[[effects.Effect], None]) -> None:
         """Begin with nothing started."""
         self.state = RuntimeState.STARTED
-        self.alive = False
-        self._dismissed = False
+        self.process = ProcessState.ABSENT
         self.answering: msg.ResponseBegun | msg.ErrorBegun | None = None
         self._ask = ask
         self._blocked: list[CallToken] = []
 
     def __repr__(self) -> str:
-        return f"<Runtime {self.state.value}, {'alive' if self.alive else 'gone'}>"
+        return f"<Runtime {self.state.value}, {self.process.value}>"
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process is there."""
+        return self.process is not ProcessState.ABSENT
 
     @property
     def waiting(self) -> bool:
         """Whether the runtime has done its part and waits for an event, or for its restore."""
-        return self.state in WAITING
+        return self.process is ProcessState.RUNNING and self.state in WAITING
 
     def spawn(self) -> None:
         """Ask for the process."""
         self.state = RuntimeState.STARTED
-        self.alive = True
-        self._dismissed = False
+        self._move_process(ProcessMove.SPAWN)
         self._ask(effects.Spawn())
 
     def dismiss(self) -> None:
         """Hear nothing more of a process that is about to end."""
-        self._dismissed = True
+        self._move_process(ProcessMove.DISMISS)
         self.answering = None
 
     def exited(self) -> None:
         """Take note that the process has ended."""
-        self.alive = False
+        self._move_process(ProcessMove.EXIT)
         self.answering = None
         self._blocked.clear()
 
     def step(self, move: RuntimeMove, call: CallToken) -> bool:
         """Follow a call, or refuse it and stay."""
-        if self.alive and not self._dismissed:
+        if self.process is ProcessState.RUNNING:
             after = RUNTIME.get((self.state, move))
             if after is not None:
                 self.state = after
@@ -100,6 +106,9 @@ class Runtime:
         """Take note that a call broke off; one that waited waits no longer."""
         if call in self._blocked:
             self._blocked.remove(call)
+
+    def _move_process(self, move: ProcessMove) -> None:
+        self.process = PROCESS[self.process, move]
 
     def _reply(self, call: CallToken, content: effects.Content) -> None:
         self._ask(effects.Reply(call, content))

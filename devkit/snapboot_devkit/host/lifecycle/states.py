@@ -1,4 +1,4 @@
-"""The lifecycle as three literal tables: the runtime's states, an extension's, the environment's.
+"""The lifecycle as literal tables: the runtime and its process, an extension, the environment.
 
 A pair that is missing from a table *is* the rule that forbids it. What a transition brings about
 is decided in `lifecycle`, never here.
@@ -83,6 +83,37 @@ ASKED_FOR: Final = {
 }
 
 
+class ProcessState(Enum):
+    """Where the runtime's process stands."""
+
+    __hash__ = object.__hash__
+
+    ABSENT = "absent"
+    RUNNING = "running"
+    # It is about to end, and none of its calls is served any more.
+    DISMISSED = "dismissed"
+
+
+class ProcessMove(Enum):
+    """What changes the state of the runtime's process."""
+
+    __hash__ = object.__hash__
+
+    SPAWN = auto()
+    DISMISS = auto()
+    EXIT = auto()
+
+
+PROCESS: Final = {
+    (ProcessState.ABSENT, ProcessMove.SPAWN): ProcessState.RUNNING,
+    # An environment may fail before its runtime has started.
+    (ProcessState.ABSENT, ProcessMove.DISMISS): ProcessState.ABSENT,
+    (ProcessState.RUNNING, ProcessMove.DISMISS): ProcessState.DISMISSED,
+    (ProcessState.RUNNING, ProcessMove.EXIT): ProcessState.ABSENT,
+    (ProcessState.DISMISSED, ProcessMove.EXIT): ProcessState.ABSENT,
+}
+
+
 class ExtensionState(Enum):
     """Where an extension stands; the values are the names that messages and records show."""
 
@@ -157,12 +188,20 @@ class EnvironmentState(Enum):
     READY = "ready"
     RESTORING = "restoring"
     INVOKING = "invoking"
+    # The caller has its result; the runtime or an extension is not done with the invocation.
+    ANSWERED = "answered"
     # A process ended between two invokes; the platform notices with the next one.
     CRASHED_IDLE = "crashed idle"
     # A phase failed and the processes are going away.
     RESETTING = "resetting"
     # Nothing runs; the next invoke brings its own, suppressed init.
     RESET = "reset"
+    SUPPRESSED_INIT = "suppressed init"
+    # The processes of a restored snapshot are going away; nothing of what they were survives.
+    DISCARDING = "discarding"
+    # The init for a snapshot failed: its processes are going away, then its first caller is told.
+    INIT_FAILING = "init failing"
+    INIT_FAILED = "init failed"
     STOPPING = "stopping"
     DEAD = "dead"
 
@@ -176,10 +215,12 @@ class EnvironmentMove(Enum):
     READY = auto()
     RESTORE = auto()
     INVOKE = auto()
+    ANSWER = auto()
     FAIL = auto()
-    EXIT = auto()
-    # Nothing of a snapshot survives a failure: its processes are gone, and so is what they were.
+    # A failure of a snapshot, which has no suppressed init; and that its caller has been told.
     DISCARD = auto()
+    TELL = auto()
+    EXIT = auto()
     STOP = auto()
 
 
@@ -191,33 +232,58 @@ ENVIRONMENT: Final = {
     (_E.COLD, _V.STOP): _E.DEAD,
     (_E.INITIALISING, _V.READY): _E.READY,
     (_E.INITIALISING, _V.FAIL): _E.RESETTING,
+    (_E.INITIALISING, _V.DISCARD): _E.INIT_FAILING,
     (_E.INITIALISING, _V.STOP): _E.STOPPING,
     (_E.READY, _V.RESTORE): _E.RESTORING,
     (_E.READY, _V.INVOKE): _E.INVOKING,
     (_E.READY, _V.EXIT): _E.CRASHED_IDLE,
     (_E.READY, _V.STOP): _E.STOPPING,
     (_E.RESTORING, _V.READY): _E.READY,
+    # One that was never meant to have a snapshot may ask for its restore all the same.
     (_E.RESTORING, _V.FAIL): _E.RESETTING,
+    (_E.RESTORING, _V.DISCARD): _E.DISCARDING,
     (_E.RESTORING, _V.STOP): _E.STOPPING,
-    (_E.INVOKING, _V.READY): _E.READY,
+    (_E.INVOKING, _V.ANSWER): _E.ANSWERED,
     (_E.INVOKING, _V.FAIL): _E.RESETTING,
+    (_E.INVOKING, _V.DISCARD): _E.DISCARDING,
     (_E.INVOKING, _V.STOP): _E.STOPPING,
+    (_E.ANSWERED, _V.READY): _E.READY,
+    (_E.ANSWERED, _V.FAIL): _E.RESETTING,
+    (_E.ANSWERED, _V.DISCARD): _E.DISCARDING,
+    (_E.ANSWERED, _V.STOP): _E.STOPPING,
     (_E.CRASHED_IDLE, _V.INVOKE): _E.INVOKING,
     (_E.CRASHED_IDLE, _V.STOP): _E.STOPPING,
     (_E.RESETTING, _V.EXIT): _E.RESET,
-    (_E.RESETTING, _V.DISCARD): _E.COLD,
     (_E.RESETTING, _V.STOP): _E.STOPPING,
-    (_E.RESET, _V.INVOKE): _E.INVOKING,
+    (_E.RESET, _V.INVOKE): _E.SUPPRESSED_INIT,
     (_E.RESET, _V.STOP): _E.DEAD,
+    (_E.SUPPRESSED_INIT, _V.READY): _E.INVOKING,
+    (_E.SUPPRESSED_INIT, _V.FAIL): _E.RESETTING,
+    (_E.SUPPRESSED_INIT, _V.STOP): _E.STOPPING,
+    (_E.DISCARDING, _V.EXIT): _E.COLD,
+    (_E.DISCARDING, _V.STOP): _E.STOPPING,
+    (_E.INIT_FAILING, _V.EXIT): _E.INIT_FAILED,
+    (_E.INIT_FAILING, _V.STOP): _E.STOPPING,
+    (_E.INIT_FAILED, _V.TELL): _E.COLD,
+    (_E.INIT_FAILED, _V.STOP): _E.DEAD,
     (_E.STOPPING, _V.EXIT): _E.DEAD,
     # Stopping twice is stopping.
     (_E.STOPPING, _V.STOP): _E.STOPPING,
     (_E.DEAD, _V.STOP): _E.DEAD,
 }
 
+# Those in which processes start and nothing is delivered before all of them wait.
+IN_INIT: Final = frozenset({_E.INITIALISING, _E.SUPPRESSED_INIT})
+# Those in which an invocation is under work.
+WORKING: Final = frozenset({_E.SUPPRESSED_INIT, _E.INVOKING, _E.ANSWERED})
 # The states in which a runtime is running and may call.
-LIVE: Final = frozenset({_E.INITIALISING, _E.READY, _E.RESTORING, _E.INVOKING})
+LIVE: Final = IN_INIT | {_E.READY, _E.RESTORING, _E.INVOKING, _E.ANSWERED}
 # Those in which an event is begun at once.
 INVOKABLE: Final = frozenset({_E.READY, _E.RESET, _E.CRASHED_IDLE})
 # The same, and those in which it is begun when an init that runs ahead of it has ended.
-FREE: Final = frozenset({_E.COLD, _E.INITIALISING, _E.READY, _E.CRASHED_IDLE, _E.RESET})
+FREE: Final = INVOKABLE | {_E.COLD, _E.INITIALISING, _E.INIT_FAILED}
+# Those that lead to a free one without a caller's doing.
+SETTLING: Final = frozenset({_E.ANSWERED, _E.RESETTING, _E.DISCARDING, _E.INIT_FAILING})
+# Those that have a failure to tell to the next caller.
+KEEPING: Final = frozenset({_E.CRASHED_IDLE, _E.INIT_FAILING, _E.INIT_FAILED})
+ENDING: Final = frozenset({_E.STOPPING, _E.DEAD})
