@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import ClassVar
 
-from snapboot_devkit.host.lifecycle.core import Environment
 from snapboot_devkit.host.lifecycle.effects import Reply
 from snapboot_devkit.host.lifecycle.messages import (
     AnswerEnded,
@@ -22,6 +21,7 @@ from snapboot_devkit.host.lifecycle.messages import (
     TimePassed,
 )
 from snapboot_devkit.host.lifecycle.rules import Rules
+from snapboot_devkit.host.lifecycle.single import SingleEnvironment
 from snapboot_devkit.host.lifecycle.states import EnvironmentState, RuntimeState
 from snapboot_devkit.host.lifecycle.terms import InitializationType, Instant, Invocation
 
@@ -47,7 +47,7 @@ def answer(call, body=b"1", request=1, size=None):
 class Play:
     """One environment; `tell` returns what it asks for."""
 
-    core = Environment
+    core = SingleEnvironment
     rules: ClassVar = {}
 
     def __init__(self, **rules):

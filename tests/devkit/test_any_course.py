@@ -6,7 +6,6 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snapboot_devkit.host.lifecycle.core import IllegalMoveError
 from snapboot_devkit.host.lifecycle.effects import Answer, Refuse, Reply
 from snapboot_devkit.host.lifecycle.messages import (
     AnswerEnded,
@@ -27,8 +26,14 @@ from snapboot_devkit.host.lifecycle.messages import (
     StreamOverrun,
     TimePassed,
 )
-from snapboot_devkit.host.lifecycle.records import Report, Start
-from snapboot_devkit.host.lifecycle.states import EnvironmentState
+from snapboot_devkit.host.lifecycle.records import (
+    InitReport,
+    InitRuntimeDone,
+    InitStart,
+    Report,
+    Start,
+)
+from snapboot_devkit.host.lifecycle.states import EnvironmentState, IllegalMoveError
 from snapboot_devkit.host.lifecycle.terms import InitializationType
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
 from tests.devkit.plays import Play, invoked
@@ -99,6 +104,7 @@ def test_every_course_of_events_keeps_its_promises(course, initialization, exten
     every_caller_is_served_once(callers, effects)
     every_call_is_answered_once_at_most(effects)
     every_report_follows_its_start(effects)
+    every_init_tells_its_end_once(effects)
 
 
 def all_processes_end(play):
@@ -132,3 +138,15 @@ def every_report_follows_its_start(effects):
                 assert effect.duration_ms >= 0
                 assert effect.billed_ms >= effect.duration_ms
                 open_request = None
+
+
+def every_init_tells_its_end_once(effects):
+    """The runtime's part and the whole end once at most: a host that stops waits for neither."""
+    told = Counter()
+    for effect in effects:
+        match effect:
+            case InitStart():
+                told.clear()
+            case InitRuntimeDone() | InitReport():
+                told[type(effect)] += 1
+                assert told[type(effect)] == 1

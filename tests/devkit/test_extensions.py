@@ -33,6 +33,7 @@ from snapboot_devkit.host.lifecycle.messages import (
 from snapboot_devkit.host.lifecycle.records import (
     ExtensionReport,
     InitReport,
+    InitRuntimeDone,
     Report,
     RuntimeDone,
     Subscribed,
@@ -43,6 +44,7 @@ from snapboot_devkit.host.lifecycle.states import (
     EnvironmentState,
     ExtensionMove,
     ExtensionState,
+    IllegalMoveError,
 )
 from snapboot_devkit.host.lifecycle.terms import (
     Delivery,
@@ -206,6 +208,28 @@ def test_an_extension_that_cannot_be_started_fails_the_init():
     )
     assert of(InitReport, effects)[0].error_type == "Extension.LaunchError"
     assert of(Kill, effects) == [Kill("a")]
+
+
+@pytest.mark.parametrize("name", ["a", "nobody"])
+def test_what_has_started_or_is_unknown_cannot_fail_to_start(name):
+    play = Cast("a")
+    play.tell(InitRequested())
+    play.register("a")
+    before = repr(play.environment)
+    with pytest.raises(IllegalMoveError):
+        play.tell(SpawnFailed("PermissionDenied", name))
+    assert repr(play.environment) == before
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_that_the_runtime_is_done_with_an_init_is_recorded_once_however_the_init_ends(calls):
+    play = Cast("a")
+    play.tell(InitRequested())
+    play.register("a")
+    effects = play.tell(*(NextCalled(number) for number in range(calls)))
+    effects += play.tell(deadline_of(play))
+    assert [record.status for record in of(InitRuntimeDone, effects)] == [Status.SUCCESS]
+    assert [record.status for record in of(InitReport, effects)] == [Status.TIMEOUT]
 
 
 # ---- invocations -----------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from snapboot_devkit.host.execution.environment import LocalEnvironment
-from snapboot_devkit.host.lifecycle import effects, records
+from snapboot_devkit.host.lifecycle import effects, messages, records
 from snapboot_devkit.host.lifecycle.effects import (
     Accepted,
     Answer,
@@ -16,6 +16,7 @@ from snapboot_devkit.host.lifecycle.effects import (
     Restored,
     Spawn,
 )
+from snapboot_devkit.host.lifecycle.managed import ManagedEnvironment
 from snapboot_devkit.host.lifecycle.messages import (
     AnswerEnded,
     CallDropped,
@@ -40,6 +41,7 @@ from snapboot_devkit.host.lifecycle.records import (
     RuntimeDone,
     Start,
 )
+from snapboot_devkit.host.lifecycle.single import SingleEnvironment
 from snapboot_devkit.host.lifecycle.states import EnvironmentState, RuntimeState
 from snapboot_devkit.host.lifecycle.terms import (
     Delivery,
@@ -492,7 +494,7 @@ def test_stopping_refuses_whoever_waits_and_kills():
     assert effects[-1] == Kill()
     assert play.environment.deadline is None
     play.tell(ProcessExited(-9))
-    assert repr(play.environment) == "<Environment dead, runtime Running>"
+    assert repr(play.environment) == "<SingleEnvironment dead, runtime Running>"
 
 
 def test_an_invocation_that_is_answered_when_the_host_stops_is_still_reported():
@@ -513,6 +515,13 @@ def test_an_invocation_after_the_stop_is_refused():
     play = ready()
     play.tell(StopRequested())
     assert only(Refuse, play.tell(invoked())).failure.exception == "ServiceException"
+
+
+@pytest.mark.parametrize("kind", [SingleEnvironment, ManagedEnvironment])
+def test_every_message_has_its_reaction_and_a_kind_of_environment_uses_its_own(kind):
+    assert set(kind._reactions) == set(get_args(messages.Message))
+    for reaction in kind._reactions.values():
+        assert reaction is getattr(kind, reaction.__name__)
 
 
 def test_every_effect_and_every_record_is_performed_by_someone():

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snapboot_devkit.host.lifecycle import managed
-from snapboot_devkit.host.lifecycle.core import IllegalMoveError
 from snapboot_devkit.host.lifecycle.effects import (
     Accepted,
     Answer,
@@ -52,7 +51,11 @@ from snapboot_devkit.host.lifecycle.records import (
     Span,
     Start,
 )
-from snapboot_devkit.host.lifecycle.states import EnvironmentMove, EnvironmentState
+from snapboot_devkit.host.lifecycle.states import (
+    EnvironmentMove,
+    EnvironmentState,
+    IllegalMoveError,
+)
 from snapboot_devkit.host.lifecycle.terms import (
     Delivery,
     FunctionResult,
@@ -660,6 +663,12 @@ def test_a_response_that_is_being_read_when_all_ends_is_refused():
     assert play.tell(AnswerEnded(10, b"1", 1)) == []
 
 
+def test_a_worker_that_cannot_initialise_while_all_ends_is_refused():
+    play, _ = extended("a", ready=False)
+    play.tell(StopRequested())
+    assert play.replies(InitErrorPosted(9, "Runtime.Broken", b"{}"))[9].status == 403
+
+
 def test_a_worker_that_asks_while_all_ends_is_refused():
     play = ready()
     play.tell(StopRequested())
@@ -907,6 +916,7 @@ def test_every_course_of_events_keeps_its_promises(course, extensions, max_concu
     every_caller_is_served_once(callers, effects)
     every_call_is_answered_once_at_most(effects)
     every_start_has_its_end(effects)
+    every_init_tells_its_end_once(effects)
 
 
 def contents(effects):
@@ -935,6 +945,12 @@ def every_caller_is_served_once(callers, effects):
 def every_call_is_answered_once_at_most(effects):
     answered = Counter(effect.call for effect in every(Reply, effects))
     assert all(count == 1 for count in answered.values())
+
+
+def every_init_tells_its_end_once(effects):
+    done, reports = every(InitRuntimeDone, effects), every(InitReport, effects)
+    assert len(reports) <= len(every(InitStart, effects)) <= 1
+    assert len(done) <= 1
 
 
 def every_start_has_its_end(effects):

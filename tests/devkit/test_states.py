@@ -2,7 +2,6 @@
 
 import pytest
 
-from snapboot_devkit.host.lifecycle.core import IllegalMoveError
 from snapboot_devkit.host.lifecycle.effects import Accepted, Denied
 from snapboot_devkit.host.lifecycle.messages import (
     ErrorBegun,
@@ -23,6 +22,7 @@ from snapboot_devkit.host.lifecycle.states import (
     RUNTIME,
     EnvironmentMove,
     EnvironmentState,
+    IllegalMoveError,
     RuntimeMove,
     RuntimeState,
 )

@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from snapboot_devkit.host.lifecycle.managed import MANAGED
+from snapboot_devkit.host.lifecycle.managed import MANAGED, MANAGED_RUNTIME
 from snapboot_devkit.host.lifecycle.states import ENVIRONMENT, EXTENSION, PROCESS, RUNTIME
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ TABLES: Mapping[str, Mapping[tuple[Enum, Enum], Enum]] = {
     "extension": EXTENSION,
     "environment": ENVIRONMENT,
     "managed": MANAGED,
+    "managed runtime": MANAGED_RUNTIME,
 }
 
 

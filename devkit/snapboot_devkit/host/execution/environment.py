@@ -25,7 +25,7 @@ from snapboot_devkit.host.http.refusal_line import refusal_line
 from snapboot_devkit.host.identity import new_id
 from snapboot_devkit.host.lifecycle import effects, records, terms
 from snapboot_devkit.host.lifecycle import messages as msg
-from snapboot_devkit.host.lifecycle.core import Environment
+from snapboot_devkit.host.lifecycle.single import SingleEnvironment
 from snapboot_devkit.host.lifecycle.states import ENDING, EnvironmentState
 from snapboot_devkit.host.routes.services import Credentials, Services
 from snapboot_devkit.host.sandbox.environ import (
@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.execution.shared import Shared
     from snapboot_devkit.host.http.exchange import Head, Response
+    from snapboot_devkit.host.lifecycle.core import Environment
     from snapboot_devkit.host.lifecycle.failures import Failure
-    from snapboot_devkit.host.lifecycle.managed import ManagedEnvironment
     from snapboot_devkit.host.lifecycle.rules import Rules
     from snapboot_devkit.host.lifecycle.terms import Invocation
     from snapboot_devkit.host.sandbox.child import ClonedProcess
@@ -158,7 +158,7 @@ class LocalEnvironment:
     @property
     def kept_failure(self) -> Failure | None:
         """Why there is no snapshot of it, if its init has failed."""
-        return self._core.kept_failure if isinstance(self._core, Environment) else None
+        return self._core.kept_failure
 
     def renew_services(self) -> None:
         """Give a restored environment fresh credentials, as the platform does."""
@@ -525,10 +525,10 @@ class LocalEnvironment:
     )
 
 
-def _core(rules: Rules) -> Environment | ManagedEnvironment:
+def _core(rules: Rules) -> Environment:
     """Return the lifecycle of an environment, by how many events it takes at once."""
     if rules.initialization is not terms.InitializationType.MANAGED_INSTANCES:
-        return Environment(rules, new_id)
+        return SingleEnvironment(rules, new_id)
     from snapboot_devkit.host.lifecycle.managed import ManagedEnvironment  # noqa: PLC0415
 
     return ManagedEnvironment(rules, new_id)

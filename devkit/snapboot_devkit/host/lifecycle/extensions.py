@@ -18,6 +18,7 @@ from snapboot_devkit.host.lifecycle.states import (
     EXTENSION_ASKED_FOR,
     ExtensionMove,
     ExtensionState,
+    IllegalMoveError,
 )
 from snapboot_devkit.host.lifecycle.terms import (
     INVOKE,
@@ -59,6 +60,8 @@ class Extension:
 
     def move(self, move: ExtensionMove) -> None:
         """Make a legal move."""
+        if not self.may(move):
+            raise IllegalMoveError(f"{move.name} cannot happen in {self!r}")
         self.state = EXTENSION[self.state, move]
 
 
@@ -109,6 +112,11 @@ class Extensions:
         return bool(self._members) and any(member.telemetry for member in self)
 
     @property
+    def registration_open(self) -> bool:
+        """Whether the runtime has yet to initialise."""
+        return self._registration_open
+
+    @property
     def all_registered(self) -> bool:
         """Whether the runtime may start: every external extension has registered."""
         return all(member.state is not ExtensionState.STARTED for member in self)
@@ -118,8 +126,8 @@ class Extensions:
         """Whether nobody has anything left to do but to wait."""
         return not self._members or all(self._is_idle(member) for member in self)
 
-    def start(self, request_id: str = "") -> failures.Failure | None:
-        """Ask for all processes, or return why that cannot be."""
+    def start(self) -> Callable[[str], failures.Failure] | None:
+        """Ask for all processes, or return why that cannot be, for a request id."""
         self._members = {name: Extension(name, external=True) for name in self._names}
         self._registration_open = self._subscription_open = True
         if len(self._names) > protocol.MAX_EXTENSIONS:
@@ -127,14 +135,15 @@ class Extensions:
             last = self._names[-1]
             self._members = {last: self._members[last]}
             self.not_started(last, _TOO_MANY)
-            return failures.extension_not_started(request_id, _TOO_MANY)
+            return lambda request_id: failures.extension_not_started(request_id, _TOO_MANY)
         for name in self._names:
             self._ask(effects.Spawn(name))
         return None
 
-    def close_registration(self) -> None:
-        """Let nobody register any more: the runtime has initialised."""
-        self._registration_open = False
+    def close_registration(self) -> bool:
+        """Let nobody register any more: the runtime has initialised. Return whether one could."""
+        was_open, self._registration_open = self._registration_open, False
+        return was_open
 
     def close_subscription(self) -> None:
         """Let nobody subscribe to telemetry any more: the init has ended."""

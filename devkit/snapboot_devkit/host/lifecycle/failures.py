@@ -13,6 +13,7 @@ from snapboot_devkit.host.lifecycle.terms import FunctionResult, Status
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
+    from snapboot_devkit.host.lifecycle.messages import AnswerEnded, ErrorBegun
     from snapboot_devkit.host.lifecycle.states import RuntimeState
     from snapboot_devkit.host.lifecycle.terms import TelemetryApi
 
@@ -76,6 +77,11 @@ class Failure:
     def result(self) -> FunctionResult:
         """The failure as the caller of an invoke receives it."""
         return FunctionResult(self.document, self.content_type, protocol.UNHANDLED, self.error_type)
+
+    @property
+    def text(self) -> str:
+        """The failure as a part of another message."""
+        return self.document.decode(errors="replace") or self.status.value
 
 
 def clean_error_type(posted: str) -> str:
@@ -169,6 +175,12 @@ def too_slow(error_type: str | None = None) -> Failure:
 def posted(error_type: str, body: bytes | bytearray) -> Failure:
     """Return a failure that the runtime reported; its document goes to the caller unchanged."""
     return Failure(Status.ERROR, clean_error_type(error_type), body, _sniffed_type(body))
+
+
+def of_invocation(begun: ErrorBegun, ended: AnswerEnded) -> Failure:
+    """Return the failure that the runtime reported of an invocation."""
+    error_type = clean_error_type(begun.error_type)
+    return Failure(Status.ERROR, error_type, ended.body, ended.content_type)
 
 
 def too_large(size: int) -> Failure:

@@ -21,11 +21,12 @@ _MS: Final = 1000.0
 
 @dataclass(slots=True)
 class InFlight:
-    """An invocation under work. `first` and `last` are the moments of its response's bytes."""
+    """An invocation under work until `ends`. `first` and `last` are of its response's bytes."""
 
     caller: CallerToken
     delivery: Delivery
     began: Instant
+    ends: float
     status: Status = Status.SUCCESS
     error_type: str | None = None
     first: Instant | None = None
@@ -57,7 +58,11 @@ class InFlight:
         )
 
     def report(
-        self, now: Instant, init_ms: float | None = None, restore_ms: float | None = None
+        self,
+        now: Instant,
+        spans: tuple[records.Span, ...],
+        init_ms: float | None = None,
+        restore_ms: float | None = None,
     ) -> records.Report:
         """Return the figures; the init before a first invoke has been on the bill since 2025."""
         duration_ms = _ms_between(self.began, now)
@@ -71,21 +76,28 @@ class InFlight:
             restore_ms,
             self.status,
             self.error_type,
-            spans=self._extension_spans(now),
+            spans=spans,
             trace_id=invocation.trace_id,
             tenant_id=invocation.tenant_id,
         )
 
-    def _runtime_spans(self, now: Instant) -> tuple[records.Span, ...]:
+    def response_spans(self) -> tuple[records.Span, ...]:
+        """Return how long the response let wait for it, and how long it took."""
         if self.first is None or self.last is None:
             return ()
         return (
             _span("responseLatency", self.began, self.first),
             _span("responseDuration", self.first, self.last),
-            _span("runtimeOverhead", self.last, now),
         )
 
-    def _extension_spans(self, now: Instant) -> tuple[records.Span, ...]:
+    def _runtime_spans(self, now: Instant) -> tuple[records.Span, ...]:
+        spans = self.response_spans()
+        if self.last is None or not spans:
+            return ()
+        return (*spans, _span("runtimeOverhead", self.last, now))
+
+    def extension_spans(self, now: Instant) -> tuple[records.Span, ...]:
+        """Return by how much the extensions were longer at work than the runtime."""
         if self.runtime_done in (None, now):
             return ()
         return (_span("extensionOverhead", self.runtime_done, now),)

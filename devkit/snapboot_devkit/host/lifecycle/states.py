@@ -10,6 +10,10 @@ from enum import Enum, auto
 from typing import Final
 
 
+class IllegalMoveError(Exception):
+    """The environment was told of something that cannot happen in its state: a bug of the host."""
+
+
 class RuntimeState(Enum):
     """Where the runtime stands; the values are the names that a 403 message shows."""
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from snapboot_devkit.host.lifecycle.extensions import Extensions
+    from snapboot_devkit.host.lifecycle.runtime import Runtime
     from snapboot_devkit.host.lifecycle.terms import Instant, ShutdownReason
 
 INTERNAL_BUDGET_S: Final = 0.5
@@ -38,19 +39,19 @@ class Teardown:
 
     def __init__(
         self,
+        runtime: Runtime,
         extensions: Extensions,
         reason: ShutdownReason,
         ask: Callable[[effects.Effect], None],
         *,
-        runtime_alive: bool,
         grace_s: float | None = None,
     ) -> None:
         """Plan the end of all that is alive; `grace_s` is another share for the runtime."""
         self.deadline: float | None = None
+        self._runtime = runtime
         self._extensions = extensions
         self._reason = reason
         self._ask = ask
-        self._runtime_alive = runtime_alive
         self._grace_s = grace_s
         self._stage = _Stage.RUNTIME
         self._end: Instant
@@ -61,13 +62,13 @@ class Teardown:
     @property
     def done(self) -> bool:
         """Whether no process is left."""
-        return not self._runtime_alive and not self._extensions.any_alive
+        return not self._runtime.alive and not self._extensions.any_alive
 
     def begin(self, now: Instant, *, leave_s: float = 0.0) -> None:
         """Take the first step; a runtime that leaves by itself is given `leave_s` seconds."""
         budget_s = leave_s + self._budget_s
         self._end = type(now)(now.mono + budget_s, now.epoch + budget_s)
-        if not self._runtime_alive:
+        if not self._runtime.alive:
             self._end_extensions()
         elif leave_s:
             self._stage = _Stage.LEAVING
@@ -77,7 +78,6 @@ class Teardown:
 
     def runtime_exited(self) -> None:
         """Take note that the runtime has gone."""
-        self._runtime_alive = False
         if self._stage in (_Stage.LEAVING, _Stage.RUNTIME):
             self._end_extensions()
 
