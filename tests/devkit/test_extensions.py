@@ -26,6 +26,7 @@ from snapboot_devkit.host.lifecycle.messages import (
     NextCalled,
     ProcessExited,
     RegisterCalled,
+    RestoreNextCalled,
     SpawnFailed,
     StopRequested,
     SubscribeCalled,
@@ -35,6 +36,8 @@ from snapboot_devkit.host.lifecycle.records import (
     InitReport,
     InitRuntimeDone,
     Report,
+    RestoreReport,
+    RestoreRuntimeDone,
     RuntimeDone,
     Subscribed,
 )
@@ -48,6 +51,7 @@ from snapboot_devkit.host.lifecycle.states import (
 )
 from snapboot_devkit.host.lifecycle.terms import (
     Delivery,
+    InitializationType,
     ShutdownReason,
     Status,
     Subscription,
@@ -230,6 +234,19 @@ def test_that_the_runtime_is_done_with_an_init_is_recorded_once_however_the_init
     effects += play.tell(deadline_of(play))
     assert [record.status for record in of(InitRuntimeDone, effects)] == [Status.SUCCESS]
     assert [record.status for record in of(InitReport, effects)] == [Status.TIMEOUT]
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_that_the_runtime_is_done_with_a_restore_is_recorded_once_however_the_restore_ends(calls):
+    play = Cast("a", initialization=InitializationType.SNAP_START)
+    play.tell(InitRequested())
+    play.register("a")
+    waiting, _ = play.next("a")
+    play.tell(RestoreNextCalled(1), CallDropped(waiting), invoked())
+    effects = play.tell(*(NextCalled(number) for number in range(2, 2 + calls)))
+    effects += play.tell(deadline_of(play))
+    assert [record.status for record in of(RestoreRuntimeDone, effects)] == [Status.SUCCESS]
+    assert [record.status for record in of(RestoreReport, effects)] == [Status.TIMEOUT]
 
 
 # ---- invocations -----------------------------------------------------------------------------

@@ -107,6 +107,8 @@ class SingleEnvironment(Environment):
         if before is RuntimeState.RUNNING:
             self._reply(message.call, self._in_flight.delivery)
             return
+        if before is RuntimeState.RESTORING:
+            self._ask(records.RestoreRuntimeDone())
         runtime.blocked.append(message.call)
         self._runtime_waits(now)
 
@@ -117,8 +119,6 @@ class SingleEnvironment(Environment):
                 self._end_runtime(self._in_flight, now)
         elif state in IN_INIT:
             self._end_runtime_init()
-        elif state is EnvironmentState.RESTORING:
-            self._ask(records.RestoreRuntimeDone())
         self._end_phase_if_all_wait(now)
 
     def _take_last_post(
@@ -299,7 +299,8 @@ class SingleEnvironment(Environment):
 
     def _fail_restore(self, failure: failures.Failure, now: terms.Instant) -> None:
         status, error_type = failure.status, failure.error_type
-        self._ask(records.RestoreRuntimeDone(status, error_type))
+        if self._runtime.state is not RuntimeState.READY:
+            self._ask(records.RestoreRuntimeDone(status, error_type))
         self._ask(records.RestoreReport(self._restore_took_ms(now), status, error_type))
         slow = status is terms.Status.TIMEOUT
         code, name = (408, "SnapStartTimeoutException") if slow else (400, "SnapStartException")
