@@ -476,7 +476,7 @@ def test_a_failed_init_of_a_snapshot_is_kept_for_the_first_caller_alone():
     assert play.tell(invoked(2)) == [InitStart(Phase.SNAP_START, SNAPSTART), Spawn()]
 
 
-def test_the_failure_of_a_snapshot_is_kept_whoever_asks_for_an_init_meanwhile():
+def test_the_kept_failure_of_a_snapshot_outlasts_a_request_for_an_init():
     play = play_at(EnvironmentState.INIT_FAILED)
     assert play.tell(InitRequested()) == []
     assert only(Refuse, play.tell(invoked())).failure.exception == "SnapStartException"

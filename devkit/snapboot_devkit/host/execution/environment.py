@@ -343,7 +343,7 @@ class LocalEnvironment:
             return
         if state is EnvironmentState.READY:
             self._freezer.freeze_soon()
-        else:
+        elif state is not EnvironmentState.ANSWERED:  # in which nothing has been frozen yet
             self._freezer.thaw()
 
     def _record(self, record: records.Record) -> None:

@@ -405,8 +405,7 @@ class Environment(ABC):
         """Begin the first delivery of an invocation, whose limit begins to run."""
         invocation, limit_s = request.invocation, self._rules.timeout_s
         delivery = terms.Delivery(invocation, self._new_id(), int((now.epoch + limit_s) * _MS))
-        started = invocation.request_id, invocation.trace_id, invocation.tenant_id
-        self._ask(records.Start(*started))
+        self._ask(records.Start(invocation.request_id, invocation.trace_id, invocation.tenant_id))
         return InFlight(request.caller, delivery, now, now.mono + limit_s)
 
     def _illegal(self, what: object) -> IllegalMoveError:
