@@ -13,7 +13,7 @@ DEADLINE_S = 60
 LIFE_S = 300
 
 WAIT = f"import time; time.sleep({LIFE_S})"
-# Each tells the id of the process that shall not live on.
+# Each reports the id of the process that shall not live on.
 PROGRAMS = {
     "waits": f"import os; print(os.getpid(), flush=True); {WAIT}",
     "ignores SIGTERM": f"""
@@ -93,7 +93,7 @@ class Notes:
         self.happened.set()
 
     def exited(self, name, code):
-        # All output has been told before.
+        # All output has been reported before.
         self.codes[name] = code
         self.happened.set()
 

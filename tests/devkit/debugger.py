@@ -13,7 +13,7 @@ class Debugger:
     def __init__(self, port):
         self._port = port
         self._numbers = itertools.count(1)
-        self._told = MessageReader()
+        self._incoming = MessageReader()
         self._messages = []
         self._changed = asyncio.Condition()
 
@@ -33,7 +33,7 @@ class Debugger:
         await self.ask("initialize", adapterID="test", pathFormat="path")
         # Is answered only once all is configured.
         attached = self.send("attach", justMyCode=True)
-        await self.told("event", "initialized")
+        await self.received("event", "initialized")
         lines = [{"line": line} for line in breakpoints]
         await self.ask("setBreakpoints", source={"path": str(path)}, breakpoints=lines)
         await self.ask("configurationDone")
@@ -55,7 +55,7 @@ class Debugger:
         assert answer["success"], answer
         return answer.get("body")
 
-    async def told(self, kind, name):
+    async def received(self, kind, name):
         """Wait for an event, which is then forgotten, and return its body."""
         event = await self._first(
             lambda message: (message["type"], message.get("event")) == (kind, name)
@@ -65,7 +65,7 @@ class Debugger:
 
     async def stopped_in(self):
         """Wait for a stop, and return its thread and the innermost frame."""
-        thread = (await self.told("event", "stopped"))["threadId"]
+        thread = (await self.received("event", "stopped"))["threadId"]
         stack = await self.ask("stackTrace", threadId=thread)
         return thread, stack["stackFrames"][0]
 
@@ -85,7 +85,7 @@ class Debugger:
     async def _listen(self):
         while data := await self._reader.read(65536):
             async with self._changed:
-                self._messages += self._told.receive(data)
+                self._messages += self._incoming.receive(data)
                 self._changed.notify_all()
         async with self._changed:
             self._changed.notify_all()

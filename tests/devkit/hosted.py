@@ -69,7 +69,7 @@ def requested(handler, *args, settings=None, **kwargs):
 
 
 async def until_busy(host):
-    """Wait until the host has taken an invocation, which it tells by leaving the cold state."""
+    """Wait until the host has taken an invocation, which it shows by leaving the cold state."""
     while b"cold" in (await request(host, "GET", "/health"))[2]:
         pass
 

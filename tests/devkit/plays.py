@@ -1,4 +1,4 @@
-"""An environment's core on a stage: told what happens and when, with no process and no clock."""
+"""An environment's core on a stage: messages with their times, with no process and no clock."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def answer(call, body=b"1", request=1, size=None):
 
 
 class Play:
-    """One environment; `tell` returns what it asks for."""
+    """One environment; `feed` returns what it asks for."""
 
     core = SingleEnvironment
     rules: ClassVar = {}
@@ -56,18 +56,18 @@ class Play:
         self.environment = self.core(settings, lambda: f"attempt-{next(ids)}")
         self.now = 0.0
 
-    def tell(self, *messages):
+    def feed(self, *messages):
         now = Instant(self.now, EPOCH + self.now)
         return [effect for message in messages for effect in self.environment.feed(message, now)]
 
     def after(self, seconds):
-        """Let time pass; deadlines are noticed when the environment is told so."""
+        """Let time pass; deadlines are noticed by the next `TimePassed`."""
         self.now += seconds
         return self
 
     def replies(self, *messages):
         """Return the answers to the runtime's calls, by call."""
-        effects = self.tell(*messages)
+        effects = self.feed(*messages)
         return {effect.call: effect.content for effect in effects if isinstance(effect, Reply)}
 
 
@@ -148,7 +148,7 @@ def play_at(state, **rules):
         rules["initialization"] = SNAPSTART
     play = Play(**rules)
     paths = TO_RUNTIME_STATE if isinstance(state, RuntimeState) else TO_ENVIRONMENT_STATE
-    play.tell(*paths[state])
+    play.feed(*paths[state])
     return play
 
 

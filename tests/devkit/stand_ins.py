@@ -17,21 +17,21 @@ def event(name="e", tenant=""):
 
 
 class Caller:
-    """Keeps all that it is told, in order."""
+    """Keeps all that it gets, in order."""
 
     sink = None
 
     def __init__(self):
-        self.told = []
+        self.got = []
 
     def answered(self, result):
-        self.told.append(bytes(result.payload).decode())
+        self.got.append(bytes(result.payload).decode())
 
     def finished(self, report, lines):
-        self.told.append("finished")
+        self.got.append("finished")
 
     def refused(self, failure):
-        self.told.append(failure.reason or failure.status)
+        self.got.append(failure.reason or failure.status)
 
 
 class StandIn:

@@ -12,7 +12,7 @@ DEADLINE_S = 60
 
 
 def free_port():
-    """Return a port on which nobody listens."""
+    """Return a port on which no program listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -93,14 +93,14 @@ def test_every_course_of_events_keeps_its_promises(course, initialization, exten
         message = make(number)
         before = play.environment.state
         try:
-            effects += play.after(seconds).tell(message)
+            effects += play.after(seconds).feed(message)
         except IllegalMoveError:
             assert isinstance(message, ProcessExited | SpawnFailed)
             assert play.environment.state is before
             continue
         if make is invoked:
             callers.add(number)
-    effects += play.tell(StopRequested())
+    effects += play.feed(StopRequested())
     effects += all_processes_end(play)
     assert play.environment.state is EnvironmentState.DEAD
     assert play.environment.deadline is None
@@ -115,7 +115,7 @@ def all_processes_end(play):
     effects = []
     for name in (None, "a"):
         with contextlib.suppress(IllegalMoveError):
-            effects += play.tell(ProcessExited(-9, name))
+            effects += play.feed(ProcessExited(-9, name))
     return effects
 
 

@@ -118,7 +118,7 @@ def test_without_an_interpreter_given_the_version_is_that_of_most_bytecode(folde
     assert audit(folder).python == f"Python {OTHER}"
 
 
-def test_damaged_bytecode_is_told(folder):
+def test_damaged_bytecode_is_reported(folder):
     compile_all(folder)
     (folder / "__pycache__" / f"app.{TAG}.pyc").write_bytes(b"no bytecode")
     assert found(folder, "bytecode-damaged").path == "app.py"

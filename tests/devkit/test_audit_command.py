@@ -27,7 +27,7 @@ def test_nothing_found_is_success(folder):
     assert done.stdout.decode().splitlines()[-1] == "Nothing found."
 
 
-def test_what_is_found_is_told_with_its_cost_and_its_remedy(folder):
+def test_what_is_found_is_reported_with_its_cost_and_its_remedy(folder):
     done = snapboot_audit(folder)
     text = done.stdout.decode()
     assert done.returncode == 1

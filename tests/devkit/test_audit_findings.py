@@ -250,7 +250,7 @@ def test_another_machine_is_an_error(tmp_path):
     assert other in found(folder, "wrong-architecture", architecture=other).message
 
 
-def test_mixed_machines_are_told_without_being_asked(tmp_path):
+def test_mixed_machines_are_reported_without_being_asked(tmp_path):
     folder = sound(tmp_path)
     extension(folder, "one.so")
     extension(folder, "two.so")
@@ -354,7 +354,7 @@ def test_without_a_bootstrap_the_layer_must_have_one(tmp_path):
 # ---- names, sizes, .pth ----------------------------------------------------------------------
 
 
-def test_a_file_of_two_distributions_is_told_with_both(tmp_path):
+def test_a_file_of_two_distributions_is_reported_with_both(tmp_path):
     files = (
         {"both.py": ""} | distribution("one", "1", "both.py") | distribution("two", "2", "both.py")
     )
@@ -370,7 +370,7 @@ def test_a_file_of_two_distributions_is_told_with_both(tmp_path):
         ({"tool.py": "", "Tool.py": ""}, "case-only"),
     ],
 )
-def test_names_that_stand_for_two_things_are_told(tmp_path, files, code):
+def test_names_that_stand_for_two_things_are_reported(tmp_path, files, code):
     assert codes(audit(sound(tmp_path, files))) == {code: "warning"}
 
 
@@ -428,7 +428,7 @@ def sealed(folder, *names):
 
 
 def with_interpreter(tmp_path):
-    """Make a package with what tells of its interpreter: the program and its library."""
+    """Make a package with what shows its interpreter: the program and its library."""
     release = f"{sys.version_info[0]}.{sys.version_info[1]}"
     prefix = Path(sys.base_prefix)
     files = [prefix / f"bin/python{release}", *prefix.glob(f"lib/libpython{release}.so.*")]
@@ -451,8 +451,8 @@ def test_what_only_a_debugger_reads_is_worth_a_note(tmp_path):
     for content in files.values():
         sections = ELFFile(io.BytesIO(content)).iter_sections()
         total += sum(one["sh_size"] for one in sections if one.name.startswith(".debug_"))
-    told = [one.message for one in audit(folder).findings if one.code == "debug-sections"]
-    assert [one.split(" MB")[0] for one in told] == (
+    messages = [one.message for one in audit(folder).findings if one.code == "debug-sections"]
+    assert [one.split(" MB")[0] for one in messages] == (
         [f"{total / 2**20:.1f}"] if total >= 2**20 else []
     )
 

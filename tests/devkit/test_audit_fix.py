@@ -95,7 +95,7 @@ def test_bytecode_of_other_versions_and_of_no_source_is_removed(folder):
     ]  # fmt: skip
 
 
-def test_bytecode_that_lies_is_made_from_the_source_that_is_there(folder):
+def test_bytecode_of_another_source_is_made_from_the_source_that_is_there(folder):
     compile_all(folder)
     filled(folder, {"app.py": "changed = True\n"})
     assert "bytecode-lies" in codes(audit(folder))
@@ -185,7 +185,7 @@ def test_a_damaged_entry_leaves_the_zip_and_nothing_beside(stale, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["code", "function.zip"]
 
 
-def test_what_cannot_be_written_is_told_and_leaves_nothing_beside(folder):
+def test_what_cannot_be_written_is_reported_and_leaves_nothing_beside(folder):
     filled(folder, {"__pycache__": "a file where a folder belongs"})
     before = content(folder)
     with pytest.raises(AuditError, match=r"cannot write to .*__pycache__'"):

@@ -73,7 +73,7 @@ def test_links_are_not_followed(folder, tmp_path):
     assert report.files == 2
 
 
-def test_a_name_that_is_not_utf_8_is_told_and_printed(folder):
+def test_a_name_that_is_not_utf_8_is_reported_and_printed(folder):
     (folder / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"1")
     done = snapboot_audit(folder)
     assert done.returncode == 1
@@ -88,7 +88,7 @@ def test_a_name_cannot_give_the_terminal_commands(folder):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_what_the_auditor_cannot_read_is_told(folder):
+def test_what_the_auditor_cannot_read_is_reported(folder):
     filled(folder, {"closed/module.py": "", "x/site-packages/secret.pth": "import x\n"})
     compile_all(folder)  # measuring would start the interpreter, which may be closed to others
     (folder / "closed").chmod(0)
@@ -191,7 +191,7 @@ def test_a_bomb_is_too_large_and_not_unpacked(tmp_path):
     assert found(path, "too-large").severity.value == "error"
 
 
-def test_a_size_that_is_a_lie_reads_no_more_than_it_says(tmp_path):
+def test_a_size_that_is_wrong_reads_no_more_than_it_says(tmp_path):
     path = packed(tmp_path / "function.zip", ("app.py", "x = 1\n" * 1000))
     content = bytearray(path.read_bytes())
     content[(at := content.rindex(b"PK\x01\x02") + 24) : at + 4] = struct.pack("<I", 10)
@@ -210,7 +210,7 @@ def test_too_many_entries_are_refused(tmp_path):
         audit(path)
 
 
-def test_two_entries_of_one_name_are_told(tmp_path):
+def test_two_entries_of_one_name_are_reported(tmp_path):
     path = tmp_path / "function.zip"
     with pytest.warns(UserWarning, match="Duplicate name"):
         packed(path, ("app.py", "x = 1"), ("app.py", "x = 2"))

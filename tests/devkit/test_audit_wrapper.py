@@ -63,7 +63,7 @@ def test_a_wrapper_that_is_not_executable_is_an_error(layer, function, tmp_path,
         assert f"AWS_LAMBDA_EXEC_WRAPPER={place}" in finding.message
 
 
-def test_a_wrapper_without_its_runtime_is_told(layer):
+def test_a_wrapper_without_its_runtime_is_reported(layer):
     shutil.rmtree(layer / "snapboot.d/snapboot")
     assert codes(audit(layer))["wrapper-incomplete"] == "warning"
 

@@ -1,4 +1,4 @@
-"""The bucket that slows a streamed response down, on a clock that is told."""
+"""The bucket that slows a streamed response down, on a clock that the test sets."""
 
 import pytest
 from hypothesis import given

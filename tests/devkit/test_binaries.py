@@ -1,4 +1,4 @@
-"""Whether compiled files fit Amazon Linux 2023 and the architecture, told before they are shipped."""
+"""Whether compiled files fit Amazon Linux 2023 and the architecture, reported before they are shipped."""
 
 import sysconfig
 from pathlib import Path
@@ -149,6 +149,6 @@ def test_audit_finds_what_packaging_does(tmp_path, library):
     content = library.read_bytes().replace(b"libc.so.6\0", b"libq.so.6\0")
     (tmp_path / "fruit.so").write_bytes(content)
     (tmp_path / "fruit.so").chmod(0o644)
-    told = examined(tmp_path, own)[Severity.WARNING]
+    warnings = examined(tmp_path, own)[Severity.WARNING]
     audited = audit(tmp_path, target="provided", architecture=own).findings
-    assert told == [str(one) for one in audited if one.code == "missing-library"]
+    assert warnings == [str(one) for one in audited if one.code == "missing-library"]

@@ -18,16 +18,16 @@ from tests.devkit.outside import OriginPolicy, served
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "firefox")
 CHROME = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
-    # So that it stays until it is told to go.
+    # So that it stays until the test ends it.
     *("--no-first-run", "--disable-background-networking", "--remote-debugging-port=0"),
 )
 
-# What a page does, it tells the test: REPORT stands for where.
+# A page reports what it does to the test: REPORT stands for where.
 REPORTING = """
-const told = {};
-const report = () => fetch("REPORT", {method: "POST", mode: "no-cors", body: JSON.stringify(told)});
+const seen = {};
+const report = () => fetch("REPORT", {method: "POST", mode: "no-cors", body: JSON.stringify(seen)});
 const attempt = async (name, act) => {
-  try { told[name] = await act(); } catch (error) { told[name] = error.name; }
+  try { seen[name] = await act(); } catch (error) { seen[name] = error.name; }
 };
 const post = {method: "POST", body: '"from a page"'};
 """
@@ -37,18 +37,18 @@ OWN_PAGE = (
     + """
 await attempt("get", async () => (await fetch("/data")).text());
 await attempt("post", async () => (await fetch("/data", post)).text());
-told.cookie = document.cookie;
+seen.cookie = document.cookie;
 await report();
 """
 )
 
-# It tells of the first event at once, and the function waits until it has.
+# It reports the first event at once, and the function waits until it has.
 EVENTS_PAGE = (
     REPORTING
     + """
-told.events = [];
+seen.events = [];
 const source = new EventSource("/events");
-source.onmessage = event => { told.events.push(event.data); report(); };
+source.onmessage = event => { seen.events.push(event.data); report(); };
 source.onerror = () => source.close();
 """
 )
@@ -202,8 +202,8 @@ def test_a_function_s_page_loads_and_asks_its_own_function(command, tmp_path):
             with visiting(command, f"http://shop.lambda-url.localhost:{port}/"):
                 return site.reports.get(timeout=DEADLINE_S)
 
-        told = served(scenario, function(tmp_path), log=lines.append)
-    assert told == {
+        seen = served(scenario, function(tmp_path), log=lines.append)
+    assert seen == {
         "get": "data for nobody",
         "post": 'data for "from a page"',
         "cookie": "tea=green",
@@ -229,14 +229,14 @@ def test_another_site_s_page_neither_invokes_the_function_nor_reads_its_url(comm
             with visiting(command, site.address):
                 return places, site.reports.get(timeout=DEADLINE_S)
 
-        places, told = served(scenario, function(tmp_path), log=lines.append)
+        places, seen = served(scenario, function(tmp_path), log=lines.append)
     for place in places:
-        assert told[f"read {place}"] == "TypeError"
-        assert told[f"post {place}"] == "TypeError"
-        assert told[f"show {place}"] == "nothing"
+        assert seen[f"read {place}"] == "TypeError"
+        assert seen[f"post {place}"] == "TypeError"
+        assert seen[f"show {place}"] == "nothing"
         # It was sent, and the host has answered; nothing else would show that it refused.
-        assert told[f"send {place}"] == "opaque"
-    # Nothing has been started: all that is told is who may not come in.
+        assert seen[f"send {place}"] == "opaque"
+    # Nothing has been started: all that is logged is which sites are refused.
     assert lines
     assert all(line.text.startswith("snapboot: ") for line in lines)
     assert all(" is answered 403: " in line.text for line in lines)

@@ -65,7 +65,7 @@ def payload(answer):
 
 
 def log_of(answer):
-    """Return the lines of a log tail; the first one tells of the init."""
+    """Return the lines of a log tail; the first one is that of the init."""
     return base64.b64decode(answer["LogResult"]).decode().splitlines()
 
 
@@ -404,10 +404,10 @@ def test_the_aws_cli_invokes_a_function(aws, tmp_path):
         return aws(address, "invoke", *named, "answer.json", folder=tmp_path)
 
     done = served(scenario, config("echo"))
-    told = json.loads(done.stdout)
-    _, start, _, _ = log_of(told)
-    del told["LogResult"]
-    assert told == {"StatusCode": 200, "ExecutedVersion": "$LATEST"}
+    answer = json.loads(done.stdout)
+    _, start, _, _ = log_of(answer)
+    del answer["LogResult"]
+    assert answer == {"StatusCode": 200, "ExecutedVersion": "$LATEST"}
     assert json.loads((tmp_path / "answer.json").read_text()) == {"a": 1}
     assert start.startswith("START RequestId: ")
 
@@ -422,7 +422,7 @@ def test_the_aws_cli_shows_a_function_error(aws, tmp_path):
     assert json.loads((tmp_path / "answer.json").read_text())["errorMessage"] == "boom"
 
 
-def test_the_aws_cli_tells_what_functions_there_are_instead(aws, tmp_path):
+def test_the_aws_cli_says_what_functions_there_are_instead(aws, tmp_path):
     def scenario(address):
         return aws(address, "invoke", "--function-name", "nowhere", "answer.json", folder=tmp_path)
 

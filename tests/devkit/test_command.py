@@ -93,12 +93,12 @@ def test_a_function_error_is_an_exit_code_and_a_result():
 def test_a_machine_gets_one_object_with_everything():
     done = invoked("say", '["hello\\n"]', "--json", "--memory", "256")
     assert (done.returncode, done.stderr) == (0, b"")
-    told = json.loads(done.stdout)
-    assert list(told) == ["result", "functionError", "logs", "report"]
-    assert told["result"] is None
-    assert told["functionError"] is None
-    assert told["logs"][2] == "hello"
-    report = told["report"]
+    reported = json.loads(done.stdout)
+    assert list(reported) == ["result", "functionError", "logs", "report"]
+    assert reported["result"] is None
+    assert reported["functionError"] is None
+    assert reported["logs"][2] == "hello"
+    report = reported["report"]
     assert (report["status"], report["memorySizeMB"]) == ("success", 256)
     assert report["initDurationMs"] > 0
     assert report["billedDurationMs"] >= report["durationMs"]
@@ -120,7 +120,7 @@ def test_variables_come_from_a_file_and_from_options_which_win(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["echo", '{"a"'], "the event in the argument is not JSON (line 1, column 5); give JSON, @file, or -"),
         (["echo", "@no-such-file"], "cannot read the event file 'no-such-file': No such file or directory"),
@@ -144,13 +144,13 @@ def test_variables_come_from_a_file_and_from_options_which_win(tmp_path):
     ],
     ids=lambda value: "" if isinstance(value, str) else " ".join(value)[:30],
 )  # fmt: skip
-def test_what_cannot_be_used_is_named_with_a_remedy(arguments, told, capfd):
+def test_what_cannot_be_used_is_named_with_a_remedy(arguments, expected, capfd):
     with pytest.raises(SystemExit) as ended:
         commands.main(["invoke", *arguments])
     printed = capfd.readouterr()
     assert (ended.value.code, printed.out) == (2, "")
     assert printed.err.startswith("snapboot: ")
-    assert told in printed.err
+    assert expected in printed.err
 
 
 def shell(script, **settings):
@@ -235,10 +235,12 @@ def test_no_library_is_imported_before_closed_streams_are_replaced(closed):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's full device")
-def test_a_result_that_cannot_be_written_is_told():
-    status, told = shell("snapboot echo 2>&1 >/dev/full | tail -n 1; exit ${PIPESTATUS[0]}")
+def test_a_result_that_cannot_be_written_is_reported():
+    status, reported = shell("snapboot echo 2>&1 >/dev/full | tail -n 1; exit ${PIPESTATUS[0]}")
     assert status == 2
-    assert told.startswith(b"snapboot: cannot write the result to standard output: No space left")
+    assert reported.startswith(
+        b"snapboot: cannot write the result to standard output: No space left"
+    )
 
 
 @pytest.mark.parametrize(
@@ -252,7 +254,7 @@ def test_an_event_that_python_itself_finds_hard_is_no_traceback(event, status):
     assert (status == 0) is (done.stdout.startswith(b'{"result": "\\ud800"'))
 
 
-def test_a_signal_stops_the_command_although_nobody_reads_its_log():
+def test_a_signal_stops_the_command_although_no_one_reads_its_log():
     command = ["invoke", "talk_for_ever", "--task-root", str(HERE), "--bootstrap", RUNTIME]
     with subprocess.Popen(
         [sys.executable, "-m", "snapboot_devkit", *command, "--timeout", "300"],
@@ -291,7 +293,7 @@ def test_the_version_is_the_runtimes():
 def test_a_signal_while_the_command_loads_is_no_traceback(tmp_path):
     # What is imported first sends the signal.
     (tmp_path / "json.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
-    # Whoever started the tests in the background has SIGINT ignored.
+    # Tests that were started in the background have SIGINT ignored.
     default = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
     command = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {default}"
     command += "from snapboot_devkit.cli import main; main()"
@@ -376,7 +378,7 @@ def test_the_templates_are_listed_and_printed():
         ("needy.handler", "'requests' is neither in the code, nor in a --layer, nor installed"),
     ],
 )
-def test_a_wrong_handler_is_told_with_what_there_is(handler, hint, tmp_path):
+def test_a_wrong_handler_is_reported_with_what_there_is(handler, hint, tmp_path):
     code = tmp_path / "code"
     (code / "orders").mkdir(parents=True)
     (code / "app.py").write_text(
@@ -393,7 +395,7 @@ def test_a_wrong_handler_is_told_with_what_there_is(handler, hint, tmp_path):
     assert hint in last
 
 
-def test_a_layer_whose_packages_lie_in_the_wrong_place_is_told(tmp_path):
+def test_a_layer_whose_packages_are_in_the_wrong_place_is_reported(tmp_path):
     (tmp_path / "app.py").write_text("import orders\n")
     layer = tmp_path / "layer"
     (layer / "orders").mkdir(parents=True)
@@ -415,13 +417,15 @@ def test_a_handler_in_a_zip_is_looked_up_in_it(tmp_path):
     assert wrong.stderr.decode().splitlines()[-1] == "hint: app.py has: handler"
 
 
-def test_a_timeout_suggests_the_option_and_a_machine_is_told_as_well():
+def test_a_timeout_suggests_the_option_in_json_as_well():
     done = invoked("hang", "1", "--timeout", "0.2")
     assert done.stderr.decode().splitlines()[-1] == (
         "hint: the function took longer than 0.2 s; give it more: --timeout SECONDS"
     )
-    told = json.loads(invoked("hang", "1", "--timeout", "0.2", "--json").stdout)
-    assert told["hint"] == "the function took longer than 0.2 s; give it more: --timeout SECONDS"
+    reported = json.loads(invoked("hang", "1", "--timeout", "0.2", "--json").stdout)
+    assert (
+        reported["hint"] == "the function took longer than 0.2 s; give it more: --timeout SECONDS"
+    )
 
 
 def outcome(message, *, used_mb):
@@ -451,7 +455,7 @@ def on_a_terminal(*arguments, until):
     invoked(*arguments, stdout=theirs, stderr=theirs, capture_output=False, env=environ)
     os.close(theirs)
     shown = b""
-    # Linux tells the end of a terminal by an error.
+    # Linux reports the end of a terminal by an error.
     while until not in shown:
         shown += os.read(ours, 4096)
     os.close(ours)

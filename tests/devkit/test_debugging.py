@@ -46,7 +46,7 @@ def test_other_headers_are_no_matter():
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "reason"),
     [
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "a head without a length"),
         (b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", "with more than that"),
@@ -57,8 +57,8 @@ def test_other_headers_are_no_matter():
         (b"Content-Length: 2\r\n\r\n[]", "not an object"),
     ],
 )
-def test_what_is_not_the_protocol_is_refused(data, told):
-    with pytest.raises(MessageError, match=told):
+def test_what_is_not_the_protocol_is_refused(data, reason):
+    with pytest.raises(MessageError, match=reason):
         MessageReader().receive(data)
 
 
@@ -88,7 +88,7 @@ def answered(command, *, success=True):
         ([event("stopped"), {"type": "request", "command": "continue"}], Progress.STOPPED),
     ],
 )
-def test_a_process_stands_still_until_it_is_told_to_go_on(messages, end):
+def test_a_process_stops_until_the_debugger_continues_it(messages, end):
     present = Progress.WAITING
     for message in messages:
         present = after(present, message)
@@ -161,7 +161,7 @@ print(double(21), *sys.argv, flush=True)
 
 
 class Log:
-    """A clock that keeps count, and the lines that a session tells."""
+    """A clock that keeps count, and the lines that a session writes."""
 
     def __init__(self):
         self.turns = []
@@ -325,7 +325,7 @@ def test_a_clock_that_rests_at_the_end_goes_on():
     assert clock.turns == ["pause", "resume"]
 
 
-def test_a_port_that_is_taken_is_told():
+def test_a_port_that_is_taken_is_reported():
     async def scenario(port):
         async with DebugSession(port, bool):
             pass
@@ -394,9 +394,9 @@ def test_the_command_waits_for_a_debugger_and_says_where(tmp_path):
             return await asyncio.to_thread(running.communicate)
 
     with running:
-        told = iter(running.stderr.readline, b"")
+        reason = iter(running.stderr.readline, b"")
         where = next(
-            filter(None, (re.search(rb"debugger at 127.0.0.1:(\d+)", line) for line in told))
+            filter(None, (re.search(rb"debugger at 127.0.0.1:(\d+)", line) for line in reason))
         )
         printed, _ = played(lambda: scenario(int(where[1])))
     assert (running.returncode, json.loads(printed)) == (0, [7, True])

@@ -66,11 +66,13 @@ def test_a_library_that_is_named_with_its_folder_goes_by_its_name(small):
     )
 
 
-def test_an_interpreter_tells_its_release_in_a_constant():
+def test_an_interpreter_has_its_release_in_a_constant():
     files = (Path(sys.executable).resolve(), *Path(sys.base_prefix).glob("lib/libpython3*.so.*"))
-    told = [constant_of(io.BytesIO(path.read_bytes()), path.name, PYTHON_VERSION) for path in files]
-    assert sys.hexversion in told
-    assert set(told) <= {sys.hexversion, None}
+    constants = [
+        constant_of(io.BytesIO(path.read_bytes()), path.name, PYTHON_VERSION) for path in files
+    ]
+    assert sys.hexversion in constants
+    assert set(constants) <= {sys.hexversion, None}
 
 
 def test_a_file_without_the_constant_does_not_tell_it(small):
@@ -83,12 +85,12 @@ def test_what_is_linked_with_musl_says_so():
     assert not Needs("x86_64", ("libc.so.6",), (2, 34), "/lib64/ld-linux-x86-64.so.2").musl
 
 
-def test_another_machine_is_told_by_its_own_name(small):
+def test_another_machine_is_reported_by_its_own_name(small):
     other = small[:18] + (243).to_bytes(2, "little") + small[20:]
     assert needs_of(io.BytesIO(other), "other").machine == "EM_RISCV"
 
 
-def test_what_is_no_elf_file_is_refused_by_its_name(tmp_path):
+def test_what_is_not_an_elf_file_is_refused_by_its_name(tmp_path):
     path = tmp_path / "module.so"
     path.write_bytes(b"\xcf\xfa\xed\xfe of macOS")
     with pytest.raises(ElfError, match=r"module\.so' as an ELF file: Magic number does not match"):

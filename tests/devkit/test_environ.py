@@ -65,7 +65,7 @@ def test_an_extension_does_not_see_what_is_the_runtimes():
     }
 
 
-def test_layers_are_found_where_they_lie(tmp_path):
+def test_layers_are_found_where_they_are(tmp_path):
     (tmp_path / "python").mkdir()
     found = environ(layer_root=tmp_path)
     assert found["PATH"].endswith(f":{tmp_path}/bin")
@@ -115,20 +115,20 @@ def test_a_snapshot_fetches_its_credentials_and_knows_no_log_stream():
     assert not {"AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"} & found.keys()
 
 
-def test_the_metadata_endpoint_is_told_with_its_token():
+def test_the_metadata_endpoint_is_set_with_its_token():
     found = environ(services=Services("bearer"))
     assert found["AWS_LAMBDA_METADATA_API"] == API
     assert found["AWS_LAMBDA_METADATA_TOKEN"] == "bearer"
 
 
-@pytest.mark.parametrize(("level", "told"), [(None, "INFO"), ("DEBUG", "DEBUG")])
-def test_the_log_level_is_told_with_the_json_format_alone(level, told):
+@pytest.mark.parametrize(("level", "expected"), [(None, "INFO"), ("DEBUG", "DEBUG")])
+def test_the_log_level_is_set_with_the_json_format_alone(level, expected):
     found = environ(log_format="JSON", log_level=level)
-    assert (found["AWS_LAMBDA_LOG_FORMAT"], found["AWS_LAMBDA_LOG_LEVEL"]) == ("JSON", told)
+    assert (found["AWS_LAMBDA_LOG_FORMAT"], found["AWS_LAMBDA_LOG_LEVEL"]) == ("JSON", expected)
     assert "AWS_LAMBDA_LOG_LEVEL" not in environ()
 
 
-def test_a_managed_instance_is_told_how_many_events_come_at_once():
+def test_a_managed_instance_knows_how_many_events_come_at_once():
     managed = InitializationType.MANAGED_INSTANCES
     found = environ(initialization=managed, max_concurrency=16, memory_mb=2048)
     assert found["AWS_LAMBDA_MAX_CONCURRENCY"] == "16"

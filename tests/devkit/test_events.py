@@ -1,4 +1,4 @@
-"""Events that nobody waits for: what becomes of them, with no function and no clock."""
+"""Asynchronous events: what becomes of them, with no function and no clock."""
 
 import pytest
 from hypothesis import given, settings
@@ -33,7 +33,7 @@ def queue(at_once=10, **rules):
     return EventQueue(EventRules(**rules), at_once)
 
 
-def told(effects):
+def texts(effects):
     return [effect.text for effect in effects if isinstance(effect, LogText)]
 
 
@@ -51,28 +51,28 @@ def test_an_event_is_sent_at_once_and_a_success_is_no_news():
 def test_a_function_error_is_retried_twice_with_the_same_request_id_and_then_dropped():
     events = queue(retry_delays_s=(1.0, 2.0))
     events.taken(event("one"), now=0.0)
-    assert told(events.ended(1, BOOM, now=0.0)) == [
+    assert texts(events.ended(1, BOOM, now=0.0)) == [
         f"snapboot: event one retries in 1 s (on Lambda in about 1 min): {BOOM.problem}"
     ]
     assert events.deadline == 1.0
     assert events.time_passed(now=0.9) == []
     assert sent(events.time_passed(now=1.0)) == ["one"]
-    assert told(events.ended(1, BOOM, now=1.0)) == [
+    assert texts(events.ended(1, BOOM, now=1.0)) == [
         f"snapboot: event one retries in 2 s (on Lambda in about 2 min): {BOOM.problem}"
     ]
     assert sent(events.time_passed(now=3.0)) == ["one"]
-    assert told(events.ended(1, BOOM, now=3.0)) == [
+    assert texts(events.ended(1, BOOM, now=3.0)) == [
         "snapboot: event one is dropped after 3 failed attempts: function error Unhandled"
     ]
     assert (len(events), events.deadline) == (0, None)
 
 
-def test_a_success_after_failures_is_told():
+def test_a_success_after_failures_is_reported():
     events = queue(retry_delays_s=(1.0,))
     events.taken(event("one"), now=0.0)
     events.ended(1, BOOM, now=0.0)
     events.time_passed(now=1.0)
-    assert told(events.ended(1, Succeeded(), now=1.0)) == [
+    assert texts(events.ended(1, Succeeded(), now=1.0)) == [
         "snapboot: event one is done after 1 failed attempt"
     ]
 
@@ -80,7 +80,7 @@ def test_a_success_after_failures_is_told():
 def test_a_function_without_retries_has_one_attempt():
     events = queue(retry_delays_s=())
     events.taken(event("one"), now=0.0)
-    assert told(events.ended(1, BOOM, now=0.0)) == [
+    assert texts(events.ended(1, BOOM, now=0.0)) == [
         "snapboot: event one is dropped after 1 failed attempt: function error Unhandled"
     ]
 
@@ -90,8 +90,8 @@ def test_an_event_that_is_turned_away_comes_again_and_again_which_is_no_attempt(
     events.taken(event("one"), now=0.0)
     now = 0.0
     for count in range(1, 20):
-        told_now = told(events.ended(1, THROTTLED, now))
-        assert told_now == [
+        logged = texts(events.ended(1, THROTTLED, now))
+        assert logged == [
             f"snapboot: event one retries in {backoff_s(count):g} s: {THROTTLED.problem}"
         ]
         now = events.deadline
@@ -112,11 +112,11 @@ def test_the_pauses_grow_up_to_a_limit():
 def test_an_event_that_would_get_too_old_is_dropped_with_its_last_problem():
     events = queue(max_age_s=1.0, retry_delays_s=(5.0,))
     events.taken(event("one"), now=0.0)
-    assert told(events.ended(1, BOOM, now=0.5)) == [
+    assert texts(events.ended(1, BOOM, now=0.5)) == [
         "snapboot: event one is dropped after 1 failed attempt: function error Unhandled"
     ]
     events.taken(event("two"), now=0.0)
-    assert told(events.ended(2, THROTTLED, now=0.9)) == [
+    assert texts(events.ended(2, THROTTLED, now=0.9)) == [
         f"snapboot: event two is dropped without delivery: {THROTTLED.problem}"
     ]
 
@@ -178,7 +178,7 @@ def test_whatever_happens_each_event_meets_one_fate(outcomes, at_once, count):
 
     def follow(effects):
         flying.extend(effect.ticket for effect in effects if isinstance(effect, Send))
-        fates.extend(text for text in told(effects) if "dropped" in text)
+        fates.extend(text for text in texts(effects) if "dropped" in text)
 
     for number in range(count):
         follow(events.taken(event(f"e{number}"), now))

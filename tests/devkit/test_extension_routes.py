@@ -89,7 +89,7 @@ def test_events_that_do_not_exist_are_left_to_the_lifecycle():
     ("feature", "wanted"),
     [("accountId", True), ("colour, accountId ", True), ("accountid", False), ("", False)],
 )
-def test_the_account_is_told_to_those_who_ask_for_it(feature, wanted):
+def test_the_account_is_sent_to_those_who_ask_for_it(feature, wanted):
     assert register(lambda_extension_accept_feature=feature).wants_account is wanted
 
 
@@ -204,12 +204,12 @@ def test_a_registered_extension_learns_its_identifier_and_the_function():
     }
 
 
-def test_the_account_is_told_when_it_was_asked_for():
+def test_the_account_is_sent_when_it_was_asked_for():
     _, _, document = rendered(Registered(IDENTIFIER, with_account=True))
     assert document["accountId"] == "012345678912"
 
 
-def test_an_invocation_is_told_without_its_payload():
+def test_an_invocation_is_sent_without_its_payload():
     invocation = Invocation("request-1", b'{"secret":1}', "arn:f", trace_id="Root=1-2")
     event = InvokeEvent(Delivery(invocation, "attempt-1", 1_790_000_003_000), IDENTIFIER)
     status, headers, document = rendered(event)
@@ -225,14 +225,14 @@ def test_an_invocation_is_told_without_its_payload():
     }
 
 
-def test_an_invocation_without_a_trace_tells_none():
+def test_an_invocation_without_a_trace_has_none():
     delivery = Delivery(Invocation("request-1", b"{}", "arn:f"), "attempt-1", 1)
     _, _, document = rendered(InvokeEvent(delivery, IDENTIFIER))
     assert "tracing" not in document
 
 
 @pytest.mark.parametrize("reason", ShutdownReason)
-def test_a_shutdown_is_told_as_text_with_its_reason_and_no_identifier(reason):
+def test_a_shutdown_is_sent_as_text_with_its_reason_and_no_identifier(reason):
     status, headers, document = rendered(ShutdownEvent(1_790_000_002_000, reason))
     assert status == 200
     assert headers[b"content-type"] == b"text/plain; charset=utf-8"

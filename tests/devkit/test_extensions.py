@@ -1,4 +1,4 @@
-"""Extensions in an environment's life: who waits for whom, who is told what, and how all end."""
+"""Extensions in an environment's life: who waits for whom, who gets what, and how all end."""
 
 import json
 
@@ -73,7 +73,7 @@ class Cast(Play):
     def call(self, make, *arguments, **named):
         """Make a call and return its number and what followed."""
         self.calls += 1
-        return self.calls, self.tell(make(self.calls, *arguments, **named))
+        return self.calls, self.feed(make(self.calls, *arguments, **named))
 
     def answered(self, make, *arguments, **named):
         """Make a call and return its reply, None while it blocks."""
@@ -93,12 +93,12 @@ class Cast(Play):
 
     def ready(self):
         """Go through an init in which every extension does its part."""
-        self.tell(InitRequested())
+        self.feed(InitRequested())
         names = self.environment._rules.extensions
         for name in names:
             self.register(name)
         waiting = {name: self.next(name)[0] for name in names}
-        self.tell(NextCalled(1))
+        self.feed(NextCalled(1))
         assert self.environment.state is EnvironmentState.READY
         return waiting
 
@@ -116,8 +116,8 @@ def reply_to(call, effects):
 
 
 def document(effects):
-    (told,) = of(Answer, effects)
-    return json.loads(told.result.payload)
+    (sent,) = of(Answer, effects)
+    return json.loads(sent.result.payload)
 
 
 # ---- the init --------------------------------------------------------------------------------
@@ -125,16 +125,16 @@ def document(effects):
 
 def test_the_runtime_starts_when_every_external_extension_has_registered():
     play = Cast("a", "b")
-    assert of(Spawn, play.tell(InitRequested())) == [Spawn("a"), Spawn("b")]
+    assert of(Spawn, play.feed(InitRequested())) == [Spawn("a"), Spawn("b")]
     assert of(Spawn, play.call(RegisterCalled, "a", BOTH)[1]) == []
     assert of(Spawn, play.call(RegisterCalled, "b", ())[1]) == [Spawn()]
 
 
 def test_the_init_ends_when_runtime_and_extensions_all_wait():
     play = Cast("a")
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     play.register("a")
-    assert of(InitReport, play.tell(NextCalled(1))) == []
+    assert of(InitReport, play.feed(NextCalled(1))) == []
     _, effects = play.next("a")
     assert of(ExtensionReport, effects) == [ExtensionReport("a", "Ready", BOTH)]
     assert [report.status for report in of(InitReport, effects)] == [Status.SUCCESS]
@@ -143,9 +143,9 @@ def test_the_init_ends_when_runtime_and_extensions_all_wait():
 
 def test_an_internal_extension_is_waited_for_like_the_runtime():
     play = Cast()
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     play.register("inside", ("INVOKE",))
-    play.tell(NextCalled(1))
+    play.feed(NextCalled(1))
     assert play.environment.state is EnvironmentState.INITIALISING
     play.next("inside")
     assert play.environment.state is EnvironmentState.READY
@@ -153,16 +153,16 @@ def test_an_internal_extension_is_waited_for_like_the_runtime():
 
 def test_an_extension_that_never_waits_runs_the_init_into_its_limit():
     play = Cast("a")
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     play.register("a")
-    play.tell(NextCalled(1))
-    (report,) = of(InitReport, play.tell(deadline_of(play)))
+    play.feed(NextCalled(1))
+    (report,) = of(InitReport, play.feed(deadline_of(play)))
     assert report.status is Status.TIMEOUT
 
 
 def test_what_cannot_be_had_is_refused_and_leaves_everything_as_it_was():
     play = Cast("a")
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     assert play.register("a", ("SING",)).error_type == "Extension.InvalidEventType"
     assert play.register("inside", ("SHUTDOWN",)).message == (
         "SHUTDOWN: ShutdownEventNotSupportedForInternalExtension"
@@ -174,7 +174,7 @@ def test_what_cannot_be_had_is_refused_and_leaves_everything_as_it_was():
     )
     assert isinstance(play.register("inside", ()), Registered)
     assert play.register("inside", ()).message == "Extension with this name already registered"
-    play.tell(NextCalled(1))
+    play.feed(NextCalled(1))
     assert play.register("late", ()).error_type == "Extension.RegistrationClosed"
     stranger = play.answered(ExtensionNextCalled, "who")
     assert stranger == Denied(403, "Extension.UnknownExtensionIdentifier", "Unknown extension who")
@@ -182,19 +182,19 @@ def test_what_cannot_be_had_is_refused_and_leaves_everything_as_it_was():
 
 def test_an_eleventh_extension_is_refused_and_the_function_works_on():
     play = Cast(*"abcdefghij")
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     for name in "abcdefghij":
         play.register(name)
     assert play.register("inside", ()).message == "Extension limit (10) reached"
     for name in "abcdefghij":
         play.next(name)
-    play.tell(NextCalled(1))
+    play.feed(NextCalled(1))
     assert play.environment.state is EnvironmentState.READY
 
 
 def test_eleven_external_extensions_cannot_be_launched():
     play = Cast(*"abcdefghijk")
-    effects = play.tell(InitRequested())
+    effects = play.feed(InitRequested())
     assert of(Spawn, effects) == []
     assert of(ExtensionReport, effects) == [
         ExtensionReport("k", "LaunchError", (), "TooManyExtensions")
@@ -205,8 +205,8 @@ def test_eleven_external_extensions_cannot_be_launched():
 
 def test_an_extension_that_cannot_be_started_fails_the_init():
     play = Cast("a", "b")
-    play.tell(InitRequested())
-    effects = play.tell(SpawnFailed("PermissionDenied", "b"))
+    play.feed(InitRequested())
+    effects = play.feed(SpawnFailed("PermissionDenied", "b"))
     assert of(ExtensionReport, effects)[0] == (
         ExtensionReport("b", "LaunchError", (), "PermissionDenied")
     )
@@ -217,21 +217,21 @@ def test_an_extension_that_cannot_be_started_fails_the_init():
 @pytest.mark.parametrize("name", ["a", "nobody"])
 def test_what_has_started_or_is_unknown_cannot_fail_to_start(name):
     play = Cast("a")
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     play.register("a")
     before = repr(play.environment)
     with pytest.raises(IllegalMoveError):
-        play.tell(SpawnFailed("PermissionDenied", name))
+        play.feed(SpawnFailed("PermissionDenied", name))
     assert repr(play.environment) == before
 
 
 @pytest.mark.parametrize("calls", [1, 2])
 def test_that_the_runtime_is_done_with_an_init_is_recorded_once_however_the_init_ends(calls):
     play = Cast("a")
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     play.register("a")
-    effects = play.tell(*(NextCalled(number) for number in range(calls)))
-    effects += play.tell(deadline_of(play))
+    effects = play.feed(*(NextCalled(number) for number in range(calls)))
+    effects += play.feed(deadline_of(play))
     assert [record.status for record in of(InitRuntimeDone, effects)] == [Status.SUCCESS]
     assert [record.status for record in of(InitReport, effects)] == [Status.TIMEOUT]
 
@@ -239,12 +239,12 @@ def test_that_the_runtime_is_done_with_an_init_is_recorded_once_however_the_init
 @pytest.mark.parametrize("calls", [1, 2])
 def test_that_the_runtime_is_done_with_a_restore_is_recorded_once_however_the_restore_ends(calls):
     play = Cast("a", initialization=InitializationType.SNAP_START)
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     play.register("a")
     waiting, _ = play.next("a")
-    play.tell(RestoreNextCalled(1), CallDropped(waiting), invoked())
-    effects = play.tell(*(NextCalled(number) for number in range(2, 2 + calls)))
-    effects += play.tell(deadline_of(play))
+    play.feed(RestoreNextCalled(1), CallDropped(waiting), invoked())
+    effects = play.feed(*(NextCalled(number) for number in range(2, 2 + calls)))
+    effects += play.feed(deadline_of(play))
     assert [record.status for record in of(RestoreRuntimeDone, effects)] == [Status.SUCCESS]
     assert [record.status for record in of(RestoreReport, effects)] == [Status.TIMEOUT]
 
@@ -252,18 +252,18 @@ def test_that_the_runtime_is_done_with_a_restore_is_recorded_once_however_the_re
 # ---- invocations -----------------------------------------------------------------------------
 
 
-def test_runtime_and_extensions_are_told_of_an_invocation_at_the_same_moment():
+def test_runtime_and_extensions_get_an_invocation_at_the_same_moment():
     play = Cast("a", "b", "deaf")
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     for name, events in (("a", BOTH), ("b", ("INVOKE",)), ("deaf", ("SHUTDOWN",))):
         play.register(name, events)
     waiting = {name: play.next(name)[0] for name in ("a", "b", "deaf")}
-    play.tell(NextCalled(1))
-    effects = play.tell(invoked())
+    play.feed(NextCalled(1))
+    effects = play.feed(invoked())
     assert isinstance(reply_to(1, effects), Delivery)
-    told = reply_to(waiting["a"], effects)
-    assert isinstance(told, InvokeEvent)
-    assert told.delivery == reply_to(1, effects)
+    sent = reply_to(waiting["a"], effects)
+    assert isinstance(sent, InvokeEvent)
+    assert sent.delivery == reply_to(1, effects)
     assert isinstance(reply_to(waiting["b"], effects), InvokeEvent)
     assert reply_to(waiting["deaf"], effects) is None
 
@@ -271,9 +271,9 @@ def test_runtime_and_extensions_are_told_of_an_invocation_at_the_same_moment():
 def test_an_invocation_ends_when_its_extensions_are_done_and_the_caller_need_not_wait():
     play = Cast("a")
     play.ready()
-    play.tell(invoked())
-    assert of(Answer, play.after(0.1).tell(*answer(2)))
-    effects = play.after(0.1).tell(NextCalled(3))
+    play.feed(invoked())
+    assert of(Answer, play.after(0.1).feed(*answer(2)))
+    effects = play.after(0.1).feed(NextCalled(3))
     assert of(RuntimeDone, effects)[0].duration_ms == pytest.approx(200.0)
     assert of(Report, effects) == []
     _, effects = play.after(0.3).next("a")
@@ -282,22 +282,22 @@ def test_an_invocation_ends_when_its_extensions_are_done_and_the_caller_need_not
     assert [span.name for span in report.spans] == ["extensionOverhead"]
 
 
-def test_an_extension_that_broke_off_its_wait_is_told_when_it_asks_again():
+def test_an_extension_that_broke_off_its_wait_gets_the_event_when_it_asks_again():
     play = Cast("a")
     waiting = play.ready()
-    play.tell(CallDropped(waiting["a"]))
-    play.tell(invoked())
+    play.feed(CallDropped(waiting["a"]))
+    play.feed(invoked())
     number, effects = play.next("a")
     assert isinstance(reply_to(number, effects), InvokeEvent)
-    play.tell(*answer(2), NextCalled(3))
+    play.feed(*answer(2), NextCalled(3))
     assert of(Report, play.next("a")[1])
 
 
 def test_the_timeout_covers_the_extensions():
     play = Cast("a")
     play.ready()
-    play.tell(invoked(), *answer(2), NextCalled(3))
-    (report,) = of(Report, play.tell(deadline_of(play)))
+    play.feed(invoked(), *answer(2), NextCalled(3))
+    (report,) = of(Report, play.feed(deadline_of(play)))
     assert report.status is Status.TIMEOUT
 
 
@@ -317,12 +317,12 @@ def test_the_end_of_an_extension_fails_the_invocation_and_its_last_post_names_th
 ):
     play = Cast("a")
     play.ready()
-    play.tell(invoked())
+    play.feed(invoked())
     if post is not None:
         identifier = play.identifiers["a"]
         reply = play.answered(ExtensionErrorPosted, identifier, "Extension.Mine", exiting=post)
         assert reply == Accepted()
-    effects = play.tell(ProcessExited(2, "a"))
+    effects = play.feed(ProcessExited(2, "a"))
     assert document(effects) == {
         "errorType": error_type,
         "errorMessage": "RequestId: request-1 Error: exit status 2",
@@ -331,7 +331,7 @@ def test_the_end_of_an_extension_fails_the_invocation_and_its_last_post_names_th
 
 def test_an_extension_that_has_posted_its_last_word_cannot_go_on():
     play = Cast("a")
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     play.register("a")
     identifier = play.identifiers["a"]
     play.answered(ExtensionErrorPosted, identifier, "Extension.Mine")
@@ -348,34 +348,34 @@ def test_an_extension_that_posts_its_last_word_beside_its_wait_disturbs_nothing(
         ExtensionErrorPosted, play.identifiers["a"], "Extension.Mine", exiting=True
     )
     assert reply == Accepted()
-    effects = play.tell(invoked())
+    effects = play.feed(invoked())
     assert [type(effect.content) for effect in of(Reply, effects)] == [Delivery]
-    assert play.tell(CallDropped(waiting)) == []
-    assert document(play.tell(ProcessExited(2, "a")))["errorType"] == "Extension.ExitError"
+    assert play.feed(CallDropped(waiting)) == []
+    assert document(play.feed(ProcessExited(2, "a")))["errorType"] == "Extension.ExitError"
 
 
 def test_an_extension_that_ends_between_invocations_fails_the_next_one_alone():
     play = Cast("a")
     play.ready()
-    assert of(Answer, play.tell(ProcessExited(2, "a"))) == []
-    effects = play.tell(invoked())
+    assert of(Answer, play.feed(ProcessExited(2, "a"))) == []
+    effects = play.feed(invoked())
     assert document(effects)["errorType"] == "Extension.Crash"
     assert of(Terminate, effects) == [Terminate()]
-    play.tell(ProcessExited(-15))
+    play.feed(ProcessExited(-15))
     assert play.environment.state is EnvironmentState.RESET
-    assert of(Spawn, play.tell(invoked(2))) == [Spawn("a")]
+    assert of(Spawn, play.feed(invoked(2))) == [Spawn("a")]
 
 
 def test_a_suppressed_init_starts_the_extensions_again():
     play = Cast("a")
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     play.register("a")
-    play.tell(ProcessExited(1), ProcessExited(0, "a"))
-    assert of(Spawn, play.tell(invoked())) == [Spawn("a")]
+    play.feed(ProcessExited(1), ProcessExited(0, "a"))
+    assert of(Spawn, play.feed(invoked())) == [Spawn("a")]
     play.register("a")
     _, effects = play.next("a")
     assert of(Reply, effects) == []
-    effects = play.tell(NextCalled(2))
+    effects = play.feed(NextCalled(2))
     assert isinstance(reply_to(2, effects), Delivery)
 
 
@@ -384,60 +384,60 @@ def test_a_suppressed_init_starts_the_extensions_again():
 
 def test_the_runtime_is_asked_then_killed_and_the_extensions_outlive_it():
     play = Cast("a", "deaf")
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     play.register("a")
     play.register("deaf", ("INVOKE",))
     waiting = {name: play.next(name)[0] for name in ("a", "deaf")}
-    play.tell(NextCalled(1))
-    assert play.tell(StopRequested()) == [Terminate()]
-    assert play.tell(deadline_of(play)) == [Kill()]
+    play.feed(NextCalled(1))
+    assert play.feed(StopRequested()) == [Terminate()]
+    assert play.feed(deadline_of(play)) == [Kill()]
     assert play.now == pytest.approx(0.6)
-    effects = play.tell(ProcessExited(-9))
+    effects = play.feed(ProcessExited(-9))
     event = ShutdownEvent(int((EPOCH + 2.0) * 1000), ShutdownReason.SPINDOWN)
     assert effects == [Reply(waiting["a"], event), Kill("deaf")]
-    play.tell(ProcessExited(-9, "deaf"))
-    assert play.tell(deadline_of(play)) == [Kill("a")]
+    play.feed(ProcessExited(-9, "deaf"))
+    assert play.feed(deadline_of(play)) == [Kill("a")]
     assert play.now == pytest.approx(2.0)
-    play.tell(ProcessExited(-9, "a"))
+    play.feed(ProcessExited(-9, "a"))
     assert play.environment.state is EnvironmentState.DEAD
 
 
 def test_without_extensions_the_runtime_is_killed_at_once():
     play = Cast()
     play.ready()
-    assert play.tell(StopRequested()) == [Kill()]
+    assert play.feed(StopRequested()) == [Kill()]
 
 
 def test_with_an_internal_extension_alone_the_runtime_gets_a_part_of_half_a_second():
     play = Cast()
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     play.register("inside", ())
-    play.tell(NextCalled(1))
+    play.feed(NextCalled(1))
     play.next("inside")
-    assert play.tell(StopRequested()) == [Terminate()]
-    assert play.tell(deadline_of(play)) == [Kill()]
+    assert play.feed(StopRequested()) == [Terminate()]
+    assert play.feed(deadline_of(play)) == [Kill()]
     assert play.now == pytest.approx(0.15)
 
 
-def test_an_extension_at_work_is_told_of_the_end_when_it_asks():
+def test_an_extension_at_work_gets_the_shutdown_when_it_asks():
     play = Cast("a")
     play.ready()
-    play.tell(invoked())
-    play.tell(deadline_of(play), ProcessExited(-15))
+    play.feed(invoked())
+    play.feed(deadline_of(play), ProcessExited(-15))
     number, effects = play.next("a")
-    told = reply_to(number, effects)
-    assert isinstance(told, ShutdownEvent)
-    assert told.reason is ShutdownReason.TIMEOUT
+    sent = reply_to(number, effects)
+    assert isinstance(sent, ShutdownEvent)
+    assert sent.reason is ShutdownReason.TIMEOUT
 
 
 def test_a_failure_is_the_reason_of_a_reset():
     play = Cast("a")
     waiting = play.ready()
-    play.tell(invoked())
+    play.feed(invoked())
     play.next("a")
-    effects = play.tell(ProcessExited(1))
-    (told,) = [one.content for one in of(Reply, effects)]
-    assert told.reason is ShutdownReason.FAILURE
+    effects = play.feed(ProcessExited(1))
+    (sent,) = [one.content for one in of(Reply, effects)]
+    assert sent.reason is ShutdownReason.FAILURE
     assert waiting["a"] != of(Reply, effects)[0].call
 
 
@@ -448,7 +448,7 @@ WANTED = Subscription(TelemetryApi.TELEMETRY, "2022-12-13", ("platform",), "http
 
 def test_a_registered_extension_may_subscribe_until_the_init_ends():
     play = Cast("a")
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     play.register("a")
     identifier = play.identifiers["a"]
     number, effects = play.call(SubscribeCalled, identifier, WANTED)
@@ -460,7 +460,7 @@ def test_a_registered_extension_may_subscribe_until_the_init_ends():
     logs = Subscription(TelemetryApi.LOGS, "2021-03-18", ("platform",), "http://sandbox:1/")
     assert play.answered(SubscribeCalled, identifier, logs).status == 400
     assert play.answered(SubscribeCalled, "who", WANTED).status == 403
-    play.tell(NextCalled(1))
+    play.feed(NextCalled(1))
     play.next("a")
     closed = play.answered(SubscribeCalled, identifier, WANTED)
     assert closed == Denied(
@@ -471,13 +471,13 @@ def test_a_registered_extension_may_subscribe_until_the_init_ends():
 @pytest.mark.parametrize("subscribes", [True, False])
 def test_with_a_text_log_the_end_of_the_runtimes_part_is_recorded_for_subscribers_alone(subscribes):
     play = Cast("a", text_log=True)
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     play.register("a")
     if subscribes:
         play.call(SubscribeCalled, play.identifiers["a"], WANTED)
     play.next("a")
-    play.tell(NextCalled(1), invoked(), *answer(2))
-    assert len(of(RuntimeDone, play.after(0.1).tell(NextCalled(3)))) == subscribes
+    play.feed(NextCalled(1), invoked(), *answer(2))
+    assert len(of(RuntimeDone, play.after(0.1).feed(NextCalled(3)))) == subscribes
     (report,) = of(Report, play.after(0.1).next("a")[1])
     assert [span.name for span in report.spans] == ["extensionOverhead"]
 
@@ -505,7 +505,7 @@ CALLS = {
 def cast_at(state):
     """Return a cast whose extension `a` is in a state."""
     play = Cast("a")
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     for step in TO_STATE[state]:
         match step:
             case "register":
@@ -513,7 +513,7 @@ def cast_at(state):
             case "next":
                 play.next("a")
             case "invoke":
-                play.tell(NextCalled(1), invoked())
+                play.feed(NextCalled(1), invoked())
             case _:
                 exiting = step == "exit error"
                 identifier = play.identifiers["a"]

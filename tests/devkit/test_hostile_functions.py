@@ -1,4 +1,4 @@
-"""Functions that do their worst: each is ended in time, leaves nothing, and harms nobody else."""
+"""Functions that do their worst: each is ended in time, leaves nothing, and harms no other."""
 
 import asyncio
 import gc
@@ -37,7 +37,7 @@ def test_a_function_that_kills_the_hosts_children_has_killed_itself():
     assert after.payload == b"0"
 
 
-def test_a_function_that_closes_every_descriptor_is_told_to_have_exited():
+def test_a_function_that_closes_every_descriptor_is_reported_as_exited():
     assert document(invoked("close_every_descriptor"))["errorType"] == "Runtime.ExitError"
 
 
@@ -68,7 +68,7 @@ def test_of_a_line_without_end_the_log_keeps_the_last_part_and_the_sink_gets_all
 
 
 @pytest.mark.parametrize("text", ["x", "\n"], ids=["one line", "empty lines"])
-def test_output_without_end_keeps_nobody_from_an_answer_and_ends_with_the_timeout(text):
+def test_output_without_end_keeps_no_other_from_an_answer_and_ends_with_the_timeout(text):
     async def scenario(host):
         flood = asyncio.ensure_future(host.invoke(text))
         while not flood.done():
@@ -81,18 +81,20 @@ def test_output_without_end_keeps_nobody_from_an_answer_and_ends_with_the_timeou
     assert sum(map(len, result.logs)) <= KEPT
 
 
-def test_a_sink_that_fails_is_told_to_the_loop_and_fails_no_invocation():
-    told = []
+def test_a_sink_that_fails_is_reported_to_the_loop_and_fails_no_invocation():
+    reported = []
 
     def fail(line):
         raise ValueError(line.text)
 
     async def scenario(host):
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _, context: reported.append(context)
+        )
         return await host.invoke(["hello\n"])
 
     assert hosted("say", scenario, log=fail).payload == b"null"
-    assert [str(context["exception"])[:5] for context in told] == [
+    assert [str(context["exception"])[:5] for context in reported] == [
         "INIT_",
         "START",
         "hello",

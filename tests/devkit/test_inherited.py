@@ -112,7 +112,7 @@ def task(tmp_path):
 
 
 def invoked(devkit, task, *options, event=(), under=(), environment=None, status=0, cwd=None):
-    """Return what a function tells when the host invokes it."""
+    """Return what a function returns when the host invokes it."""
     command = [*under, devkit, "-m", "snapboot_devkit", "invoke", "app.handler", json.dumps(event),
                "--task-root", task, "--timeout", "60", *options]  # fmt: skip
     done = subprocess.run(

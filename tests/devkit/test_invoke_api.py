@@ -13,7 +13,7 @@ from tests.devkit.hosted import config, hosted, request, requested, sent_raw, un
 PATH = "/2015-03-31/functions/{}/invocations"
 
 
-async def until_told(host, lines, text):
+async def until_logged(host, lines, text):
     """Wait until a line stands in the log, looking whenever an invocation has gone by."""
     while not any(line.text == text for line in lines):
         await host.invoke([])
@@ -101,7 +101,7 @@ def test_a_dry_run_runs_nothing():
 def test_an_event_is_taken_at_once_and_handled_later():
     async def scenario(host):
         taken = await request(host, body=b'["later\\n"]', X_Amz_Invocation_Type="Event")
-        await until_told(host, lines, "later")
+        await until_logged(host, lines, "later")
         return taken
 
     lines = []
@@ -202,7 +202,7 @@ def test_the_older_path_takes_an_event():
     async def scenario(host):
         path = "/2014-11-13/functions/function/invoke-async/"
         taken = await request(host, path=path, body=b'["older\\n"]')
-        await until_told(host, lines, "older")
+        await until_logged(host, lines, "older")
         return taken
 
     lines = []
@@ -226,7 +226,7 @@ def test_a_name_that_leads_here_but_is_not_ours_invokes_nothing():
     assert "--allow-host rebound.example" in json.loads(body)["errorMessage"]
 
 
-def test_the_host_tells_how_it_is():
+def test_the_host_reports_its_state():
     async def scenario(host):
         cold = await request(host, "GET", "/health")
         await host.invoke()
@@ -244,7 +244,7 @@ def test_another_path_is_not_found():
     assert requested("echo", path="/nowhere")[0] == 404
 
 
-def test_another_method_is_told_which_one_to_use():
+def test_another_method_is_refused_with_the_one_to_use():
     status, headers, body = requested("echo", "PUT")
     assert (status, headers["allow"]) == (405, "POST")
     assert "POST" in json.loads(body)["errorMessage"]
@@ -266,13 +266,13 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=["tls", "no host", "length", "chunk", "long"])
-def test_what_is_not_http_is_told_so_and_the_host_goes_on(garbage):
+def test_what_is_not_http_is_refused_and_the_host_goes_on(garbage):
     async def scenario(host):
         return await sent_raw(host, garbage), await host.invoke(1)
 
-    told, after = hosted("echo", scenario)
-    assert told.startswith(b"HTTP/1.1 4")
-    assert b"connection: close" in told
+    refusal, after = hosted("echo", scenario)
+    assert refusal.startswith(b"HTTP/1.1 4")
+    assert b"connection: close" in refusal
     assert after.payload == b"1"
 
 
@@ -318,7 +318,7 @@ def test_a_caller_that_hangs_up_does_not_stop_the_function():
         await until_busy(host)
         writer.close()
         await writer.wait_closed()
-        await until_told(host, lines, "on")
+        await until_logged(host, lines, "on")
 
     hosted("say", scenario, log=lines.append)
 

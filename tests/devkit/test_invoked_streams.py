@@ -100,7 +100,7 @@ def test_status_and_headers_are_noted_beside_the_body(command):
     assert "snapboot: HTTP 201; content-type: text/csv; set-cookie: a=1" in run.stderr.decode()
 
 
-def test_an_error_amid_the_stream_is_told_and_is_an_exit_code(command):
+def test_an_error_amid_the_stream_is_reported_and_is_an_exit_code(command):
     run = done(command("late"))
     assert (run.returncode, run.stdout) == (1, b"one\n")
     assert "snapboot: the stream ended with an error: ValueError: late\n" in run.stderr.decode()

@@ -36,7 +36,7 @@ def asked(service, host, lines=b""):
     return request.status, type(request.note)
 
 
-def test_whoever_is_refused_is_refused_again_and_whoever_is_let_in_is_let_in_again():
+def test_what_is_refused_is_refused_again_and_what_is_let_in_is_let_in_again():
     service = FrontEnd(HERE, OriginPolicy("127.0.0.1"))
     for _ in range(3):
         assert asked(service, b"localhost") == (None, InvokeTarget)
@@ -65,14 +65,14 @@ def test_any_number_of_different_heads_is_looked_at():
 
 
 class Owner:
-    """An environment that is told of calls, and answers none."""
+    """An environment that receives calls, and answers none."""
 
     def __init__(self):
-        self.told = asyncio.Queue()
+        self.received = asyncio.Queue()
 
     def called(self, *messages):
         for one in messages:
-            self.told.put_nowait(type(one))
+            self.received.put_nowait(type(one))
 
 
 def asked_by_two_connections(lines, scenario):
@@ -97,10 +97,10 @@ def asked_by_two_connections(lines, scenario):
 
 def test_every_connection_by_which_a_runtime_asks_ends_with_it():
     async def scenario(owner, api, readers):
-        assert [await owner.told.get() for _ in readers] == [NextCalled] * 2
+        assert [await owner.received.get() for _ in readers] == [NextCalled] * 2
         api.forget_runtime()
         assert [await reader.read() for reader in readers] == [b""] * 2
-        assert [await owner.told.get() for _ in readers] == [CallDropped] * 2
+        assert [await owner.received.get() for _ in readers] == [CallDropped] * 2
 
     asked_by_two_connections(b"", scenario)
 
@@ -109,6 +109,6 @@ def test_a_page_that_asks_as_a_runtime_does_is_refused_each_time():
     async def scenario(owner, api, readers):
         for reader in readers:
             assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 403 ")
-        assert owner.told.empty()
+        assert owner.received.empty()
 
     asked_by_two_connections(b"Origin: http://evil.example\r\n", scenario)

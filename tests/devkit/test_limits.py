@@ -123,7 +123,7 @@ V1_MOUNTS = """\
 """
 
 
-def test_the_hosts_own_groups_are_read_from_what_the_kernel_tells():
+def test_the_hosts_own_groups_are_read_from_what_the_kernel_reports():
     own = "4:memory:/docker/1\n3:cpu,cpuacct:/user\n1:name=systemd:/\n0::/session\n"
     assert cgroups.places(own, V1_MOUNTS) == [
         (Path("/sys/fs/cgroup/memory"), 1, frozenset({"memory"})),
@@ -166,14 +166,14 @@ def test_a_group_of_version_1_leaves_memory_to_the_watch(tmp_path):
     }
 
 
-def test_what_cannot_be_limited_is_told_in_words():
+def test_what_cannot_be_limited_is_reported_in_words():
     assert Group("name", Limits(cpus=0.07), []).unlimited == (
         "functions run at full speed instead of 0.07 CPUs: no cpu control group can be made here",
         "processes are not limited to 1024: no pids control group can be made here",
     )
 
 
-def test_a_home_where_nothing_can_be_made_is_told_in_words(tmp_path):
+def test_a_home_where_nothing_can_be_made_is_reported_in_words(tmp_path):
     home = Home(tmp_path / "nowhere", 1, frozenset({"pids"}))
     assert len(Group("name", Limits(), [home]).unlimited) == 1
 

@@ -53,7 +53,7 @@ def test_each_function_of_a_host_is_invoked_by_its_name():
     served(scenario, config("echo", name="echoes"), config("about", name="asks"), port=0)
 
 
-def test_a_function_that_is_not_here_is_told_with_those_that_are():
+def test_a_function_that_is_not_here_is_reported_with_those_that_are():
     async def scenario(host):
         with pytest.raises(ConfigError, match=r"'sleeps' is not here; this host has echoes, asks"):
             await host.invoke(function="sleeps")
@@ -68,7 +68,7 @@ def test_functions_need_names_of_their_own():
         LocalHost()
 
 
-def test_a_line_of_the_log_tells_its_function_and_its_log_stream():
+def test_a_line_of_the_log_names_its_function_and_its_log_stream():
     lines = []
 
     async def scenario(host):
@@ -146,7 +146,7 @@ def test_an_idle_environment_makes_room_for_another_function():
     assert not runs(pid)
 
 
-def test_the_host_tells_how_it_is_function_by_function():
+def test_the_host_reports_its_state_function_by_function():
     async def scenario(host):
         await host.invoke()
         return json.loads((await request(host, "GET", "/health"))[2])
@@ -170,37 +170,37 @@ def test_a_program_reads_a_response_by_pieces():
 
 
 def collected(scenario, handler, **settings):
-    """Run a scenario that waits for lines of the log; `told(text)` waits for one with a text."""
+    """Run a scenario that waits for lines of the log; `logged(text)` waits for one with a text."""
     lines, changed = [], asyncio.Event()
 
     def take(line):
         lines.append(line.text)
         changed.set()
 
-    async def told(text):
+    async def logged(text):
         while not any(text in line for line in lines):
             changed.clear()
             await changed.wait()
 
-    served(lambda host: scenario(host, told), config(handler, **settings), port=0, log=take)
+    served(lambda host: scenario(host, logged), config(handler, **settings), port=0, log=take)
     return lines
 
 
 def test_an_event_is_taken_at_once_and_handled():
-    async def scenario(host, told):
+    async def scenario(host, logged):
         status, headers, body = await request(
             host, body=b'["an event\\n"]', X_Amz_Invocation_Type="Event"
         )
         assert (status, body) == (202, b"")
-        await told(f"REPORT RequestId: {headers['x-amzn-requestid']}")
+        await logged(f"REPORT RequestId: {headers['x-amzn-requestid']}")
 
     assert "an event" in collected(scenario, "say")
 
 
 def test_an_event_whose_function_fails_is_tried_three_times_with_one_request_id():
-    async def scenario(host, told):
+    async def scenario(host, logged):
         request_id = host.send("boom")
-        await told(f"event {request_id} is dropped after 3 failed attempts")
+        await logged(f"event {request_id} is dropped after 3 failed attempts")
         asked.append(request_id)
 
     asked = []
@@ -211,19 +211,19 @@ def test_an_event_whose_function_fails_is_tried_three_times_with_one_request_id(
 
 
 def test_more_events_than_environments_are_all_handled_in_the_end():
-    async def scenario(host, told):
+    async def scenario(host, logged):
         for request_id in [host.send(number) for number in range(12)]:
-            await told(f"REPORT RequestId: {request_id}")
+            await logged(f"REPORT RequestId: {request_id}")
 
     lines = collected(scenario, "echo", concurrency=2)
     assert sum(line.startswith("REPORT RequestId: ") for line in lines) == 12
 
 
 def test_events_that_are_not_done_when_the_host_stops_are_counted():
-    async def scenario(host, told):
+    async def scenario(host, logged):
         host.send(1)
         host.send(2)
-        await told("START RequestId")
+        await logged("START RequestId")
 
     lines = collected(scenario, "hang", concurrency=1)
     assert "snapboot: the host stops; 2 events are not done" in lines

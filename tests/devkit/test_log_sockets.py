@@ -65,13 +65,13 @@ def test_whole_lines_can_be_had_at_once_and_one_that_has_begun_is_not_broken():
             worker.sendall(b"a line\nhalf a line")
             # Without the loop having had a chance to look.
             sockets.flush()
-            told = list(lines)
+            before = list(lines)
             worker.sendall(b" and the other half")
         sockets.close()
-        return told, lines
+        return before, lines
 
-    told, lines = asyncio.run(play())
-    assert told == ["a line"]
+    before, lines = asyncio.run(play())
+    assert before == ["a line"]
     assert lines == ["a line", "half a line and the other half"]
 
 

@@ -136,7 +136,7 @@ def test_a_report_leaves_the_end_and_the_figures(report, line):
     assert text_lines(report, FACTS) == ["END RequestId: id", line]
 
 
-def test_a_sampled_trace_is_told_after_the_figures():
+def test_a_sampled_trace_is_reported_after_the_figures():
     *_, line = text_lines(SAMPLED, FACTS)
     assert line == "XRAY TraceId: 1-5759e988-bd862e3fe\tSegmentId: 53995c3f42cd8ad8\tSampled: true"
 
@@ -146,7 +146,7 @@ def test_a_trace_that_is_not_sampled_leaves_no_line(trace_id):
     assert len(text_lines(replace(WARM, trace_id=trace_id), FACTS)) == 2
 
 
-def test_the_version_s_arn_is_told_where_it_is_known():
+def test_the_version_s_arn_is_reported_where_it_is_known():
     facts = replace(FACTS, runtime_version_arn="arn:aws:lambda:us-east-1::runtime:0")
     version = "INIT_START Runtime Version: python:3.13.v30"
     arn = "Runtime Version ARN: arn:aws:lambda:us-east-1::runtime:0"

@@ -97,9 +97,9 @@ class Play(plays.Play):
     rules: ClassVar = {"initialization": KIND, "init_limit_s": 130.0}
 
     def at_deadline(self):
-        """Let time pass until the environment wants to be told of it, and tell it."""
+        """Let time pass until the environment's deadline, and report it."""
         self.now = self.environment.deadline
-        return self.tell(TimePassed())
+        return self.feed(TimePassed())
 
     @property
     def state(self):
@@ -109,29 +109,29 @@ class Play(plays.Play):
 def ready(slots=1, **rules):
     """Return a play that has initialised, with slots 1, 2 and so on waiting."""
     play = Play(**rules)
-    play.tell(InitRequested(), *(NextCalled(number) for number in range(1, slots + 1)))
+    play.feed(InitRequested(), *(NextCalled(number) for number in range(1, slots + 1)))
     return play
 
 
 def running(*requests, **rules):
     """Return a play that works on these requests, the calls of whose `next` have their numbers."""
     play = ready(len(requests), **rules)
-    play.tell(*(invoked(number) for number in requests))
+    play.feed(*(invoked(number) for number in requests))
     return play
 
 
 def extended(*names, ready=True, **rules):
     """Return a play with extensions that have registered for SHUTDOWN, and their identifiers."""
     play = Play(extensions=names, **rules)
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     identifiers = {}
     for call, name in enumerate(names, 100):
         registered = play.replies(RegisterCalled(call, name, ("SHUTDOWN",)))[call]
         identifiers[name] = registered.identifier
         if ready:
-            play.tell(ExtensionNextCalled(call + 100, registered.identifier))
+            play.feed(ExtensionNextCalled(call + 100, registered.identifier))
     if ready:
-        play.tell(NextCalled(1))
+        play.feed(NextCalled(1))
     return play, identifiers
 
 
@@ -160,34 +160,34 @@ def failure_of(answered):
 
 def test_the_first_worker_ends_the_init():
     play = Play()
-    assert play.tell(InitRequested()) == [InitStart(Phase.INIT, KIND), Spawn()]
+    assert play.feed(InitRequested()) == [InitStart(Phase.INIT, KIND), Spawn()]
     assert play.state is EnvironmentState.INITIALISING
-    assert play.after(0.25).tell(NextCalled(1)) == [
+    assert play.after(0.25).feed(NextCalled(1)) == [
         InitRuntimeDone(Phase.INIT, KIND),
         InitReport(Phase.INIT, KIND, 250.0),
     ]
     assert play.state is EnvironmentState.READY
     assert play.environment.deadline is None
-    assert play.tell(NextCalled(2)) == []
+    assert play.feed(NextCalled(2)) == []
 
 
 def test_who_invokes_during_the_init_waits_for_a_worker_each():
     play = Play()
-    assert only(Spawn, play.tell(invoked(1), invoked(2))) == Spawn()
-    assert only(Start, play.tell(NextCalled(1))).request_id == "request-1"
-    assert only(Start, play.tell(NextCalled(2))).request_id == "request-2"
+    assert only(Spawn, play.feed(invoked(1), invoked(2))) == Spawn()
+    assert only(Start, play.feed(NextCalled(1))).request_id == "request-1"
+    assert only(Start, play.feed(NextCalled(2))).request_id == "request-2"
 
 
 def test_who_waits_since_the_init_comes_before_who_invokes_after_it():
     play = Play()
-    play.tell(invoked(1), invoked(2), NextCalled(1))
-    assert refusal(play.tell(invoked(3))) is managed.NO_IDLE_RUNTIME
-    assert only(Start, play.tell(NextCalled(2))).request_id == "request-2"
+    play.feed(invoked(1), invoked(2), NextCalled(1))
+    assert refusal(play.feed(invoked(3))) is managed.NO_IDLE_RUNTIME
+    assert only(Start, play.feed(NextCalled(2))).request_id == "request-2"
 
 
 def test_who_waits_since_the_init_does_so_until_its_limit():
     play = Play(init_limit_s=10.0, timeout_s=60.0)
-    play.tell(invoked(1), invoked(2), NextCalled(1))
+    play.feed(invoked(1), invoked(2), NextCalled(1))
     assert play.environment.deadline == 10.0
     refused = only(Refuse, play.at_deadline())
     assert (refused.caller, refused.failure) == (2, managed.NO_IDLE_RUNTIME)
@@ -196,13 +196,13 @@ def test_who_waits_since_the_init_does_so_until_its_limit():
 
 def test_no_more_than_so_many_wait_for_the_init():
     play = Play()
-    play.tell(*(invoked(number) for number in range(MAX_WAITING)))
-    assert refusal(play.tell(invoked(MAX_WAITING))).status == 429
+    play.feed(*(invoked(number) for number in range(MAX_WAITING)))
+    assert refusal(play.feed(invoked(MAX_WAITING))).status == 429
 
 
 def test_the_first_init_error_is_taken_and_those_of_other_workers_are_not():
     play = Play()
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     assert play.replies(InitErrorPosted(1, "Runtime.Broken", b"{}")) == {1: Accepted()}
     second = play.replies(InitErrorPosted(2, "Runtime.Broken", b"{}"))[2]
     assert (second.status, second.error_type) == (403, "InvalidStateTransition")
@@ -211,15 +211,15 @@ def test_the_first_init_error_is_taken_and_those_of_other_workers_are_not():
 
 def test_a_worker_that_failed_does_not_keep_another_from_ending_the_init():
     play = Play()
-    play.tell(InitRequested(), InitErrorPosted(1, "Runtime.Broken", b"{}"))
-    assert only(InitReport, play.tell(NextCalled(2))).status is Status.SUCCESS
+    play.feed(InitRequested(), InitErrorPosted(1, "Runtime.Broken", b"{}"))
+    assert only(InitReport, play.feed(NextCalled(2))).status is Status.SUCCESS
     assert 2 in play.replies(invoked())
 
 
-def test_a_runtime_that_ends_after_an_init_error_is_told_by_that_error():
+def test_a_runtime_that_ends_after_an_init_error_is_reported_with_that_error():
     play = Play()
-    play.tell(invoked(), InitErrorPosted(1, "Runtime.Broken", b'{"errorMessage":"no module"}'))
-    effects = play.tell(ProcessExited(1))
+    play.feed(invoked(), InitErrorPosted(1, "Runtime.Broken", b'{"errorMessage":"no module"}'))
+    effects = play.feed(ProcessExited(1))
     done, report = only(InitRuntimeDone, effects), only(InitReport, effects)
     assert (done.status, done.error_type) == (Status.ERROR, "Runtime.Broken")
     assert (report.status, report.error_type) == (Status.ERROR, "Runtime.Broken")
@@ -228,38 +228,38 @@ def test_a_runtime_that_ends_after_an_init_error_is_told_by_that_error():
 
 
 @pytest.mark.parametrize(
-    ("end", "told"),
+    ("end", "expected"),
     [
         (ProcessExited(3), "exit status 3"),
         (SpawnFailed("no such file: 'bootstrap'"), "no such file: 'bootstrap'"),
     ],
 )
-def test_a_failed_init_is_kept_for_every_caller_that_comes(end, told):
+def test_a_failed_init_is_kept_for_every_caller_that_comes(end, expected):
     play = Play()
-    play.tell(InitRequested(), end)
+    play.feed(InitRequested(), end)
     assert play.state is EnvironmentState.DEAD
     for number in (1, 2):
-        refused = refusal(play.tell(invoked(number)))
+        refused = refusal(play.feed(invoked(number)))
         assert (refused.status, refused.exception) == (502, "ResourceNotReadyException")
-        assert told in refused.message
+        assert expected in refused.message
 
 
 def test_an_init_that_takes_too_long_is_ended_and_kept():
     play = Play(init_limit_s=130.0)
-    play.tell(invoked())
+    play.feed(invoked())
     effects = play.at_deadline()
     assert play.now == 130.0
     assert only(InitReport, effects).status is Status.TIMEOUT
     assert "timeout" in refusal(effects).message
     assert only(Kill, effects) == Kill()
-    play.tell(ProcessExited(-9))
-    assert "timeout" in refusal(play.tell(invoked(2))).message
+    play.feed(ProcessExited(-9))
+    assert "timeout" in refusal(play.feed(invoked(2))).message
 
 
 @pytest.mark.parametrize("call", [RestoreNextCalled(1), RestoreErrorPosted(1, "Runtime.X", b"")])
 def test_there_is_nothing_to_restore(call):
     play = Play()
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     assert play.replies(call)[1].status == 403
 
 
@@ -276,23 +276,23 @@ def test_every_slot_gets_an_invocation_of_its_own():
     ]
 
 
-def test_a_delivery_tells_its_own_deadline():
+def test_a_delivery_has_its_own_deadline():
     play = ready(timeout_s=3.0)
     delivery = play.after(1.0).replies(invoked())[1]
     assert delivery == Delivery(invocation(), "attempt-1", int((EPOCH + 4.0) * 1000))
 
 
 def test_without_an_idle_slot_an_invocation_is_refused_at_once():
-    refused = refusal(running(1).tell(invoked(2)))
+    refused = refusal(running(1).feed(invoked(2)))
     assert (refused.status, refused.exception) == (400, "Runtime.Unavailable")
     assert refused.message.startswith("no idle runtimes")
 
 
 def test_a_slot_comes_back_with_the_next_call_and_not_with_the_answer():
     play = running(1)
-    play.tell(*answer(10))
-    assert refusal(play.tell(invoked(2))) is managed.NO_IDLE_RUNTIME
-    play.tell(NextCalled(11))
+    play.feed(*answer(10))
+    assert refusal(play.feed(invoked(2))) is managed.NO_IDLE_RUNTIME
+    play.feed(NextCalled(11))
     assert set(play.replies(invoked(3))) == {11}
 
 
@@ -300,9 +300,9 @@ def test_a_slot_comes_back_with_the_next_call_and_not_with_the_answer():
 def test_a_worker_that_has_answered_is_about_to_be_free(post):
     play = running(1)
     assert not play.environment.settling
-    play.tell(*post(10))
+    play.feed(*post(10))
     assert play.environment.settling
-    play.tell(NextCalled(11))
+    play.feed(NextCalled(11))
     assert not play.environment.settling
 
 
@@ -310,23 +310,23 @@ def test_a_worker_that_answers_too_late_is_about_to_be_free():
     play = running(1)
     play.at_deadline()
     assert not play.environment.settling
-    play.tell(*answer(10))
+    play.feed(*answer(10))
     assert play.environment.settling
 
 
 def test_no_more_are_worked_on_than_the_function_allows():
     play = ready(3, max_concurrency=2)
-    play.tell(invoked(1), invoked(2))
+    play.feed(invoked(1), invoked(2))
     assert play.environment.capacity_left == 0
-    assert refusal(play.tell(invoked(3))) is managed.NO_IDLE_RUNTIME
-    play.tell(*answer(10, request=2))
+    assert refusal(play.feed(invoked(3))) is managed.NO_IDLE_RUNTIME
+    play.feed(*answer(10, request=2))
     assert play.environment.capacity_left == 1
     assert set(play.replies(invoked(4))) == {3}
 
 
 def test_a_slot_whose_connection_is_gone_is_not_used():
     play = ready(2)
-    play.tell(CallDropped(1))
+    play.feed(CallDropped(1))
     assert set(play.replies(invoked())) == {2}
 
 
@@ -339,25 +339,25 @@ def test_no_more_slots_wait_than_the_queue_holds():
 def test_a_request_that_is_under_way_is_not_begun_again():
     play = running(1)
     again = InvokeRequested(2, invocation(1))
-    play.tell(NextCalled(2))
-    refused = refusal(play.tell(again))
+    play.feed(NextCalled(2))
+    refused = refusal(play.feed(again))
     assert (refused.status, refused.exception) == (400, "Client.DuplicatedInvokeId")
-    play.tell(*answer(10))
+    play.feed(*answer(10))
     assert set(play.replies(again)) == {2}
 
 
 def test_capacity_is_what_the_function_allows_and_then_what_workers_there_are():
     play = Play(max_concurrency=3)
     assert play.environment.capacity_left == 3
-    play.tell(invoked(1))
+    play.feed(invoked(1))
     assert play.environment.capacity_left == 2
-    play.tell(NextCalled(1))
+    play.feed(NextCalled(1))
     assert play.environment.capacity_left == 0
-    play.tell(NextCalled(2))
+    play.feed(NextCalled(2))
     assert play.environment.capacity_left == 1
-    play.tell(NextCalled(3), NextCalled(4), NextCalled(5))
+    play.feed(NextCalled(3), NextCalled(4), NextCalled(5))
     assert play.environment.capacity_left == 2
-    play.tell(StopRequested())
+    play.feed(StopRequested())
     assert play.environment.capacity_left == 0
 
 
@@ -367,8 +367,8 @@ def test_capacity_is_what_the_function_allows_and_then_what_workers_there_are():
 def test_an_answer_is_the_end_of_its_invocation():
     play = running(1)
     begun, ended = answer(10, body=b'{"ok":true}')
-    assert play.after(0.25).tell(begun) == []
-    answered, report, accepted = play.after(0.5).tell(ended)
+    assert play.after(0.25).feed(begun) == []
+    answered, report, accepted = play.after(0.5).feed(ended)
     assert answered == Answer(1, FunctionResult(b'{"ok":true}'))
     assert accepted == Reply(10, Accepted())
     assert report == Report(
@@ -388,7 +388,7 @@ def test_an_answer_is_the_end_of_its_invocation():
 def test_answers_come_in_any_order():
     play = running(1, 2, 3)
     callers = [
-        only(Answer, play.tell(*answer(10 + request, request))).caller for request in (2, 3, 1)
+        only(Answer, play.feed(*answer(10 + request, request))).caller for request in (2, 3, 1)
     ]
     assert callers == [2, 3, 1]
 
@@ -396,13 +396,13 @@ def test_answers_come_in_any_order():
 def test_two_bodies_may_be_read_at_once():
     play = running(1, 2)
     (first, first_end), (second, second_end) = answer(10, 1, b"1"), answer(11, 2, b"2")
-    assert play.tell(first, second) == []
-    assert only(Answer, play.tell(second_end)).result.payload == b"2"
-    assert only(Answer, play.tell(first_end)).result.payload == b"1"
+    assert play.feed(first, second) == []
+    assert only(Answer, play.feed(second_end)).result.payload == b"2"
+    assert only(Answer, play.feed(first_end)).result.payload == b"1"
 
 
-def test_an_error_is_told_to_its_caller_unchanged():
-    effects = running(1).tell(*error(10, body=b'{"errorMessage":"no"}'))
+def test_an_error_is_reported_to_its_caller_unchanged():
+    effects = running(1).feed(*error(10, body=b'{"errorMessage":"no"}'))
     answered = only(Answer, effects)
     assert answered.result == FunctionResult(
         b'{"errorMessage":"no"}', "application/json", "Unhandled", "Function.Bad"
@@ -411,7 +411,7 @@ def test_an_error_is_told_to_its_caller_unchanged():
     assert (report.status, report.error_type) == (Status.ERROR, "Function.Bad")
 
 
-def test_an_answer_to_a_request_that_nobody_made_is_refused():
+def test_an_answer_to_a_request_that_was_never_made_is_refused():
     play = running(1)
     for begun, _ in (answer(10, 9), error(11, 9)):
         refused = play.replies(begun)[begun.call]
@@ -435,7 +435,7 @@ def test_an_answer_of_another_attempt_may_be_let_through():
 def test_a_second_response_is_refused_while_the_first_is_read_and_afterwards():
     play = running(1)
     begun, ended = answer(10)
-    play.tell(begun)
+    play.feed(begun)
     assert play.replies(*answer(11))[11].error_type == "InvalidRequestID"
     assert play.replies(ended) == {10: Accepted()}
     assert play.replies(*answer(12))[12].error_type == "InvalidRequestID"
@@ -443,43 +443,43 @@ def test_a_second_response_is_refused_while_the_first_is_read_and_afterwards():
 
 def test_an_error_after_the_response_is_refused():
     play = running(1)
-    play.tell(*answer(10))
+    play.feed(*answer(10))
     assert play.replies(*error(11))[11].error_type == "InvalidRequestID"
 
 
 def test_an_error_that_was_being_read_when_the_response_came_is_refused():
     play = running(1)
     begun, ended = error(10)
-    play.tell(begun)
-    assert only(Answer, play.tell(*answer(11))).result.function_error is None
+    play.feed(begun)
+    assert only(Answer, play.feed(*answer(11))).result.function_error is None
     assert play.replies(ended)[10].error_type == "InvalidRequestID"
 
 
 def test_an_error_during_a_stream_cuts_it():
     play = running(1)
     stream = ResponseBegun(10, "request-1", None, "streaming", "text/plain")
-    assert play.tell(stream) == [BeginStream(1, 10, "text/plain")]
-    effects = play.tell(*error(11))
+    assert play.feed(stream) == [BeginStream(1, 10, "text/plain")]
+    effects = play.feed(*error(11))
     cut, accepted = every(Reply, effects)
     assert (cut.call, cut.content.status) == (10, 500)
     assert accepted == Reply(11, Accepted())
     assert only(Answer, effects).result.error_type == "Function.Bad"
-    assert play.tell(AnswerEnded(10, b"", 5)) == []
+    assert play.feed(AnswerEnded(10, b"", 5)) == []
 
 
 def test_a_stream_ends_with_an_empty_result():
     play = running(1)
-    play.tell(ResponseBegun(10, "request-1", None, "streaming"))
-    effects = play.tell(AnswerEnded(10, b"", MAX_PAYLOAD_BYTES + 1))
+    play.feed(ResponseBegun(10, "request-1", None, "streaming"))
+    effects = play.feed(AnswerEnded(10, b"", MAX_PAYLOAD_BYTES + 1))
     assert only(Answer, effects).result == FunctionResult(b"")
     assert only(Report, effects).status is Status.SUCCESS
 
 
 def test_a_stream_may_end_with_an_error_in_its_trailers():
     play = running(1)
-    play.tell(ResponseBegun(10, "request-1", None, "streaming"))
+    play.feed(ResponseBegun(10, "request-1", None, "streaming"))
     ended = AnswerEnded(10, b"", 5, trailing_error_type="Function.Bad", trailing_error_body=b"{}")
-    effects = play.tell(ended)
+    effects = play.feed(ended)
     assert only(Answer, effects).result.error_type == "Function.Bad"
     assert only(Reply, effects).content == Accepted()
     assert only(Report, effects).error_type == "Function.Bad"
@@ -487,14 +487,14 @@ def test_a_stream_may_end_with_an_error_in_its_trailers():
 
 def test_a_stream_that_is_too_long_is_cut():
     play = running(1)
-    play.tell(ResponseBegun(10, "request-1", None, "streaming"))
-    effects = play.tell(StreamOverrun(10, 200))
+    play.feed(ResponseBegun(10, "request-1", None, "streaming"))
+    effects = play.feed(StreamOverrun(10, 200))
     assert only(Reply, effects).content.status == 413
     assert "(200 bytes)" in failure_of(only(Answer, effects))["errorMessage"]
 
 
 def test_a_response_that_is_too_large_fails_and_the_runtime_learns_it():
-    effects = running(1).tell(*answer(10, size=MAX_PAYLOAD_BYTES + 1))
+    effects = running(1).feed(*answer(10, size=MAX_PAYLOAD_BYTES + 1))
     assert only(Reply, effects).content.status == 413
     assert failure_of(only(Answer, effects))["errorType"] == "Function.ResponseSizeTooLarge"
     assert only(Report, effects).status is Status.ERROR
@@ -502,7 +502,7 @@ def test_a_response_that_is_too_large_fails_and_the_runtime_learns_it():
 
 def test_an_error_that_is_too_large_is_no_answer():
     play = running(1)
-    effects = play.tell(*error(10, size=MAX_ERROR_BYTES + 1))
+    effects = play.feed(*error(10, size=MAX_ERROR_BYTES + 1))
     assert only(Reply, effects).content.status == 413
     assert every(Answer, effects) == []
     assert play.replies(*answer(11)) == {11: Accepted()}
@@ -510,25 +510,25 @@ def test_an_error_that_is_too_large_is_no_answer():
 
 def test_a_response_in_an_unknown_mode_fails_and_the_runtime_is_not_stuck():
     play = running(1)
-    effects = play.tell(ResponseBegun(10, "request-1", None, "chunky"))
+    effects = play.feed(ResponseBegun(10, "request-1", None, "chunky"))
     assert only(Reply, effects).content.error_type == "InvalidFunctionResponseMode"
     assert failure_of(only(Answer, effects))["errorType"] == "Runtime.InvalidResponseModeHeader"
-    assert set(play.tell(NextCalled(11))) == set()
+    assert set(play.feed(NextCalled(11))) == set()
     assert set(play.replies(invoked(2))) == {11}
 
 
 def test_a_response_that_breaks_off_fails():
     play = running(1)
-    play.tell(ResponseBegun(10, "request-1"))
-    effects = play.tell(CallDropped(10))
+    play.feed(ResponseBegun(10, "request-1"))
+    effects = play.feed(CallDropped(10))
     assert only(Reply, effects).content.error_type == "TruncatedHTTPRequest"
     assert failure_of(only(Answer, effects))["errorType"] == "Runtime.TruncatedResponse"
 
 
 def test_an_error_that_breaks_off_leaves_the_invocation_open():
     play = running(1)
-    play.tell(ErrorBegun(10, "request-1"))
-    assert every(Answer, play.tell(CallDropped(10))) == []
+    play.feed(ErrorBegun(10, "request-1"))
+    assert every(Answer, play.feed(CallDropped(10))) == []
     assert play.replies(*answer(11)) == {11: Accepted()}
 
 
@@ -537,8 +537,8 @@ def test_an_error_that_breaks_off_leaves_the_invocation_open():
 
 def test_a_timeout_fails_one_invocation_and_leaves_the_others_alone():
     play = ready(2, timeout_s=3.0)
-    play.tell(invoked(1))
-    play.after(1.0).tell(invoked(2))
+    play.feed(invoked(1))
+    play.after(1.0).feed(invoked(2))
     assert play.environment.deadline == 3.0
     effects = play.at_deadline()
     answered = only(Answer, effects)
@@ -556,7 +556,7 @@ def test_a_timeout_fails_one_invocation_and_leaves_the_others_alone():
 
 def test_a_bell_that_rings_too_early_is_no_harm():
     play = running(1, timeout_s=3.0)
-    assert play.after(2.9).tell(TimePassed()) == []
+    assert play.after(2.9).feed(TimePassed()) == []
 
 
 @pytest.mark.parametrize("late", [answer, error])
@@ -575,23 +575,23 @@ def test_a_late_answer_is_gone_once_and_then_unknown(late):
 def test_a_worker_keeps_its_slot_from_others_until_it_asks_for_the_next_event():
     play = running(1)
     play.at_deadline()
-    assert refusal(play.tell(invoked(2))) is managed.NO_IDLE_RUNTIME
-    play.tell(*answer(10), NextCalled(11))
+    assert refusal(play.feed(invoked(2))) is managed.NO_IDLE_RUNTIME
+    play.feed(*answer(10), NextCalled(11))
     assert set(play.replies(invoked(3))) == {11}
 
 
-def test_a_response_that_is_being_read_at_the_limit_is_told_so_at_once():
+def test_a_response_that_is_being_read_at_the_limit_is_reported_at_once():
     play = running(1)
-    play.tell(ResponseBegun(10, "request-1"))
+    play.feed(ResponseBegun(10, "request-1"))
     assert only(Reply, play.at_deadline()).content.error_type == "InvokeTimeout"
-    assert play.tell(AnswerEnded(10, b"1", 1)) == []
+    assert play.feed(AnswerEnded(10, b"1", 1)) == []
     assert play.replies(*answer(11))[11].error_type == "InvalidRequestID"
 
 
-def test_an_error_that_is_being_read_at_the_limit_is_told_so_at_its_end():
+def test_an_error_that_is_being_read_at_the_limit_is_reported_at_its_end():
     play = running(1)
     begun, ended = error(10)
-    play.tell(begun)
+    play.feed(begun)
     assert every(Reply, play.at_deadline()) == []
     assert play.replies(ended)[10].error_type == "InvokeTimeout"
 
@@ -599,16 +599,16 @@ def test_an_error_that_is_being_read_at_the_limit_is_told_so_at_its_end():
 def test_an_error_of_an_attempt_that_timed_out_does_not_answer_the_next_one():
     play = running(1)
     begun, ended = error(10)
-    play.tell(begun)
+    play.feed(begun)
     play.at_deadline()
-    play.tell(NextCalled(2), invoked(1))
+    play.feed(NextCalled(2), invoked(1))
     assert play.replies(ended)[10].error_type == "InvokeTimeout"
     assert play.replies(*answer(11)) == {11: Accepted()}
 
 
 def test_only_the_last_timeouts_are_remembered():
     play = ready(MAX_TIMED_OUT_IDS + 1)
-    play.tell(*(invoked(number) for number in range(MAX_TIMED_OUT_IDS + 1)))
+    play.feed(*(invoked(number) for number in range(MAX_TIMED_OUT_IDS + 1)))
     assert len(every(Answer, play.at_deadline())) == MAX_TIMED_OUT_IDS + 1
     assert play.replies(*answer(1, 0))[1].error_type == "InvalidRequestID"
     assert play.replies(*answer(2, 1))[2].error_type == "InvokeTimeout"
@@ -621,8 +621,8 @@ def test_only_the_last_timeouts_are_remembered():
 
 def test_the_end_of_the_runtime_fails_all_it_worked_on_and_the_environment():
     play = running(1, 2)
-    play.tell(NextCalled(3))
-    effects = play.tell(ProcessExited(1))
+    play.feed(NextCalled(3))
+    effects = play.feed(ProcessExited(1))
     for answered in every(Answer, effects):
         assert failure_of(answered) == {
             "errorType": "Runtime.ExitError",
@@ -633,58 +633,58 @@ def test_the_end_of_the_runtime_fails_all_it_worked_on_and_the_environment():
     aborted = only(Reply, effects)
     assert (aborted.call, aborted.content.status) == (3, 500)
     assert play.state is EnvironmentState.DEAD
-    assert refusal(play.tell(invoked(4))) is managed.GONE
+    assert refusal(play.feed(invoked(4))) is managed.GONE
 
 
 def test_the_end_of_an_idle_runtime_ends_the_environment_too():
     play = ready()
-    assert every(Answer, play.tell(ProcessExited(0))) == []
+    assert every(Answer, play.feed(ProcessExited(0))) == []
     assert play.state is EnvironmentState.DEAD
     assert play.environment.capacity_left == 0
 
 
 def test_without_extensions_the_runtime_is_killed_at_once():
     play = running(1)
-    play.tell(NextCalled(2))
-    effects = play.tell(StopRequested())
+    play.feed(NextCalled(2))
+    effects = play.feed(StopRequested())
     assert refusal(effects) is managed.GONE
     assert only(Reply, effects).content.status == 500
     assert only(Kill, effects) == Kill()
     assert every(Terminate, effects) == []
     assert play.state is EnvironmentState.STOPPING
-    play.tell(ProcessExited(-9))
+    play.feed(ProcessExited(-9))
     assert play.state is EnvironmentState.DEAD
 
 
 def test_a_response_that_is_being_read_when_all_ends_is_refused():
     play = running(1)
-    play.tell(ResponseBegun(10, "request-1"))
+    play.feed(ResponseBegun(10, "request-1"))
     assert play.replies(StopRequested())[10].status == 500
-    assert play.tell(AnswerEnded(10, b"1", 1)) == []
+    assert play.feed(AnswerEnded(10, b"1", 1)) == []
 
 
 def test_a_worker_that_cannot_initialise_while_all_ends_is_refused():
     play, _ = extended("a", ready=False)
-    play.tell(StopRequested())
+    play.feed(StopRequested())
     assert play.replies(InitErrorPosted(9, "Runtime.Broken", b"{}"))[9].status == 403
 
 
 def test_a_worker_that_asks_while_all_ends_is_refused():
     play = ready()
-    play.tell(StopRequested())
+    play.feed(StopRequested())
     assert play.replies(NextCalled(9))[9].status == 500
 
 
 def test_what_never_began_ends_at_once():
     play = Play()
-    assert play.tell(StopRequested()) == []
+    assert play.feed(StopRequested()) == []
     assert play.state is EnvironmentState.DEAD
 
 
 def test_who_waits_for_the_init_is_refused_when_all_ends():
     play = Play()
-    play.tell(invoked(1), invoked(2))
-    assert [refused.caller for refused in every(Refuse, play.tell(StopRequested()))] == [1, 2]
+    play.feed(invoked(1), invoked(2))
+    assert [refused.caller for refused in every(Refuse, play.feed(StopRequested()))] == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -693,7 +693,7 @@ def test_who_waits_for_the_init_is_refused_when_all_ends():
 def test_what_does_not_run_cannot_end(end):
     play = Play()
     with pytest.raises(IllegalMoveError, match="cold"):
-        play.tell(end)
+        play.feed(end)
     assert play.state is EnvironmentState.COLD
 
 
@@ -710,25 +710,25 @@ def test_nothing_leads_out_of_the_end_and_every_state_can_be_stopped():
 
 def test_the_runtime_starts_when_every_extension_has_registered():
     play = Play(extensions=("a", "b"))
-    assert every(Spawn, play.tell(InitRequested())) == [Spawn("a"), Spawn("b")]
-    assert every(Spawn, play.tell(RegisterCalled(1, "a"))) == []
-    assert every(Spawn, play.tell(RegisterCalled(2, "b"))) == [Spawn()]
+    assert every(Spawn, play.feed(InitRequested())) == [Spawn("a"), Spawn("b")]
+    assert every(Spawn, play.feed(RegisterCalled(1, "a"))) == []
+    assert every(Spawn, play.feed(RegisterCalled(2, "b"))) == [Spawn()]
 
 
 def test_the_init_ends_when_a_worker_and_all_extensions_wait():
     play, identifiers = extended("a", "b", ready=False)
-    assert every(InitReport, play.tell(NextCalled(1))) == []
-    assert every(InitReport, play.tell(ExtensionNextCalled(2, identifiers["a"]))) == []
-    effects = play.tell(ExtensionNextCalled(3, identifiers["b"]))
+    assert every(InitReport, play.feed(NextCalled(1))) == []
+    assert every(InitReport, play.feed(ExtensionNextCalled(2, identifiers["a"]))) == []
+    effects = play.feed(ExtensionNextCalled(3, identifiers["b"]))
     assert [report.name for report in every(ExtensionReport, effects)] == ["a", "b"]
     assert only(InitReport, effects).status is Status.SUCCESS
     assert set(play.replies(invoked())) == {1}
 
 
 @pytest.mark.parametrize("name", ["a", "internal"])
-def test_nobody_is_told_of_invocations(name):
+def test_no_extension_gets_invocations(name):
     play = Play(extensions=("a",))
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     refused = play.replies(RegisterCalled(1, name, ("INVOKE",)))[1]
     assert refused.error_type == "Extension.InvalidEventType"
     assert refused.message.startswith("INVOKE: ")
@@ -742,84 +742,84 @@ def test_registration_is_closed_by_the_first_worker():
 
 def test_an_internal_extension_may_register_before_and_is_waited_for():
     play = Play()
-    play.tell(InitRequested())
+    play.feed(InitRequested())
     registered = play.replies(RegisterCalled(1, "internal"))[1]
     assert isinstance(registered, Registered)
-    assert every(InitReport, play.tell(NextCalled(2))) == []
+    assert every(InitReport, play.feed(NextCalled(2))) == []
     waited = ExtensionNextCalled(3, registered.identifier)
-    assert only(InitReport, play.tell(waited)).status is Status.SUCCESS
+    assert only(InitReport, play.feed(waited)).status is Status.SUCCESS
 
 
 def test_with_extensions_the_runtime_is_asked_before_it_is_killed():
     play, _ = extended("a")
-    effects = play.tell(StopRequested())
+    effects = play.feed(StopRequested())
     assert only(Terminate, effects) == Terminate()
     assert every(Kill, effects) == []
     assert play.environment.deadline == 0.6
     assert only(Kill, play.at_deadline()) == Kill()
-    event = only(Reply, play.tell(ProcessExited(-9)))
+    event = only(Reply, play.feed(ProcessExited(-9)))
     assert event.content == ShutdownEvent(int((EPOCH + 2.0) * 1000), ShutdownReason.SPINDOWN)
     assert play.environment.deadline == 2.0
     assert only(Kill, play.at_deadline()) == Kill("a")
-    play.tell(ProcessExited(-9, "a"))
+    play.feed(ProcessExited(-9, "a"))
     assert play.state is EnvironmentState.DEAD
 
 
 def test_a_runtime_with_an_internal_extension_has_as_much_time():
     play = Play()
-    play.tell(InitRequested(), RegisterCalled(1, "internal"), NextCalled(2))
-    assert only(Terminate, play.tell(StopRequested())) == Terminate()
+    play.feed(InitRequested(), RegisterCalled(1, "internal"), NextCalled(2))
+    assert only(Terminate, play.feed(StopRequested())) == Terminate()
     assert play.environment.deadline == 0.6
 
 
 def test_extensions_outlive_a_runtime_that_ended_and_learn_why_they_go():
     play, _ = extended("a")
-    effects = play.tell(invoked(), ProcessExited(1))
+    effects = play.feed(invoked(), ProcessExited(1))
     assert only(Answer, effects).caller == 1
-    told = [effect.content for effect in every(Reply, effects)]
+    replies = [effect.content for effect in every(Reply, effects)]
     assert ShutdownReason.FAILURE in [
-        content.reason for content in told if isinstance(content, ShutdownEvent)
+        content.reason for content in replies if isinstance(content, ShutdownEvent)
     ]
     assert play.state is EnvironmentState.STOPPING
-    play.tell(ProcessExited(0, "a"))
+    play.feed(ProcessExited(0, "a"))
     assert play.state is EnvironmentState.DEAD
 
 
 def test_the_end_of_an_extension_ends_the_environment():
     play, _ = extended("a")
-    play.tell(invoked())
-    effects = play.tell(ProcessExited(2, "a"))
+    play.feed(invoked())
+    effects = play.feed(ProcessExited(2, "a"))
     assert failure_of(only(Answer, effects)) == {
         "errorType": "Extension.Crash",
         "errorMessage": "RequestId: request-1 Error: exit status 2",
     }
     assert only(Terminate, effects) == Terminate()
-    play.tell(ProcessExited(-15))
+    play.feed(ProcessExited(-15))
     assert play.state is EnvironmentState.DEAD
 
 
 def test_what_an_extension_posted_names_its_end():
     play, identifiers = extended("a")
     posted = ExtensionErrorPosted(9, identifiers["a"], "Extension.Tired", exiting=True)
-    assert play.tell(invoked(), posted)[-1] == Reply(9, Accepted())
-    answered = only(Answer, play.tell(ProcessExited(2, "a")))
+    assert play.feed(invoked(), posted)[-1] == Reply(9, Accepted())
+    answered = only(Answer, play.feed(ProcessExited(2, "a")))
     assert failure_of(answered)["errorType"] == "Extension.ExitError"
 
 
 def test_an_extension_that_cannot_start_fails_the_init():
     play = Play(extensions=("a", "b"))
-    play.tell(invoked())
-    effects = play.tell(SpawnFailed("PermissionDenied", "a"))
+    play.feed(invoked())
+    effects = play.feed(SpawnFailed("PermissionDenied", "a"))
     assert only(InitReport, effects).error_type == "Extension.LaunchError"
     assert refusal(effects).exception == "ResourceNotReadyException"
     assert only(Kill, effects) == Kill("b")
-    play.tell(ProcessExited(-9, "b"))
+    play.feed(ProcessExited(-9, "b"))
     assert play.state is EnvironmentState.DEAD
 
 
 def test_too_many_extensions_fail_the_init_before_anything_runs():
     play = Play(extensions=tuple("abcdefghijk"))
-    effects = play.tell(invoked())
+    effects = play.feed(invoked())
     assert every(Spawn, effects) == []
     assert only(InitReport, effects).error_type == "Extension.LaunchError"
     assert play.state is EnvironmentState.DEAD
@@ -903,7 +903,7 @@ def test_every_course_of_events_keeps_its_promises(course, extensions, max_concu
         message = make(number, seen, which)
         before = repr(play.environment)
         try:
-            asked = play.after(seconds).tell(message)
+            asked = play.after(seconds).feed(message)
         except IllegalMoveError:
             assert isinstance(message, ProcessExited | SpawnFailed)
             assert repr(play.environment) == before
@@ -925,11 +925,11 @@ def contents(effects):
 
 def the_end(play):
     """Stop the environment, and let every process end that is still there."""
-    effects = play.tell(StopRequested())
+    effects = play.feed(StopRequested())
     for process in (None, "a"):
         if play.state is EnvironmentState.STOPPING:
             try:
-                effects += play.tell(ProcessExited(-9, process))
+                effects += play.feed(ProcessExited(-9, process))
             except IllegalMoveError:
                 continue
     assert play.state is EnvironmentState.DEAD

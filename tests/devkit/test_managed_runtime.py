@@ -16,15 +16,15 @@ from tests.devkit.hosted import DEADLINE_S, document, runs
 WORKERS = 4
 RETRY_S = 0.01
 
-# A handler meets the test: it tells who it is, and waits to be let go.
+# A handler meets the test: it says who it is, and waits to be let go.
 FUNCTION = """
 import json, os, socket
 
 def handler(event, context):
     print("at work on", event["number"], flush=True)
     with socket.create_connection(("127.0.0.1", event["port"])) as meeting:
-        told = {"number": event["number"], "pid": os.getpid(), "main": os.getppid()}
-        meeting.sendall(json.dumps(told).encode() + b"\\n")
+        process = {"number": event["number"], "pid": os.getpid(), "main": os.getppid()}
+        meeting.sendall(json.dumps(process).encode() + b"\\n")
         meeting.recv(1)
     return event["number"]
 """
@@ -67,9 +67,9 @@ class Meeting:
             arriving = asyncio.create_task(self._arrivals.get())
             await asyncio.wait([coming, arriving], return_when=asyncio.FIRST_COMPLETED)
             if arriving.done():
-                told, self._waiting[number] = arriving.result()
-                assert told["number"] == number
-                return coming, told
+                process, self._waiting[number] = arriving.result()
+                assert process["number"] == number
+                return coming, process
             arriving.cancel()
             # The other workers may not have begun to ask for events; a client tries again.
             with contextlib.suppress(InvokeError):
@@ -111,7 +111,7 @@ def test_one_environment_works_on_several_events_at_once_and_all_that_is_printed
         # All of them are at work now, and they end in another order.
         for number in reversed(range(WORKERS)):
             meeting.let_go(number)
-        return [(await coming).payload for coming, _ in begun], [told for _, told in begun]
+        return [(await coming).payload for coming, _ in begun], [process for _, process in begun]
 
     lines = []
     results, workers = met(scenario, function(), log=lines.append)
@@ -139,20 +139,20 @@ def test_the_timeout_of_one_event_is_that_of_no_other(function):
         for number in range(2, 2 + WORKERS):
             meeting.let_go(number)
         results = [(await coming).payload for coming, _ in again]
-        return failed, after, worker, other, results, [told for _, told in again]
+        return failed, after, worker, other, results, [process for _, process in again]
 
     failed, after, worker, other, results, again = met(scenario, function(timeout_s=2))
     assert "Task timed out after 2.00 seconds" in document(failed)["errorMessage"]
     assert (after.payload, results) == (b"1", [b"2", b"3", b"4", b"5"])
     assert worker["pid"] != other["pid"]
-    assert {worker["pid"], other["pid"]} < {told["pid"] for told in again}
-    assert {told["main"] for told in again} == {worker["main"]}
+    assert {worker["pid"], other["pid"]} < {process["pid"] for process in again}
+    assert {process["main"] for process in again} == {worker["main"]}
 
 
 def test_the_end_of_the_main_process_fails_all_at_work_and_a_new_environment_takes_over(function):
     async def scenario(meeting):
         begun = [await meeting.begin(number) for number in range(2)]
-        old = [told for _, told in begun]
+        old = [process for _, process in begun]
         os.kill(old[0]["main"], signal.SIGKILL)
         failed = [await coming for coming, _ in begun]
         coming, new = await meeting.begin(2)

@@ -86,7 +86,7 @@ def test_the_header_is_as_it_was_agreed(content):
     assert entries["fast"] == (2, EXTENSION.tail, 0, 0, b"")
 
 
-def test_damaged_code_is_told_by_the_names_of_the_modules(content):
+def test_damaged_code_is_reported_by_the_names_of_the_modules(content):
     read = modules.read(content)
     assert read.damaged() == []
     spoilt = bytearray(content)
@@ -95,7 +95,7 @@ def test_damaged_code_is_told_by_the_names_of_the_modules(content):
     assert modules.read(bytes(spoilt)).damaged() == ["package", "package.member"]
 
 
-def test_changed_sources_are_told_by_the_names_of_the_modules(content):
+def test_changed_sources_are_reported_by_the_names_of_the_modules(content):
     read = modules.read(content)
     assert read.changed(lambda module: SOURCES[module.name]) == []
     assert read.changed(lambda _: None) == []
@@ -260,7 +260,7 @@ def with_data(**changes: Any) -> bytes:
     return archive.archive([sealed("app", "t", "app.py")], ["t"], (), {"app": data})
 
 
-def test_damaged_data_is_told_by_the_module_that_it_is_for():
+def test_damaged_data_is_reported_by_the_module_that_it_is_for():
     content = with_data()
     assert modules.read(content).damaged() == []
     assert modules.read(content.replace(DOCUMENT, DOCUMENT.upper())).damaged() == ["app"]

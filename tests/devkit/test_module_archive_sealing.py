@@ -96,11 +96,11 @@ def test_what_the_handler_imports_is_sealed_in_the_order_of_import(task: Task):
     task.write("last.py")
     task.write("unused.py")
     task.app("import package.member")
-    told = task.seal()
+    document = task.seal()
     own = [module.name for module in task.archive().modules if module.path]
     assert own == ["app", "package", "package.member", "last"]
-    assert told["modules"] == len(task.archive().modules)
-    assert told["left_out"] == {}
+    assert document["modules"] == len(task.archive().modules)
+    assert document["left_out"] == {}
 
 
 def test_a_module_is_where_its_home_and_tail_say(task: Task):
@@ -225,7 +225,7 @@ def test_the_same_code_gives_the_same_bytes_wherever_and_whenever(task: Task, tm
     assert first == second
 
 
-def test_what_lambda_tells_a_function_is_there_while_it_is_sealed(task: Task):
+def test_what_lambda_gives_a_function_is_there_while_it_is_sealed(task: Task):
     names = (
         "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
         "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_LAMBDA_INITIALIZATION_TYPE",
@@ -261,8 +261,8 @@ def test_extension_modules_may_be_named_for_another_architecture(task: Task):
 
 
 def trace(task: Task) -> dict[str, str]:
-    told = inside("trace", task.root, "--handler", "app.handler", "--runtime", RUNTIME)
-    return {module["name"]: module["path"] for module in told["modules"]}
+    document = inside("trace", task.root, "--handler", "app.handler", "--runtime", RUNTIME)
+    return {module["name"]: module["path"] for module in document["modules"]}
 
 
 def test_what_the_function_prints_is_no_part_of_the_answer(task: Task):
@@ -291,7 +291,7 @@ def test_names_of_the_sealer_are_the_user_s(task: Task):
 # --- what is left out -----------------------------------------------------------------------------
 
 
-def test_a_module_that_will_not_be_there_is_left_out_and_told(task: Task, tmp_path):
+def test_a_module_that_will_not_be_there_is_left_out_and_reported(task: Task, tmp_path):
     (tmp_path / "outside.py").write_text("")
     task.app(f"import sys; sys.path.append({str(tmp_path)!r}); import outside")
     (name, reason), *_ = task.seal()["left_out"].items()
@@ -300,7 +300,7 @@ def test_a_module_that_will_not_be_there_is_left_out_and_told(task: Task, tmp_pa
     assert "outside" not in task.sealed()
 
 
-def test_a_module_that_is_a_link_out_of_the_code_is_left_out_and_told(task: Task, tmp_path):
+def test_a_module_that_is_a_link_out_of_the_code_is_left_out_and_reported(task: Task, tmp_path):
     (tmp_path / "target.py").write_text("")
     (task.root / "linked.py").symlink_to(tmp_path / "target.py")
     task.app("import linked")
@@ -325,7 +325,7 @@ def test_modules_of_other_loaders_are_left_to_the_import_system(task: Task):
     assert [module.name for module in task.archive().modules if module.path] == ["app"]
 
 
-def test_a_module_that_was_found_in_one_place_and_lies_in_another_is_left_out(task: Task):
+def test_a_module_that_was_found_in_one_place_and_is_in_another_is_left_out(task: Task):
     task.write("first/tool.py", "value = 1")
     task.write("tool.py", "value = 2")
     task.app("""
@@ -353,7 +353,9 @@ def test_a_module_that_was_found_in_one_place_and_lies_in_another_is_left_out(ta
         ("class E(Exception):\n    def __str__(self): return 'odd'\nraise E", "E: odd"),
     ],
 )
-def test_a_handler_that_cannot_be_imported_is_told_in_the_exception_s_words(task, source, words):
+def test_a_handler_that_cannot_be_imported_is_reported_in_the_exception_s_words(
+    task, source, words
+):
     task.app(source)
     error = task.refused()
     assert words in error["message"]
@@ -364,7 +366,7 @@ def test_a_handler_that_cannot_be_imported_is_told_in_the_exception_s_words(task
     assert error["mayWork"] == (source != "def f(:")
 
 
-def test_a_process_that_dies_is_told_with_the_last_it_said(task: Task):
+def test_a_process_that_dies_is_reported_with_the_last_it_said(task: Task):
     task.app("import os; os.write(2, b'x' * 9000 + b'no licence \\xe2\\x82\\xac'); os._exit(7)")
     error = task.refused()
     assert error["message"].endswith("ended with exit status 7")
@@ -405,7 +407,9 @@ def test_the_traceback_begins_in_the_user_s_code(task: Task):
         ("broken.handler", "Syntax error in module 'broken'", "correct it"),
     ],
 )
-def test_a_handler_that_is_not_there_is_told_with_what_to_do(task: Task, handler, words, remedy):
+def test_a_handler_that_is_not_there_is_reported_with_what_to_do(
+    task: Task, handler, words, remedy
+):
     task.app("")
     task.write("broken.py", "def f(:")
     error = task.refused(handler=handler)
@@ -414,12 +418,12 @@ def test_a_handler_that_is_not_there_is_told_with_what_to_do(task: Task, handler
     assert "snapboot.faults" not in error["detail"]
 
 
-def test_a_module_to_be_included_that_is_not_there_is_told(task: Task):
+def test_a_module_to_be_included_that_is_not_there_is_reported(task: Task):
     task.app("")
     assert "No module named 'nothing'" in task.refused("--include", "nothing")["message"]
 
 
-def test_a_module_that_cannot_be_compiled_is_told(task: Task):
+def test_a_module_that_cannot_be_compiled_is_reported(task: Task):
     task.write("package/__init__.py")
     path = task.write("package/other.py", "print 'an older Python'")
     task.app("")
@@ -441,7 +445,7 @@ def _found(path: Path) -> Found:
         (lambda path: path.unlink(), "cannot read"),
     ],
 )
-def test_a_module_that_changes_between_its_import_and_its_sealing_is_told(task, change, words):
+def test_a_module_that_changes_between_its_import_and_its_sealing_is_reported(task, change, words):
     path = task.write("tool.py", "value = 1")
     found = _found(path)
     assert read_source(found) == b"value = 1"
@@ -467,7 +471,7 @@ def test_processes_that_the_function_leaves_behind_are_not_waited_for(task: Task
     ],
     ids=["read-only", "full"],
 )  # fmt: skip
-def test_a_folder_that_cannot_be_written_is_told_and_holds_no_scrap(task: Task, mount, words):
+def test_a_folder_that_cannot_be_written_is_reported_and_holds_no_scrap(task: Task, mount, words):
     task.app("import colorsys")
     script = f'{mount}; cd "$1"; shift; "$@" || ls -A 1>&2'
     command = [sys.executable, "-SsP", str(INSIDE), "seal", str(task.root)]
@@ -493,7 +497,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_holds_no_scrap(task: Task, 
         (["unknown"], "invalid choice"),
     ],
 )
-def test_a_command_line_that_says_too_little_is_told(arguments, words):
+def test_a_command_line_that_says_too_little_is_refused(arguments, words):
     assert words in inside(*arguments)["error"]["message"]
 
 
@@ -525,20 +529,20 @@ def test_the_import_system_uses_it_without_a_look_at_the_source(task: Task):
     assert done.stdout == b"compiled\n"
 
 
-def test_a_file_that_is_no_python_is_told_and_left(task: Task, tmp_path):
+def test_a_file_that_is_not_python_is_reported_and_left(task: Task, tmp_path):
     task.write("good.py")
     task.write("templates/module.py", "class {{ name }}: pass")
     (task.root / "null.py").write_bytes(b"a = 1\0")
     (task.root / "foreign.py").write_bytes(b"a = '\xff'")
     os.mkfifo(task.root / "pipe.py")
     (task.root / "linked.py").symlink_to(tmp_path)
-    told = inside("compile", task.root, "--as", "/var/task")
-    assert told["files"] == 1
-    assert sorted(told["failed"]) == ["foreign.py", "null.py", "pipe.py", "templates/module.py"]
-    assert "line 1" in told["failed"]["templates/module.py"]
+    document = inside("compile", task.root, "--as", "/var/task")
+    assert document["files"] == 1
+    assert sorted(document["failed"]) == ["foreign.py", "null.py", "pipe.py", "templates/module.py"]
+    assert "line 1" in document["failed"]["templates/module.py"]
 
 
-def test_the_same_folder_gives_the_same_bytecode_wherever_it_lies(task: Task, tmp_path):
+def test_the_same_folder_gives_the_same_bytecode_in_any_place(task: Task, tmp_path):
     for number in range(5):
         task.write(
             f"m{number}.py", f"x = 'alpha', {{'beta', 'gamma', {number}}}, 'task', 'other'\n"

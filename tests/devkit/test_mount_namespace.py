@@ -91,7 +91,7 @@ def test_the_same_holds_through_a_program_in_a_user_namespace(tmp_path, mine):
     expected(*seen(tmp_path, mine, as_user))
 
 
-def test_what_is_needed_and_lies_in_tmp_stays():
+def test_what_is_needed_and_is_in_tmp_stays():
     room = plan(
         Path("/tmp/code/app"), None, Path("/tmp/own"), [Path("/tmp/venv/bin/python")], as_root=True
     )
@@ -104,7 +104,7 @@ def test_what_is_needed_and_lies_in_tmp_stays():
 
 
 @pytest.mark.skipif(not LAYER_ROOT.is_dir(), reason="this machine has no /opt")
-def test_layers_are_seen_at_opt_unless_something_needed_lies_there(tmp_path):
+def test_layers_are_seen_at_opt_unless_something_needed_is_there(tmp_path):
     room = plan(tmp_path, tmp_path, tmp_path, [], as_root=True)
     assert room.layer_root == LAYER_ROOT
     assert ("ro", str(tmp_path), "/opt") in room.binds
@@ -122,7 +122,7 @@ def test_what_a_layer_is_yet_to_bring_keeps_no_layer_away(tmp_path):
 
 
 @pytest.mark.skipif(TASK_ROOT.is_dir(), reason="this machine has a /var/task")
-def test_a_folder_that_this_machine_lacks_is_told_with_the_remedy(tmp_path):
+def test_a_folder_that_this_machine_lacks_is_reported_with_the_remedy(tmp_path):
     room = plan(tmp_path, None, tmp_path, [], as_root=True)
     assert room.task_root == tmp_path
     assert "sudo mkdir -p /var/task" in room.missing[0]

@@ -23,7 +23,7 @@ from tests.devkit.packages import DEADLINE_S, HELLO, filled, own_interpreter, sn
 
 # A full disk is a small one.
 SMALL_DISK_BYTES = 2 * 1024 * 1024
-NOBODY_HAS_THEM = "cannot install what the runtime asks for"
+NOT_INSTALLABLE = "cannot install what the runtime asks for"
 
 
 def packaged(source, output, *arguments, form="zip", **settings):
@@ -34,7 +34,7 @@ def packaged(source, output, *arguments, form="zip", **settings):
 
 def made(done):
     """Return the report of a run that has made something; skip without the runtime's packages."""
-    if NOBODY_HAS_THEM in done.stderr:
+    if NOT_INSTALLABLE in done.stderr:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -163,20 +163,20 @@ def test_it_runs_by_itself_where_lambda_would_put_it(whole):
         "--timeout", "60", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["result"] == {"hello": {"a": 1}, "core": "seeds"}
-    assert not any("WARNING" in line or "runs on" in line for line in told["logs"])
+    reported = json.loads(done.stdout)
+    assert reported["result"] == {"hello": {"a": 1}, "core": "seeds"}
+    assert not any("WARNING" in line or "runs on" in line for line in reported["logs"])
 
 
 @pytest.mark.slow
-def test_elsewhere_it_runs_on_the_interpreter_at_hand_which_is_told(whole):
+def test_elsewhere_it_runs_on_the_interpreter_at_hand_which_is_reported(whole):
     _, archive, _, _ = whole
     done = snapboot("invoke", "app.handler", '{"a": 1}', "--task-root", archive, "--timeout", "60")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"hello": {"a": 1}, "core": "seeds"}
-    (told,) = [line for line in done.stderr.splitlines() if "package's own interpreter" in line]
-    assert f"the function runs on {sys.executable!r}" in told
-    assert told.endswith("needs '/var/task', which it gets by --isolate")
+    (reported,) = [line for line in done.stderr.splitlines() if "package's own interpreter" in line]
+    assert f"the function runs on {sys.executable!r}" in reported
+    assert reported.endswith("needs '/var/task', which it gets by --isolate")
 
 
 @pytest.mark.slow
@@ -228,7 +228,7 @@ def warnings(errors):
     return [one for one in errors.splitlines() if not STAGE.match(one) and "orjson" not in one]
 
 
-def test_what_the_packager_has_told_is_not_told_again_by_the_audit(source, output):
+def test_what_the_packager_has_reported_is_not_reported_again_by_the_audit(source, output):
     other = bytearray(Path(sys.executable).resolve().read_bytes()[:4096])
     other[18:20] = (243).to_bytes(2, "little")  # EM_RISCV
     other[32:40] = other[40:48] = bytes(8)  # no tables
@@ -236,16 +236,16 @@ def test_what_the_packager_has_told_is_not_told_again_by_the_audit(source, outpu
     filled(source, {"tools/riscv": bytes(other), ".env": "PASSWORD=1"})
     (source / "tools/riscv").chmod(0o755)
     done = beside(source, output)
-    if NOBODY_HAS_THEM in done.stderr:
+    if NOT_INSTALLABLE in done.stderr:
         pytest.skip(done.stderr.strip())
     private, machine = warnings(done.stderr)
     assert private.startswith("snapboot: warning: .env may hold secrets")
     assert machine.startswith("snapboot: warning: tools/riscv: it is built for EM_RISCV")
 
 
-def test_people_are_told_what_was_made_and_what_to_do_next(source, output):
+def test_the_output_for_people_says_what_was_made_and_what_to_do_next(source, output):
     done = beside(source, output)
-    if NOBODY_HAS_THEM in done.stderr:
+    if NOT_INSTALLABLE in done.stderr:
         pytest.skip(done.stderr.strip())
     assert (done.returncode, warnings(done.stderr)) == (0, [])
     first, *_, last = done.stdout.splitlines()
@@ -274,12 +274,12 @@ def test_everything_works_where_there_is_no_orjson(source, output, tmp_path):
 
 def test_variables_reach_the_handler_while_it_is_imported_and_are_not_shipped(source, output):
     filled(source, {"app.py": f"import os\nTABLE = os.environ['TABLE']\n{HELLO}"})
-    told = refused(beside(source, output, "--require-archive"), output)
-    if NOBODY_HAS_THEM in told:
-        pytest.skip(told)
-    assert "KeyError: 'TABLE'" in told
-    assert "--env" in told
-    assert 'File "/var/task/app.py", line 2' in told
+    reported = refused(beside(source, output, "--require-archive"), output)
+    if NOT_INSTALLABLE in reported:
+        pytest.skip(reported)
+    assert "KeyError: 'TABLE'" in reported
+    assert "--env" in reported
+    assert 'File "/var/task/app.py", line 2' in reported
     made(beside(source, output, "--env", "TABLE=not-for-everybody", "--json"))
     assert b"not-for-everybody" not in (output / "function.zip").read_bytes()
 
@@ -337,14 +337,14 @@ def test_a_package_that_only_the_interpreter_here_has_is_missing(source, output)
     if not Path(sysconfig.get_path("purelib"), "pip").is_dir():
         pytest.skip("this interpreter has no package of its own")
     filled(source, {"app.py": f"import pip\n{HELLO}"})
-    told = refused(beside(source, output, "--require-archive"), output)
-    if NOBODY_HAS_THEM in told:
-        pytest.skip(told)
-    assert "No module named 'pip'" in told
-    assert "--requirements" in told
+    reported = refused(beside(source, output, "--require-archive"), output)
+    if NOT_INSTALLABLE in reported:
+        pytest.skip(reported)
+    assert "No module named 'pip'" in reported
+    assert "--requirements" in reported
 
 
-def test_a_broken_module_of_the_users_is_told(source, output):
+def test_a_broken_module_of_the_users_is_reported(source, output):
     filled(source, {"broken.py": "def f(:\n"})
     report = made(beside(source, output, "--json"))
     assert any(text.startswith("broken.py cannot be compiled") for text in report["warnings"])
@@ -374,20 +374,20 @@ def test_a_source_without_the_handler_says_what_it_has(source, output):
     done = snapboot(
         "package", source, "--handler", "apps.handler", "--as", "image", "--output", output
     )
-    told = refused(done, output)
-    assert "there is no module 'apps', which the handler 'apps.handler' is in" in told
-    assert "has: app" in told
+    reported = refused(done, output)
+    assert "there is no module 'apps', which the handler 'apps.handler' is in" in reported
+    assert "has: app" in reported
 
 
-def test_a_handler_that_its_module_has_not_is_told(source, output):
+def test_a_handler_that_its_module_has_not_is_reported(source, output):
     done = snapboot(
         "package", source, "--handler", "app.main", "--as", "zip", "--output", output,
         "--no-interpreter", "--arch", managed.native(),
     )  # fmt: skip
-    told = refused(done, output)
-    if NOBODY_HAS_THEM in told:
-        pytest.skip(told)
-    assert "'main'" in told
+    reported = refused(done, output)
+    if NOT_INSTALLABLE in reported:
+        pytest.skip(reported)
+    assert "'main'" in reported
 
 
 def test_a_wheel_that_cannot_be_had_leaves_nothing(source, output, tmp_path):
@@ -395,23 +395,23 @@ def test_a_wheel_that_cannot_be_had_leaves_nothing(source, output, tmp_path):
     filled(source, {"requirements.txt": "fruit\n"})
     variables = os.environ | {"UV_FIND_LINKS": str(wheels), "UV_OFFLINE": "1"}
     done = packaged(source, output, env=variables, form="image")
-    told = refused(done, output)
-    assert "cannot install what 'requirements.txt' asks for" in told
-    assert "fruit" in told
+    reported = refused(done, output)
+    assert "cannot install what 'requirements.txt' asks for" in reported
+    assert "fruit" in reported
 
 
 def test_a_link_out_of_the_source_leaves_nothing(source, output):
     (source / "passwd").symlink_to("/etc/passwd")
-    told = refused(packaged(source, output, form="image"), output)
-    assert "cannot take 'passwd'" in told
-    assert "'/etc/passwd'" in told
+    reported = refused(packaged(source, output, form="image"), output)
+    assert "cannot take 'passwd'" in reported
+    assert "'/etc/passwd'" in reported
 
 
 def test_an_interpreter_that_uv_cannot_get_leaves_nothing(source, output, tmp_path):
     variables = os.environ | {"UV_OFFLINE": "1", "UV_PYTHON_INSTALL_DIR": str(tmp_path / "python")}
-    told = refused(packaged(source, output, "--python", "3.14", env=variables), output)
-    assert "cannot get an interpreter for Python 3.14" in told
-    assert "--python FOLDER" in told
+    reported = refused(packaged(source, output, "--python", "3.14", env=variables), output)
+    assert "cannot get an interpreter for Python 3.14" in reported
+    assert "--python FOLDER" in reported
 
 
 def test_what_was_there_before_stays_when_a_run_fails(source, output):
@@ -446,7 +446,7 @@ def small_disk():
 
 
 @pytest.mark.parametrize("size", [SMALL_DISK_BYTES, SMALL_DISK_BYTES // 4], ids=["code", "wheels"])
-def test_a_full_disk_is_told_and_nothing_is_left(source, small_disk, tmp_path, size):
+def test_a_full_disk_is_reported_and_nothing_is_left(source, small_disk, tmp_path, size):
     filled(source, {"model.bin": os.urandom(size)})
     wheels = wheel(tmp_path / "wheels", "fruit", files={"fruit.bin": os.urandom(SMALL_DISK_BYTES)})
     variables = os.environ | {"UV_FIND_LINKS": str(wheels), "UV_OFFLINE": "1"}
@@ -459,11 +459,11 @@ def test_a_full_disk_is_told_and_nothing_is_left(source, small_disk, tmp_path, s
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_neither_files_nor_processes(source, output, tmp_path, number):
     """The handler says that it is being imported, and takes for ever."""
-    told = tmp_path / "importing"
-    os.mkfifo(told)
+    reported = tmp_path / "importing"
+    os.mkfifo(reported)
     filled(
         source,
-        {"app.py": f"import os, time\nopen({str(told)!r}, 'w').write(str(os.getpid()))\n"
+        {"app.py": f"import os, time\nopen({str(reported)!r}, 'w').write(str(os.getpid()))\n"
          "time.sleep(600)\n"},
     )  # fmt: skip
     command = [
@@ -472,7 +472,7 @@ def test_a_signal_leaves_neither_files_nor_processes(source, output, tmp_path, n
     ]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
-            pid = _read(told, process)
+            pid = _read(reported, process)
             process.send_signal(number)
             assert process.wait(DEADLINE_S) == 130, process.stderr.read()
         finally:

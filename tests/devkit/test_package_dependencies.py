@@ -123,12 +123,12 @@ def test_a_wheel_that_cannot_be_had_says_which_why_and_what_to_do(tmp_path, whee
     wheel(wheels, "fruit", tag="cp313-cp313-manylinux_2_28_x86_64")
     with pytest.raises(PackageError) as raised:
         installed(tmp_path / "task", "fruit")
-    told = str(raised.value)
-    assert "for Python 3.13 on arm64" in told
-    assert "fruit" in told
-    assert "aarch64-manylinux_2_34" in told
-    assert "UV_FIND_LINKS" in told
-    assert "╰" not in told
+    message = str(raised.value)
+    assert "for Python 3.13 on arm64" in message
+    assert "fruit" in message
+    assert "aarch64-manylinux_2_34" in message
+    assert "UV_FIND_LINKS" in message
+    assert "╰" not in message
 
 
 def test_nothing_of_the_machine_is_left_in_what_was_installed(tmp_path, wheels):
@@ -166,11 +166,11 @@ def test_the_words_of_the_installer_are_cut_to_the_point():
 
 def test_a_long_reason_is_whole_but_for_its_middle_and_has_its_lines():
     lines = [f"         And because a=={n} depends on b, a=={n} it is." for n in range(300)]
-    told = reason("\n".join(["error: x", *lines, "         So that is that."])).splitlines()
-    assert told[0] == "x"
-    assert told[1] == "And because a==0 depends on b, a==0 it is."
-    assert "278 lines more" in told[4]
-    assert told[-1] == "So that is that."
+    message = reason("\n".join(["error: x", *lines, "         So that is that."])).splitlines()
+    assert message[0] == "x"
+    assert message[1] == "And because a==0 depends on b, a==0 it is."
+    assert "278 lines more" in message[4]
+    assert message[-1] == "So that is that."
     assert len(reason("x" * 10_000)) == 2_000
 
 
@@ -180,7 +180,7 @@ def test_the_runtimes_own_packages_are_those_of_the_project():
 
 
 @pytest.mark.parametrize("content", ["project = 3\n", f"project = {'[' * 5000}{']' * 5000}\n"])
-def test_a_project_that_is_no_table_is_told(source, tmp_path, content):
+def test_a_project_that_is_not_a_table_is_reported(source, tmp_path, content):
     filled(source, {"pyproject.toml": content})
     with pytest.raises(PackageError, match=r"cannot read .*pyproject\.toml.*; correct it"):
         projects.find(source, None, tmp_path)

@@ -93,7 +93,7 @@ def test_a_version_that_cannot_be_used_says_what_can(text):
         parse_version(text)
 
 
-def test_a_version_without_the_gil_is_told_from_the_usual_ones(monkeypatch, tmp_path):
+def test_a_version_without_the_gil_is_distinguished_from_the_usual_ones(monkeypatch, tmp_path):
     texts = ("3.14t", "3.14.2t", "3.14", "t", "3.14tt")
     assert [is_free_threaded(text) for text in texts] == [True, True, False, False, False]
     builds = ("cpython-3.14.2-linux-x86_64-gnu", "cpython-3.14.1+freethreaded-linux-x86_64-gnu")
@@ -141,7 +141,7 @@ def test_every_trimmed_name_has_a_reason():
 
 
 @pytest.mark.slow
-def test_a_copy_starts_from_where_it_lies_and_uses_nothing_of_its_origin(own, tmp_path):
+def test_a_copy_starts_from_where_it_is_and_uses_nothing_of_its_origin(own, tmp_path):
     copied = portable.copy(own, tmp_path / "python", runs_here=True).interpreter
     moved = tmp_path / "moved"
     copied.prefix.rename(moved)
@@ -256,18 +256,18 @@ ADDRESS = "https://downloads.example/python-3.13.tar.gz"
 
 
 @pytest.mark.parametrize(
-    ("causes", "told"),
+    ("causes", "expected"),
     [
         ([f"error sending request for url ({ADDRESS})", "dns error"], f"{ADDRESS}: dns error"),
         ([f"404 Not Found for url ({ADDRESS})"], f"404 Not Found for url ({ADDRESS})"),
     ],
 )
-def test_why_uv_has_no_interpreter_is_told_by_its_cause_and_one_address(causes, told):
+def test_why_uv_has_no_interpreter_is_reported_by_its_cause_and_one_address(causes, expected):
     lines = ["error: Failed to install cpython-3.13", f"  cause: Failed to download `{ADDRESS}`"]
-    assert managed.why("\n".join([*lines, *(f"  cause: {cause}" for cause in causes)])) == told
+    assert managed.why("\n".join([*lines, *(f"  cause: {cause}" for cause in causes)])) == expected
 
 
-def test_what_uv_says_in_one_line_is_told_without_its_last_stop():
+def test_what_uv_says_in_one_line_is_reported_without_its_last_stop():
     assert managed.why("error: No download found for cpython-3.99.") == (
         "No download found for cpython-3.99"
     )

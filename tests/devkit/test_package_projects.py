@@ -93,7 +93,7 @@ def test_a_pipfile_lock_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"default": {}}', '{"_meta": {}, "default": {"a": {"git": "x"}}}'])  # fmt: skip
-def test_one_that_cannot_be_read_is_told(tmp_path, content):
+def test_one_that_cannot_be_read_is_reported(tmp_path, content):
     source = filled(tmp_path / "source", {"Pipfile.lock": content})
     with pytest.raises(PackageError, match=r"cannot read .*Pipfile\.lock.*pipenv lock"):
         projects.find(source, None, tmp_path)
@@ -329,10 +329,10 @@ def test_for_awss_own_runtime_there_is_nothing_to_say_of_it(tmp_path):
     runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
     done = packaged(source, tmp_path / "out", "--runtime", runtime)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["warnings"] == []
-    assert f"--runtime {runtime}" in told["next"][-1]
-    assert "--layers" not in told["next"][-1]
+    document = json.loads(done.stdout)
+    assert document["warnings"] == []
+    assert f"--runtime {runtime}" in document["next"][-1]
+    assert "--layers" not in document["next"][-1]
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What the packager tells: sizes by package, limits, and what to do next."""
+"""What the packager reports: sizes by package, limits, and what to do next."""
 
 import json
 from pathlib import Path
@@ -45,7 +45,7 @@ def packaged(*made, **changes):
     return Packaged(**settings | changes)
 
 
-def test_sizes_are_told_by_package(tmp_path):
+def test_sizes_are_reported_by_package(tmp_path):
     filled(
         tmp_path,
         {
@@ -76,17 +76,17 @@ def test_a_package_that_is_too_large_says_what_is_large_in_it():
     parts = {"pandas": 200 * MIB, "numpy": 60 * MIB, "your code": MIB}
     with pytest.raises(PackageError) as raised:
         sizes.check(parts, image=False)
-    told = str(raised.value)
-    assert "takes 261.0 MB unpacked, and Lambda takes 250.0 MB" in told
-    assert "pandas 200.0 MB, numpy 60.0 MB" in told
-    assert "--as image" in told
+    reported = str(raised.value)
+    assert "takes 261.0 MB unpacked, and Lambda takes 250.0 MB" in reported
+    assert "pandas 200.0 MB, numpy 60.0 MB" in reported
+    assert "--as image" in reported
 
 
 def test_a_package_at_the_limit_is_taken():
     sizes.check({"a": provided.MAX_CODE_BYTES}, image=False)
 
 
-def test_small_sizes_are_told_in_kilobytes():
+def test_small_sizes_are_reported_in_kilobytes():
     assert [sizes.megabytes(size) for size in (0, 2 * KIB, MIB)] == ["0.0 KB", "2.0 KB", "1.0 MB"]
 
 
@@ -119,14 +119,16 @@ def test_an_image_is_built():
 
 def test_a_machine_gets_the_same_as_people():
     made = packaged(Made(Path("dist/function.zip"), MIB, 2 * MIB), warnings=("careful",))
-    told = package_report.document(made, request(), ())
-    assert told["files"] == [{"path": "dist/function.zip", "zipBytes": MIB, "sizeBytes": 2 * MIB}]
-    assert (told["archiveModules"], told["warnings"]) == (3, ["careful"])
-    assert told["sizes"] == {"fruit": 3 * MIB, "your code": 20 * KIB}
+    reported = package_report.document(made, request(), ())
+    assert reported["files"] == [
+        {"path": "dist/function.zip", "zipBytes": MIB, "sizeBytes": 2 * MIB}
+    ]
+    assert (reported["archiveModules"], reported["warnings"]) == (3, ["careful"])
+    assert reported["sizes"] == {"fruit": 3 * MIB, "your code": 20 * KIB}
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "reported"),
     [
         ({"handler": "app"}, "the handler 'app' must be module.function"),
         ({"handler": ".handler"}, "must be module.function"),
@@ -135,8 +137,8 @@ def test_a_machine_gets_the_same_as_people():
         ({"layers": (Path("absent.zip"),)}, "there is no layer 'absent.zip'"),
     ],
 )
-def test_a_request_that_contradicts_itself_is_refused(changes, told):
-    with pytest.raises(PackageError, match=told):
+def test_a_request_that_contradicts_itself_is_refused(changes, reported):
+    with pytest.raises(PackageError, match=reported):
         request(**changes).check()
 
 

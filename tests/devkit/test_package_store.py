@@ -51,7 +51,7 @@ def test_tests_keep_nothing_in_the_home_of_who_runs_them():
     assert not stores.folder().is_relative_to(Path.home() / ".cache")
 
 
-def test_a_key_tells_its_parts_apart():
+def test_a_key_distinguishes_its_parts():
     assert digest(b"ab", b"c") != digest(b"a", b"bc")
 
 
@@ -182,7 +182,7 @@ def test_what_an_elf_file_says_is_read_once_and_the_same_from_what_was_kept(tmp_
     if content[:4] != elf.MAGIC:
         pytest.skip("this Python is no ELF file")
 
-    def told(facts, steps):
+    def all_facts(facts, steps):
         return (
             facts.needs(content, "python", steps),
             facts.hexversion(content, "python", steps),
@@ -192,13 +192,13 @@ def test_what_an_elf_file_says_is_read_once_and_the_same_from_what_was_kept(tmp_
 
     with Store(tmp_path) as store:
         first, steps = ElfFacts(store), Steps()
-        read = told(first, steps)
+        read = all_facts(first, steps)
         assert steps.taken
         assert read[0] == elf.needs(Path(sys.executable))
-        assert told(first, Steps(0)) == read
-        assert told(ElfFacts(), Steps()) == read
+        assert all_facts(first, Steps(0)) == read
+        assert all_facts(ElfFacts(), Steps()) == read
         first.keep()
-        assert told(ElfFacts(store), Steps(0)) == read
+        assert all_facts(ElfFacts(store), Steps(0)) == read
         with pytest.raises(elf.ElfError, match="'other'"):
             ElfFacts(store).needs(content[:100], "other")
 

@@ -40,12 +40,12 @@ def task(tmp_path):
     return tmp_path / "task"
 
 
-def test_settings_of_a_developer_stay_at_home_and_are_told(source, task):
+def test_settings_of_a_developer_are_left_out_and_reported(source, task):
     private = [".env", ".env.production", ".envrc", "part/.env", ".envs/local/database"]
     filled(source, {**dict.fromkeys(private, "PASSWORD=1"), "environ.py": "", "part/env.py": ""})
     filled(source, {".env3/pyvenv.cfg": "", ".env3/bin/python": ""})
-    told = copied(source, task).private
-    assert sorted(told) == [".env", ".env.production", ".envrc", ".envs", "part/.env"]
+    reported = copied(source, task).private
+    assert sorted(reported) == [".env", ".env.production", ".envrc", ".envs", "part/.env"]
     assert names(task) == ["app.py", "environ.py", "part", "part/env.py"]
 
 
@@ -93,7 +93,7 @@ def test_the_output_folder_inside_of_the_source_is_left_out(source, task):
     assert names(task) == ["app.py", "dist.py"]
 
 
-def test_a_file_that_takes_the_place_of_a_dependencys_is_told(source, task):
+def test_a_file_that_takes_the_place_of_a_dependencys_is_reported(source, task):
     filled(source, {"six.py": "mine", "package/own.py": ""})
     filled(task, {"six.py": "theirs", "package/__init__.py": ""})
     assert copied(source, task).replaced == ["six.py"]
@@ -162,12 +162,12 @@ def test_a_file_that_cannot_be_read_is_named(task):
         before = os.geteuid()
         os.seteuid(user)
         try:
-            told = refusal(source, target)
+            reported = refusal(source, target)
         finally:
             os.seteuid(before)
     finally:
         shutil.rmtree(place)
-    assert f"cannot read {str(source / 'secret.pem')!r}: Permission denied" in told
+    assert f"cannot read {str(source / 'secret.pem')!r}: Permission denied" in reported
 
 
 def test_more_than_lambda_takes_is_refused_before_it_is_all_there(source, task):

@@ -17,7 +17,7 @@ def head():
 
 
 def part(root, place, program=None):
-    """Make the folder of a package that lies at `place` on Lambda."""
+    """Make the folder of a package that is at `place` on Lambda."""
     files = {"bootstrap": f"#!{place}/{PROGRAM} -SsP\nimport snapboot\n"}
     return filled(root, files | {PROGRAM: head() if program is None else program})
 

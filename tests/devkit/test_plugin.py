@@ -83,7 +83,7 @@ def test_a_timeout_is_seconds():
     assert "timed out after 0.30 seconds" in result.json()["errorMessage"]
 
 
-def test_a_setting_that_cannot_be_used_is_told_before_anything_starts(tmp_path):
+def test_a_setting_that_cannot_be_used_is_reported_before_anything_starts(tmp_path):
     with pytest.raises(ConfigError, match="timeout 901 must be"):
         behaviour("echo", timeout=901)
     with pytest.raises(ConfigError, match="is not a folder"):
@@ -182,7 +182,7 @@ def test_a_traceback_in_the_functions_log_is_shown_line_by_line(project):
     done.stdout.fnmatch_lines(["?ERROR? Runtime.ImportModuleError: *'absent'", "Traceback *"])
 
 
-def test_the_code_lies_where_the_setting_says(project, pytester):
+def test_the_code_is_where_the_setting_says(project, pytester):
     pytester.mkdir("src")
     pytester.path.joinpath("src", "other.py").write_text("def handler(event, context): return 1\n")
     pytester.makeini("[pytest]\nlambda_task_root = src\n")

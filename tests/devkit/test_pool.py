@@ -21,7 +21,7 @@ def test_one_request_after_the_other_meets_one_environment():
             caller = asked(pool)
             await soon()
             function.environments[-1].serve()
-            assert caller.told == ["done", "finished"]
+            assert caller.got == ["done", "finished"]
         assert len(function.environments) == 1
 
     played(scenario)
@@ -33,7 +33,7 @@ def test_requests_at_the_same_time_meet_an_environment_each_and_one_too_many_is_
         await soon()
         for one in function.environments:
             one.serve()
-        assert [caller.told for caller in callers] == [["done", "finished"]] * 2 + [[TOO_MANY]]
+        assert [caller.got for caller in callers] == [["done", "finished"]] * 2 + [[TOO_MANY]]
 
     played(scenario, limit=2)
 
@@ -66,7 +66,7 @@ def test_a_request_that_waits_is_handed_over_in_the_step_that_frees_its_environm
         one.settle()
         assert one.callers == [quick]
         one.serve()
-        assert quick.told == ["done", "finished"]
+        assert quick.got == ["done", "finished"]
 
     played(scenario)
 
@@ -78,11 +78,11 @@ def test_at_the_limit_such_a_client_is_not_refused_either():
         function.environments[0].answer()
         quick = asked(pool)
         await soon()
-        assert quick.told == []
+        assert quick.got == []
         function.environments[0].settle()
         await soon()
         function.environments[0].serve()
-        assert quick.told == ["done", "finished"]
+        assert quick.got == ["done", "finished"]
 
     played(scenario, limit=1)
 
@@ -107,7 +107,7 @@ def test_a_request_that_waits_gets_a_new_environment_when_the_old_one_dies():
         function.environments[0].die()
         await soon()
         function.environments[1].serve()
-        assert waiting.told == ["done", "finished"]
+        assert waiting.got == ["done", "finished"]
         assert function.environments[0].closed
 
     played(scenario, limit=1)
@@ -118,7 +118,7 @@ def test_an_environment_that_takes_several_events_gets_them():
         callers = [asked(pool) for _ in range(7)]
         await soon()
         assert [len(one.callers) for one in function.environments] == [3, 3]
-        assert callers[-1].told == [TOO_MANY]
+        assert callers[-1].got == [TOO_MANY]
 
     played(scenario, at_once=3)
 
@@ -164,7 +164,7 @@ def test_an_init_ahead_of_any_request_serves_the_first_one():
         caller = asked(pool)
         await soon()
         function.environments[0].serve()
-        assert caller.told == ["done", "finished"]
+        assert caller.got == ["done", "finished"]
         assert len(function.environments) == 1
 
     played(scenario)
@@ -197,7 +197,7 @@ def test_new_code_is_for_new_environments_and_nothing_at_work_is_disturbed():
         assert not old.closed
         new.environments[0].serve()
         old.environments[0].serve()
-        assert running.told == idle.told == fresh.told == ["done", "finished"]
+        assert running.got == idle.got == fresh.got == ["done", "finished"]
         await old.until(lambda: old.closed)
         assert not new.closed
 
@@ -214,7 +214,7 @@ def test_requests_that_wait_when_the_code_changes_meet_the_new_code():
         pool.renew(new)
         await soon()
         new.environments[0].serve()
-        assert waiting.told == ["done", "finished"]
+        assert waiting.got == ["done", "finished"]
         old.environments[0].settle()
 
     played(scenario)
@@ -228,17 +228,17 @@ def test_an_environment_that_is_still_opened_when_the_code_changes_serves_its_re
         old.gate.set()
         await soon()
         old.environments[0].serve()
-        assert early.told == ["done", "finished"]
+        assert early.got == ["done", "finished"]
 
     played(scenario)
 
 
-def test_an_environment_that_cannot_be_opened_refuses_its_request_and_the_next_one_is_tried_anew():
+def test_an_environment_that_cannot_be_opened_refuses_its_request_and_the_next_one_is_tried_again():
     async def scenario(pool, function):
         function.broken = True
         refused = asked(pool)
         await soon()
-        assert refused.told == [500]
+        assert refused.got == [500]
         function.broken = False
         asked(pool)
         await soon()
@@ -254,13 +254,13 @@ def test_an_environment_that_cannot_be_opened_refuses_its_request_and_the_next_o
 def test_a_host_without_room_refuses():
     async def scenario(pool, function):
         caller = asked(pool)
-        assert caller.told == [HOST_IS_FULL]
+        assert caller.got == [HOST_IS_FULL]
         assert function.environments == []
 
     played(scenario, has_room=lambda: False)
 
 
-def test_the_end_refuses_whoever_has_no_answer_wherever_he_waits():
+def test_the_end_refuses_every_caller_without_an_answer():
     callers = []
 
     async def scenario(pool, function):
@@ -276,7 +276,7 @@ def test_the_end_refuses_whoever_has_no_answer_wherever_he_waits():
         callers.append(asked(pool))
 
     played(scenario, limit=1)
-    assert [caller.told for caller in callers] == [["done", "finished"], ["done"], [500], [500]]
+    assert [caller.got for caller in callers] == [["done", "finished"], ["done"], [500], [500]]
 
 
 def test_the_end_comes_while_an_environment_is_being_opened():
@@ -288,4 +288,4 @@ def test_the_end_comes_while_an_environment_is_being_opened():
         asyncio.get_running_loop().call_soon(function.gate.set)
 
     played(scenario)
-    assert callers[0].told == [500]
+    assert callers[0].got == [500]

@@ -105,7 +105,7 @@ def test_an_error_is_passed_on_as_it_was_posted():
         ("fall", signal.SIGKILL, "Runtime exited with error: signal: killed"),
     ],
 )
-def test_a_crash_is_told_and_the_next_invocation_starts_anew(handler, event, text):
+def test_a_crash_is_reported_and_the_next_invocation_has_a_new_process(handler, event, text):
     async def scenario(host):
         return await host.invoke(event), await host.invoke(event)
 
@@ -115,7 +115,7 @@ def test_a_crash_is_told_and_the_next_invocation_starts_anew(handler, event, tex
         assert problem["errorMessage"].endswith(f" Error: {text}")
 
 
-def test_a_timeout_is_told_and_the_next_invocation_starts_anew():
+def test_a_timeout_is_reported_and_the_next_invocation_has_a_new_process():
     async def scenario(host):
         return [await host.invoke(seconds) for seconds in (0, 1, 0)]
 
@@ -137,7 +137,7 @@ def test_an_init_that_fails_once_is_saved_by_the_suppressed_one(tmp_path):
     assert result.report.init_ms is None
 
 
-def test_an_init_that_always_fails_is_told_to_every_caller():
+def test_an_init_that_always_fails_is_reported_to_every_caller():
     async def scenario(host):
         return await host.invoke(), await host.invoke()
 
@@ -205,9 +205,9 @@ def test_an_answer_that_breaks_off_fails_the_invocation_and_the_environment_live
     assert "Runtime.ExitError" not in second.payload.decode()
 
 
-def test_nonsense_from_a_function_is_told_so_and_harms_nobody():
-    told = json.loads(invoked("talk_nonsense").payload)
-    assert told.startswith("HTTP/1.1 400 Bad Request\r\n")
+def test_nonsense_from_a_function_is_refused_and_does_no_harm():
+    response = json.loads(invoked("talk_nonsense").payload)
+    assert response.startswith("HTTP/1.1 400 Bad Request\r\n")
 
 
 def test_calls_at_the_wrong_moment_are_refused_and_the_invocation_goes_on():
@@ -245,7 +245,7 @@ def test_a_runtime_sees_the_platforms_variables_and_nothing_of_ours(monkeypatch)
     assert env["TZ"] == ":UTC"
 
 
-def test_a_runtime_is_told_all_about_the_event():
+def test_a_runtime_gets_all_headers_of_the_event():
     async def scenario(host):
         return await host.invoke(
             client_context={"custom": {"ä": 1}},
@@ -307,7 +307,7 @@ def test_a_runtime_that_ignores_sigterm_does_not_outlive_the_host():
     assert not runs(int(invoked("ignore_sigterm").payload))
 
 
-def test_a_host_that_stops_refuses_whoever_waits():
+def test_a_host_that_stops_refuses_waiting_callers():
     async def scenario(host):
         waiting = asyncio.ensure_future(host.invoke(1))
         # The task runs up to its first wait, with its invocation handed in.

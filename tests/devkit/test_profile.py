@@ -271,7 +271,7 @@ def test_an_init_that_never_ends_is_stopped_with_the_import_that_it_was_in(tmp_p
     assert module(profile, "threading")
 
 
-def test_an_init_error_is_told_in_its_own_words(tmp_path):
+def test_an_init_error_is_reported_in_its_own_words(tmp_path):
     failure, _ = refused(filled(tmp_path / "task", {"app.py": "raise ValueError('no table')\n"}))
     assert "ValueError: no table" in failure["text"]
 

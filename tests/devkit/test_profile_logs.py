@@ -1,4 +1,4 @@
-"""Exported logs of Lambda's, as every tool exports them, and as nobody should."""
+"""Exported logs of Lambda's, as every tool exports them, and as none should."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ CONTRASTS = """
 })()
 """
 
-# Cells whose text is longer than they are, and cells of a row that lie over each other.
+# Cells whose text is longer than they are, and cells of a row that overlap.
 CUT = """
 (() => {
   const found = [];

@@ -91,7 +91,7 @@ BASE = [100 + number % 5 for number in range(30)]
     ("factor", "status", "word"),
     [(1.0, 0, "cannot tell"), (1.05, gate.SLOWER, "slower"), (0.9, 0, "faster")],
 )
-def test_a_baseline_tells_five_percent_from_nothing(factor, status, word):
+def test_a_baseline_distinguishes_five_percent_from_nothing(factor, status, word):
     found = gate.against_baseline(profile([one * factor for one in BASE]), BASE)
     assert (found.status, found.text.partition(":")[0]) == (status, word)
 
@@ -175,7 +175,7 @@ def test_the_page_escapes_whatever_is_shown():
     assert HOSTILE in found.text
 
 
-def test_boxes_of_the_flame_view_lie_within_what_imports_them():
+def test_boxes_of_the_flame_view_are_within_what_imports_them():
     text = html.page(profile())
     boxes = {
         name: (float(left), float(width), int(top))

@@ -188,7 +188,7 @@ def test_an_event_that_fails_is_said_and_nothing_is_advised_by_it(tmp_path):
     assert any("no table" in note for note in profile["notes"]), profile["notes"]
 
 
-def test_a_wrapper_that_the_environment_names_is_run_and_only_totals_are_told(tmp_path):
+def test_a_wrapper_that_the_environment_names_is_run_and_only_totals_are_reported(tmp_path):
     root = filled(tmp_path / "task", {"app.py": HANDLER})
     wrapper = tmp_path / "wrapper"
     wrapper.write_text(f'#!/bin/sh\necho >>{tmp_path}/runs\nexec "$@"\n', "utf-8")

@@ -67,15 +67,15 @@ def test_a_slowdown_of_five_percent_is_found():
 
 @pytest.mark.slow
 def test_two_series_of_the_same_thing_compare_as_cannot_tell():
-    told = 0
+    decided = 0
     for seed in range(100):
         source = random.Random(seed)
         ratio = ratio_of_medians(skewed(source, 100), skewed(source, 100))
-        told += verdict(ratio) is not Verdict.CANNOT_TELL
-    assert told <= 2
+        decided += verdict(ratio) is not Verdict.CANNOT_TELL
+    assert decided <= 2
 
 
-def test_faster_is_told_from_slower():
+def test_faster_is_distinguished_from_slower():
     source = random.Random(1)
     slow, fast = skewed(source, 120), skewed(source, 100)
     assert verdict(ratio_of_medians(fast, slow)) is Verdict.FASTER

@@ -26,7 +26,7 @@ def test_the_pieces_come_one_by_one(function):
     assert stream.result.function_error is None
 
 
-def test_whoever_leaves_early_does_not_hold_the_function_up(function):
+def test_a_caller_who_leaves_early_does_not_hold_the_function_up(function):
     stream = function.stream({"pieces": ["first"], "size": MUCH})
     for piece in stream:
         assert piece
@@ -173,8 +173,8 @@ def test_two_hundred_megabytes_take_no_memory_and_wait_for_a_slow_reader(tmp_pat
         assert seen[-1] - read < LEAD_BYTES
         read += sum(map(len, pieces))
         assert read == PIECES * PIECE
-        (told,) = [line for line in function.logs if line.startswith("grown by")]
-    assert int(told.split()[2]) < GROWTH_KB
+        (line,) = [line for line in function.logs if line.startswith("grown by")]
+    assert int(line.split()[2]) < GROWTH_KB
 
 
 def test_an_environment_whose_stream_outlasts_its_deadline_makes_room_for_a_new_one(tmp_path):

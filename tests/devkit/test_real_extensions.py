@@ -123,18 +123,20 @@ async def until_collected(host, pid):
 # ---- what they see -----------------------------------------------------------------------------
 
 
-def test_nobody_starts_before_all_have_registered_and_no_event_comes_before_all_are_ready(stage):
+def test_no_runtime_starts_before_all_have_registered_and_no_event_comes_before_all_are_ready(
+    stage,
+):
     ready = [["wait", "asks"], ["note", "ready"], SERVE]
     stage.extension("early", [WATCH, ["flag", "registered"], *ready])
     stage.extension("late", [["wait", "registered"], *WATCHER])
     acted(stage, [1], [["flag", "asks"], ["echo"]])
     journal = stage.journal()
     assert journal.index("late: register -> 200") < journal.index("runtime: started")
-    told = ("runtime: next -> 200 1", "early: next -> INVOKE", "late: next -> INVOKE")
-    assert journal.index("early: ready") < min(journal.index(line) for line in told)
+    expected = ("runtime: next -> 200 1", "early: next -> INVOKE", "late: next -> INVOKE")
+    assert journal.index("early: ready") < min(journal.index(line) for line in expected)
 
 
-def test_an_extension_is_told_what_the_runtime_is_told_and_until_when(stage):
+def test_an_extension_gets_what_the_runtime_gets_and_its_deadline(stage):
     stage.extension("watcher", [WATCH, ["look"], ["look"], ["leave", 0]])
 
     async def scenario(host):
@@ -178,13 +180,13 @@ def test_what_an_extension_prints_is_in_the_log_as_its_own(stage):
         await host.invoke()
 
     staged(stage, scenario, log=lines.append)
-    told = {(line.source.value, line.text) for line in lines}
-    assert ("extension", "I am here") in told
+    expected = {(line.source.value, line.text) for line in lines}
+    assert ("extension", "I am here") in expected
     ready = "EXTENSION\tName: talker\tState: Ready\tEvents: [INVOKE, SHUTDOWN]"
-    assert ("platform", ready) in told
+    assert ("platform", ready) in expected
 
 
-def test_a_part_of_the_function_that_registers_is_told_and_gets_the_runtime_a_sigterm(tmp_path):
+def test_a_part_of_the_function_that_registers_gets_events_and_its_runtime_a_sigterm(tmp_path):
     lines = []
 
     async def scenario(host):
@@ -235,12 +237,14 @@ def test_an_extension_that_may_not_be_executed_fails_every_invocation(stage):
     first, second = acted(stage, [1, 2])
     for result in (first, second):
         assert document(result)["errorType"] == "Extension.LaunchError"
-    told = "EXTENSION\tName: locked\tState: LaunchError\tEvents: []\tError Type: PermissionDenied"
-    assert told in first.logs
+    expected = (
+        "EXTENSION\tName: locked\tState: LaunchError\tEvents: []\tError Type: PermissionDenied"
+    )
+    assert expected in first.logs
     assert stage.journal("runtime") == []
 
 
-def test_a_reset_starts_all_anew_but_keeps_the_temporary_files(stage, tmp_path):
+def test_a_reset_starts_all_again_but_keeps_the_temporary_files(stage, tmp_path):
     stage.extension("watcher", WATCHER)
     name = f"snapboot-{os.getpid()}-{time.monotonic_ns()}"
 
@@ -283,7 +287,7 @@ def test_without_an_extension_the_runtime_is_not_asked(stage):
     ]
 
 
-def test_at_a_timeout_the_extension_is_told_why(stage):
+def test_at_a_timeout_the_extension_gets_the_reason(stage):
     stage.extension("watcher", WATCHER)
     slow, after = acted(
         stage, [1, 2], [["catch", "leave"], ["ask"], ["hang"]], [["echo"]], timeout_s=1
@@ -295,7 +299,7 @@ def test_at_a_timeout_the_extension_is_told_why(stage):
 
 
 @pytest.mark.parametrize("freeze", [True, False], ids=["frozen", "awake"])
-def test_whoever_will_not_go_is_killed_when_the_time_is_over(stage, freeze):
+def test_an_extension_that_does_not_end_is_killed_when_the_time_is_over(stage, freeze):
     stage.extension("stubborn", [["catch"], WATCH, ["look"], ["look"], ["note", "stays"], ["hang"]])
     acted(stage, [1], [["catch"], ["echo"]], freeze=freeze)
     assert stage.journal("stubborn")[-1] == "stays"

@@ -44,7 +44,7 @@ def subscriber(stage, step, owed):
 
 
 def staged(stage, scenario, **settings):
-    """Run a scenario with a function that prints what it is told."""
+    """Run a scenario with a function that prints its event."""
     return hosted("say", scenario, layers=[stage.layer], env=stage.variables, **settings)
 
 
@@ -59,7 +59,7 @@ async def twice(host):
         await host.invoke([f"{text}\n"])
 
 
-def told(events, kind):
+def records(events, kind):
     return [event["record"] for event in events if event["type"] == kind]
 
 
@@ -73,11 +73,11 @@ def test_a_subscriber_gets_everything_in_order_from_before_it_subscribed_to_the_
     kinds = [event["type"] for event in events]
     # When a line of its own is read is a matter of luck.
     assert [kind for kind in kinds if kind != "extension"] == INIT + INVOCATION * 2
-    assert told(events, "extension") == ["early"]
-    assert told(events, "function") == ["one", "two"]
+    assert records(events, "extension") == ["early"]
+    assert records(events, "function") == ["one", "two"]
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
-    requests = {record["requestId"] for record in told(events, "platform.report")}
-    assert requests == {record["requestId"] for record in told(events, "platform.start")}
+    requests = {record["requestId"] for record in records(events, "platform.report")}
+    assert requests == {record["requestId"] for record in records(events, "platform.start")}
     assert len(requests) == 2
 
 
@@ -93,7 +93,7 @@ def test_a_subscriber_to_logs_gets_what_they_were_before_telemetry(stage):
     subscriber(stage, subscribe(path=LOGS, schema="2021-03-18"), len(expected) + 1)
     events = delivered(stage, twice)
     assert [event["type"] for event in events if event["type"] != "extension"] == expected
-    assert told(events, "function") == ["one", "two"]
+    assert records(events, "function") == ["one", "two"]
 
 
 def test_what_was_not_yet_delivered_at_the_end_is_delivered_then(stage):
@@ -106,8 +106,8 @@ def test_what_was_not_yet_delivered_at_the_end_is_delivered_then(stage):
 
     events = delivered(stage, scenario)
     assert before == []
-    assert told(events, "function") == ["one", "two"]
-    assert len(told(events, "platform.report")) == 2
+    assert records(events, "function") == ["one", "two"]
+    assert len(records(events, "platform.report")) == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells who stands still")
@@ -143,7 +143,7 @@ def test_an_extension_that_has_not_registered_may_not_subscribe(stage):
     assert registered == "register -> 200"
     assert invalid.startswith("telemetry -> 400 ValidationError: ")
     assert taken == 'telemetry -> 200 "OK"'
-    assert [record["types"] for record in told(events, "platform.telemetrySubscription")] == [
+    assert [record["types"] for record in records(events, "platform.telemetrySubscription")] == [
         ["platform"]
     ]
 
@@ -158,7 +158,7 @@ def test_subscribers_do_not_get_in_each_others_way(stage):
         ],
     )
     events = delivered(stage, twice)
-    assert told(events, "function") == ["one", "two"]
+    assert records(events, "function") == ["one", "two"]
     kinds = [event["type"] for event in stage.telemetry("picky")]
     assert kinds.count("platform.report") == 2
     assert set(kinds) & {"function", "extension"} == set()

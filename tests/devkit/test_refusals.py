@@ -1,4 +1,4 @@
-"""What is refused is told: one line at the terminal, with what to do instead."""
+"""What is refused is reported: one line at the terminal, with what to do instead."""
 
 import ast
 import contextlib
@@ -38,7 +38,7 @@ FORMS = "write the handler as module.function, such as "
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (["frob"], "No such command 'frob'; see snapboot --help"),
         (["invoke"], "arguments are required: handler; see snapboot invoke --help"),
@@ -68,7 +68,7 @@ FORMS = "write the handler as module.function, such as "
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else " ".join(value)[:40],
 )
-def test_what_cannot_be_used_is_one_line_with_a_remedy(words, told, code, capfd):
+def test_what_cannot_be_used_is_one_line_with_a_remedy(words, expected, code, capfd):
     usual = ["--task-root", str(code)] if words[0] == "start" and words[1:] else []
     with pytest.raises(SystemExit) as ended:
         commands.main([*words, *usual])
@@ -76,7 +76,7 @@ def test_what_cannot_be_used_is_one_line_with_a_remedy(words, told, code, capfd)
     assert (ended.value.code, printed.out) == (2, "")
     assert printed.err.startswith("snapboot: ")
     assert printed.err.count("\n") == 1
-    assert told in printed.err
+    assert expected in printed.err
 
 
 def test_who_types_nothing_sees_the_commands_and_no_success(capfd):
@@ -116,7 +116,7 @@ WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER=/opt/trace"
 ISOLATE = "hint: layers are at /opt with --isolate alone; add it, or name the file of "
 
 
-def test_a_wrapper_in_a_layer_that_is_not_at_opt_is_told_with_the_option(code, tmp_path):
+def test_a_wrapper_in_a_layer_that_is_not_at_opt_is_reported_with_the_option(code, tmp_path):
     (tmp_path / "layer").mkdir()
     usual = ("--task-root", str(code), "--layer", str(tmp_path / "layer"), "--env", WRAPPER)
     done = snapboot("invoke", "app.handler", *usual)
@@ -127,11 +127,11 @@ def test_a_wrapper_in_a_layer_that_is_not_at_opt_is_told_with_the_option(code, t
 def test_so_it_is_while_the_host_serves(started, code):  # noqa: F811
     service = started("app.handler", "--env", WRAPPER, usual=("--task-root", str(code)))
     service.invoke("app", {})
-    service.told(ISOLATE)
+    service.logged(ISOLATE)
 
 
 @pytest.mark.parametrize(
-    ("port", "error", "told"),
+    ("port", "error", "expected"),
     [
         (99_999, OverflowError("port must be 0-65535."), "ports end at 65535; choose another port"),
         (80, PermissionError(13, "Permission denied"), "choose a port above 1023"),
@@ -140,8 +140,8 @@ def test_so_it_is_while_the_host_serves(started, code):  # noqa: F811
         (80, socket.gaierror(-2, "Name or service not known"), "give an address of this machine"),
     ],
 )
-def test_why_an_address_cannot_be_had_decides_the_remedy(port, error, told):
-    assert told in str(_no_address("host", port, error))
+def test_why_an_address_cannot_be_had_decides_the_remedy(port, error, expected):
+    assert expected in str(_no_address("host", port, error))
 
 
 REFUSALS = {
@@ -186,13 +186,13 @@ def test_every_message_of_the_code_that_refuses_says_what_to_do():
 
 def own_lines(scenario, *functions):
     """Run a scenario beside a host; return what it returns, and the host's own words in the log."""
-    told = []
+    lines = []
 
     def log(line):
         if line.source is Source.PLATFORM and line.text.startswith("snapboot: "):
-            told.append(line.text)
+            lines.append(line.text)
 
-    return served(scenario, *functions, log=log), told
+    return served(scenario, *functions, log=log), lines
 
 
 def lines_of(requests, *functions):
@@ -217,7 +217,7 @@ INVOKE = "/2015-03-31/functions/test_function/invocations"
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "told"),
+    ("asked", "status", "expected"),
     [
         (("POST", INVOKE, {"Origin": "https://evil.example"}, "{}"), 403, "--allow-host evil.example"),
         (("POST", INVOKE, {"Sec-Fetch-Site": "cross-site"}, "{}"), 403, "open the address directly"),
@@ -234,29 +234,29 @@ INVOKE = "/2015-03-31/functions/test_function/invocations"
         (("GET", "/function-url/nope/", {}, None), 404, "this host has URLs of 'test_function'"),
     ],
 )  # fmt: skip
-def test_a_refused_request_is_a_line_of_the_log_that_says_why(asked, status, told):
+def test_a_refused_request_is_a_line_of_the_log_that_says_why(asked, status, expected):
     statuses, lines = lines_of([asked], config("echo"))
     assert statuses == [status]
     (line,) = lines
     assert f"is answered {status}: " in line
-    assert told in line
+    assert expected in line
     assert line.isprintable()
 
 
 @pytest.mark.parametrize(
-    ("result", "told"),
+    ("result", "expected"),
     [
         ({"statusCode": "yes"}, "502: statusCode 'yes' must be a number from 200 to 599"),
         ({"statusCode": 200, "headers": {"a b": "c"}}, "502: 'a b' is not a header name"),
         ({"statusCode": 200, "body": "!", "isBase64Encoded": True}, "502: body is not the base64"),
     ],
 )
-def test_a_function_urls_502_is_in_the_log_with_its_reason(tmp_path, result, told):
+def test_a_function_urls_502_is_in_the_log_with_its_reason(tmp_path, result, expected):
     (tmp_path / "app.py").write_text(f"def handler(event, context): return {result!r}\n")
     function = FunctionConfig("app.handler", task_root=tmp_path, name="web", timeout_s=30)
     statuses, (line,) = lines_of([("GET", "/function-url/web/x?y=1", {}, None)], function)
     assert statuses == [502]
-    assert told in line
+    assert expected in line
     assert "GET 127.0.0.1:" in line
 
 
@@ -266,7 +266,7 @@ def test_what_a_function_answers_itself_is_no_refusal(tmp_path):
     assert lines_of([("GET", "/function-url/web/", {}, None)], function) == ([502], [])
 
 
-def test_a_stream_that_breaks_off_is_told_as_well():
+def test_a_stream_that_breaks_off_is_reported_as_well():
     event = {"pieces": ["some"], "error": {"errorType": "Function.Boom", "errorMessage": "boom"}}
     asked = ("POST", "/function-url/web/", {"content-type": "application/json"}, json.dumps(event))
     statuses, (line,) = lines_of([asked], streaming("web", stream_url=True))
@@ -276,14 +276,14 @@ def test_a_stream_that_breaks_off_is_told_as_well():
 
 
 @pytest.mark.parametrize(
-    ("request_", "told"),
+    ("request_", "expected"),
     [
         (b"GET /\x1b]0;x HTTP/1.1\r\nhost: localhost\r\n\r\n", "not a request that HTTP/1.1 allows"),
         (b"POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: many\r\n\r\n", "Content-Length"),
         (b"POST %b HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\nx", "before its body"),
     ],
 )  # fmt: skip
-def test_what_is_no_request_at_all_is_told_as_well(request_, told):
+def test_what_is_not_a_request_at_all_is_reported_as_well(request_, expected):
     def play(address):
         host, _, port = address.rpartition(":")
         with socket.create_connection((host, int(port)), DEADLINE_S) as connection:
@@ -293,7 +293,7 @@ def test_what_is_no_request_at_all_is_told_as_well(request_, told):
 
     status, (line,) = own_lines(play, config("echo"))
     assert status == b"400"
-    assert told in line
+    assert expected in line
     assert line.isprintable()
 
 

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.slow
 
 
 class Peer(socketserver.ThreadingTCPServer):
-    """A server for one kind of clients, that ends all connections when it is told to."""
+    """A server for one kind of clients, that ends all connections when the test says so."""
 
     daemon_threads = True
     block_on_close = False

@@ -1,4 +1,4 @@
-"""Rehearsing SnapStart by CRIU: what it is told to do, where it cannot be used, what it restores."""
+"""Rehearsing SnapStart by CRIU: how it is called, where it cannot be used, what it restores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOLDER = Path("/images")
 HANDLER = "\ndef handler(event, context): return 1\n"
 
 
-# --- what it is told to do -----------------------------------------------------------------------
+# --- how it is called ----------------------------------------------------------------------------
 
 
 def test_a_process_tree_is_dumped_with_its_locks_and_without_its_connections():
@@ -161,7 +161,7 @@ def test_the_command_says_it_in_one_line(tmp_path):
 
 @pytest.fixture(scope="module")
 def usable():
-    """Skip where CRIU cannot be used, with the reason that a user is told."""
+    """Skip where CRIU cannot be used, with the reason that a user gets."""
     try:
         criu.find()
     except RehearsalError as exc:
@@ -227,7 +227,7 @@ def handler(event, context): return 1
 
 
 @pytest.mark.usefixtures("usable")
-def test_flaws_are_found_by_their_lines_and_what_a_hook_makes_anew_is_none(tmp_path):
+def test_flaws_are_found_by_their_lines_and_what_a_hook_renews_is_none(tmp_path):
     held = rehearsed(tmp_path, FLAWS)
     assert {(one.check, one.where) for one in held.findings} == {
         ("generators", f"{tmp_path}/app.py:3"),

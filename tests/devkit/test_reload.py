@@ -62,7 +62,7 @@ def test_so_many_files_are_watched_and_no_more(tmp_path):
     assert len(stamps([tmp_path], limit=3)) == 3
 
 
-def test_what_is_no_file_or_not_there_is_passed_by(tmp_path):
+def test_what_is_not_a_file_or_not_there_is_passed_by(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "dangling").symlink_to("nowhere")
     assert stamps([tmp_path, tmp_path / "missing"]) == {}
@@ -134,7 +134,7 @@ def handler(event, context):
 """
 
 
-class Told:
+class Log:
     """The lines of the host's log, and a way to wait for one."""
 
     def __init__(self):
@@ -154,11 +154,11 @@ class Told:
 
 def reloading(scenario, task_root, **settings):
     async def play():
-        told = Told()
+        log = Log()
         function = config("app.handler", task_root=task_root, bootstrap=None, **settings)
         async with asyncio.timeout(DEADLINE_S):
-            async with LocalHost(function, log=told, reload=True) as host:
-                await scenario(host, told)
+            async with LocalHost(function, log=log, reload=True) as host:
+                await scenario(host, log)
 
     asyncio.run(play())
 
@@ -170,10 +170,10 @@ def put(folder, text):
 def test_the_next_event_meets_the_new_code(tmp_path):
     put(tmp_path, BEHAVIOUR.format(1))
 
-    async def scenario(host, told):
+    async def scenario(host, log):
         assert (await host.invoke()).payload == b"1"
         put(tmp_path, BEHAVIOUR.format(22))
-        await told.until("its code has changed; new events go to new environments")
+        await log.until("its code has changed; new events go to new environments")
         assert (await host.invoke()).payload == b"22"
 
     reloading(scenario, tmp_path)
@@ -182,12 +182,12 @@ def test_the_next_event_meets_the_new_code(tmp_path):
 def test_what_is_at_work_when_the_code_changes_ends_with_the_old_code(tmp_path):
     put(tmp_path, SLOW.format(1))
 
-    async def scenario(host, told):
+    async def scenario(host, log):
         await host.invoke()
         slow = asyncio.ensure_future(host.invoke("wait"))
-        await told.until("START RequestId")
+        await log.until("START RequestId")
         put(tmp_path, BEHAVIOUR.format(22))
-        await told.until("its code has changed")
+        await log.until("its code has changed")
         assert (await host.invoke()).payload == b"22"
         (tmp_path / "go").touch()
         assert (await slow).payload == b"1"
@@ -198,13 +198,13 @@ def test_what_is_at_work_when_the_code_changes_ends_with_the_old_code(tmp_path):
 def test_a_broken_version_shows_its_error_and_a_repair_works(tmp_path):
     put(tmp_path, BEHAVIOUR.format(1))
 
-    async def scenario(host, told):
+    async def scenario(host, log):
         await host.invoke()
         put(tmp_path, "def handler(:")
-        await told.until("its code has changed")
+        await log.until("its code has changed")
         assert (await host.invoke()).function_error == "Unhandled"
         put(tmp_path, BEHAVIOUR.format(333))
-        await told.until("its code has changed")
+        await log.until("its code has changed")
         assert (await host.invoke()).payload == b"333"
 
     reloading(scenario, tmp_path)
@@ -217,17 +217,17 @@ def pack(path, text):
     path.with_suffix(".new").replace(path)
 
 
-def test_a_zip_that_is_built_again_is_unpacked_again_and_a_damaged_one_is_told(tmp_path):
+def test_a_zip_that_is_built_again_is_unpacked_again_and_a_damaged_one_is_reported(tmp_path):
     path = tmp_path / "function.zip"
     pack(path, BEHAVIOUR.format(1))
 
-    async def scenario(host, told):
+    async def scenario(host, log):
         assert (await host.invoke()).payload == b"1"
         path.write_bytes(b"PK, but no more")
-        await told.until("its code has changed, but the old one stays: ")
+        await log.until("its code has changed, but the old one stays: ")
         assert (await host.invoke()).payload == b"1"
         pack(path, BEHAVIOUR.format(22))
-        await told.until("new events go to new environments")
+        await log.until("new events go to new environments")
         assert (await host.invoke()).payload == b"22"
 
     reloading(scenario, path)
@@ -237,7 +237,7 @@ def test_no_request_is_lost_or_refused_however_often_the_code_changes(tmp_path):
     put(tmp_path, BEHAVIOUR.format(0))
     changes = 3
 
-    async def scenario(host, told):
+    async def scenario(host, log):
         stopped = asyncio.Event()
 
         async def client():
@@ -251,7 +251,7 @@ def test_no_request_is_lost_or_refused_however_often_the_code_changes(tmp_path):
         clients = [asyncio.ensure_future(client()) for _ in range(2)]
         for number in range(1, changes + 1):
             put(tmp_path, BEHAVIOUR.format(number * 10**number))
-            await told.until("new events go to new environments")
+            await log.until("new events go to new environments")
         last = await host.invoke()
         stopped.set()
         seen = await asyncio.gather(*clients)
@@ -271,7 +271,7 @@ SECOND = 1_700_000_000 * 10**9
 
 @pytest.fixture
 def compiling(monkeypatch):
-    """Let Python write bytecode, as it does unless it is told not to."""
+    """Let Python write bytecode, as it does unless a variable says not to."""
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
 
 
@@ -286,10 +286,10 @@ def test_of_two_equally_long_saves_in_a_second_the_second_one_runs(tmp_path, com
 
     save(1, 100)
 
-    async def scenario(host, told):
+    async def scenario(host, log):
         assert (await host.invoke()).payload == b"1"
         save(2, 600)
-        await told.until("its code has changed")
+        await log.until("its code has changed")
         assert (await host.invoke()).payload == b"2"
         assert list(tmp_path.rglob("*.pyc")) == []
 
@@ -305,7 +305,7 @@ def test_what_was_compiled_before_the_last_save_is_not_run_at_the_start_either(t
             compiled = py_compile.compile(tmp_path / "app.py")
             os.utime(compiled, ns=(SECOND + 1000, SECOND + 1000))
 
-    async def scenario(host, told):
+    async def scenario(host, log):
         assert (await host.invoke()).payload == b"2"
 
     reloading(scenario, tmp_path)
@@ -338,7 +338,7 @@ def test_nothing_is_compiled_into_the_folder_of_the_code(tmp_path, wrapped):
     wrapper.chmod(0o755)
     env = {"AWS_LAMBDA_EXEC_WRAPPER": str(wrapper)} if wrapped else {}
 
-    async def scenario(host, told):
+    async def scenario(host, log):
         assert (await host.invoke()).payload == b"1"
 
     reloading(scenario, code, env=env)
@@ -407,15 +407,15 @@ def test_a_change_is_noticed_wherever_it_is(tmp_path, change, polled, monkeypatc
     asyncio.run(scenario())
 
 
-def test_whoever_has_no_notices_is_told_and_served_all_the_same(tmp_path, monkeypatch):
+def test_a_machine_without_notices_is_reported_and_its_changes_are_found(tmp_path, monkeypatch):
     monkeypatch.setenv(FORCE_POLLING, "true")
     put(tmp_path, BEHAVIOUR.format(1))
 
-    async def scenario(host, told):
-        await told.until("WATCHFILES_FORCE_POLLING is set; its files are looked at every 0.3 s")
+    async def scenario(host, log):
+        await log.until("WATCHFILES_FORCE_POLLING is set; its files are looked at every 0.3 s")
         assert (await host.invoke()).payload == b"1"
         put(tmp_path, BEHAVIOUR.format(22))
-        await told.until("its code has changed")
+        await log.until("its code has changed")
         assert (await host.invoke()).payload == b"22"
 
     reloading(scenario, tmp_path)
@@ -451,16 +451,16 @@ def test_an_edited_file_of_variables_counts_for_new_environments(tmp_path):
     file = tmp_path / "variables" / "local.env"
     written(file.parent, **{"local.env": "STAGE=old\n"})
 
-    async def scenario(host, told):
+    async def scenario(host, log):
         assert (await host.invoke()).payload == b'"old"'
         replace_by(file, "STAGE='")
-        await told.until("but the old one stays: line 1 of the env file")
+        await log.until("but the old one stays: line 1 of the env file")
         assert (await host.invoke()).payload == b'"old"'
         replace_by(file, "STAGE=new\n")
-        await told.until("its variables have changed; new events go to new environments")
+        await log.until("its variables have changed; new events go to new environments")
         assert (await host.invoke()).payload == b'"new"'
         file.unlink()
-        await told.until(f"the env file {str(file)!r} is gone; its last values stay")
+        await log.until(f"the env file {str(file)!r} is gone; its last values stay")
         assert (await host.invoke()).payload == b'"new"'
 
     reloading(scenario, code, env_files=[file])
@@ -476,10 +476,10 @@ def test_a_change_in_a_layer_counts_as_well(tmp_path, count):
         written(tmp_path / f"layer{number}", python__inlayer_py="X = 1") for number in range(count)
     ]
 
-    async def scenario(host, told):
+    async def scenario(host, log):
         assert (await host.invoke()).payload == b"1"
         written(layers[-1], python__inlayer_py="X = 22")
-        await told.until("its code has changed")
+        await log.until("its code has changed")
         assert (await host.invoke()).payload == b"22"
 
     reloading(scenario, code, layers=layers)
@@ -489,10 +489,10 @@ def test_a_change_while_the_code_is_taken_up_is_not_lost(tmp_path):
     path = tmp_path / "function.zip"
     pack(path, BEHAVIOUR.format(0))
 
-    async def scenario(host, told):
+    async def scenario(host, log):
         for number in range(1, 6):
             pack(path, BEHAVIOUR.format(number))
-            await told.until("its code has changed")
+            await log.until("its code has changed")
             # At once, while the last one may still be unpacked.
             pack(path, BEHAVIOUR.format(number * 1000))
             while (await host.invoke()).payload != str(number * 1000).encode():

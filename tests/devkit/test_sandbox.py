@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="what is left is
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_nothing_is_left_of_a_process_once_its_end_is_told(program):
+def test_nothing_is_left_of_a_process_once_its_end_is_reported(program):
     async def scenario(stage):
         pid = await stage.child(program)
         stage.sandbox.kill(None)
@@ -42,7 +42,7 @@ def test_the_end_comes_after_all_output_and_with_the_code():
     assert played(scenario) == (3, ["last", *["one"] * 10_000, "oops"])
 
 
-def test_several_processes_are_told_apart_and_end_in_any_order():
+def test_several_processes_are_distinguished_and_end_in_any_order():
     async def scenario(stage):
         pids = [await stage.child("waits", name) for name in (None, "first", "second")]
         stage.sandbox.kill("first")
@@ -76,7 +76,7 @@ def test_the_daemon_of_an_extension_outlives_the_runtime_and_goes_with_the_last_
     assert after == ""
 
 
-def test_a_command_that_does_not_exist_is_told_so():
+def test_a_command_that_does_not_exist_is_reported():
     async def scenario(stage):
         with pytest.raises(LaunchError, match=r"'/no/such/program' in .* No such file"):
             stage.sandbox.spawn(None, ["/no/such/program"], Path("/"), {})
@@ -145,7 +145,7 @@ def test_two_hundred_rounds_leave_neither_process_nor_descriptor():
     assert left == []
 
 
-# So many that ending them takes several looks, so few that they harm nobody if it fails.
+# So many that ending them takes several looks, so few that they do no harm if it fails.
 BOMB = 40
 
 

@@ -148,7 +148,7 @@ def test_a_peer_that_ends_its_half_gets_the_answers_to_all_it_has_sent():
 @pytest.mark.parametrize(
     "sent", [b"POST / HT", HEAD % (1, 10) + b"12345", CHUNKED % 1 + b"5\r\n123"]
 )
-def test_a_peer_that_ends_its_half_too_early_is_told(sent):
+def test_a_peer_that_ends_its_half_too_early_is_reported(sent):
     async def scenario(service, connect):
         reader, writer = await connect()
         writer.write(sent)
@@ -162,7 +162,7 @@ def test_a_peer_that_ends_its_half_too_early_is_told(sent):
     assert taken == []
 
 
-def test_a_connection_too_many_is_told_so_and_served_when_another_has_ended():
+def test_a_connection_too_many_is_refused_and_served_when_another_has_ended():
     async def scenario(service, connect):
         crowd = [await connect() for _ in range(MAX_CONNECTIONS)]
         reader, writer = await connect()
@@ -346,7 +346,7 @@ def test_a_request_takes_memory_by_what_has_come_and_not_by_what_is_announced(re
     assert memory_of([request_bytes] * 20) < 20 * most
 
 
-def test_all_requests_together_have_a_limit_and_whoever_is_beyond_it_is_told():
+def test_all_requests_together_have_a_limit_and_one_beyond_it_is_refused():
     refused = []
 
     async def play():
@@ -427,7 +427,7 @@ def test_a_body_beyond_the_limit_is_counted_and_not_kept():
 
 
 @pytest.mark.parametrize("length", [b"9" * 30, b"9" * 5000, b"-1", b"1, 2", b"0x10"])
-def test_a_length_that_is_none_or_absurd_keeps_nobody_from_being_served(length):
+def test_a_length_that_is_none_or_absurd_keeps_no_other_from_being_served(length):
     async def scenario(service, connect):
         reader, writer = await connect()
         writer.write(b"POST /1 HTTP/1.1\r\nhost: h\r\ncontent-length: " + length + b"\r\n\r\n")

@@ -23,7 +23,7 @@ def asked(path, authorization=None, method="GET", services=SERVICES):
     return page(Head(method, path, headers=headers), services)
 
 
-def test_credentials_are_told_to_who_has_their_token():
+def test_credentials_are_for_a_caller_with_their_token():
     response = asked(CREDENTIALS, "a token")
     assert response.status == 200
     assert json.loads(response.body) == {
@@ -46,12 +46,12 @@ def test_there_are_no_credentials_without_a_snapshot():
 
 
 def test_no_token_is_never_a_right_one():
-    nobody = replace(SERVICES, credentials_token="", metadata_token="")
-    assert asked(CREDENTIALS, "", services=nobody).status == 404
-    assert asked(METADATA, "Bearer ", services=nobody).status == 401
+    without_tokens = replace(SERVICES, credentials_token="", metadata_token="")
+    assert asked(CREDENTIALS, "", services=without_tokens).status == 404
+    assert asked(METADATA, "Bearer ", services=without_tokens).status == 401
 
 
-def test_metadata_tells_the_zone_for_as_long_as_it_holds():
+def test_metadata_has_the_zone_for_as_long_as_it_holds():
     response = asked(METADATA, "Bearer open sesame")
     assert response.status == 200
     assert json.loads(response.body) == {"AvailabilityZoneID": "euw1-az2"}
@@ -81,5 +81,5 @@ def test_both_are_only_read(path):
     assert (b"allow", b"GET") in response.headers
 
 
-def test_any_other_page_is_somebody_elses():
+def test_any_other_page_is_not_of_the_services():
     assert asked("/2018-06-01/runtime/invocation/next") is None

@@ -1,4 +1,4 @@
-"""The host as a program: serves until it is told to stop."""
+"""The host as a program: serves until a signal stops it."""
 
 import contextlib
 import http.client
@@ -36,8 +36,8 @@ def serve(monkeypatch):
             command = [sys.executable, "-c", SERVE, handler, RUNTIME]
             program = stack.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE))
             stack.callback(program.kill)
-            told = program.stderr.readline().decode()
-            return program, int(re.search(r":(\d+)/", told)[1])
+            answer = program.stderr.readline().decode()
+            return program, int(re.search(r":(\d+)/", answer)[1])
 
         yield start
 
@@ -54,16 +54,16 @@ def invoke(port, event=b"{}"):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_the_service_cleanly(serve, number):
     program, port = serve("about")
-    status, told = invoke(port)
+    status, answer = invoke(port)
     assert status == 200
-    assert told["env"]["A_VARIABLE_OF_THE_IMAGE"] == "visible"
-    assert told["env"]["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "3008"
+    assert answer["env"]["A_VARIABLE_OF_THE_IMAGE"] == "visible"
+    assert answer["env"]["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "3008"
     program.send_signal(number)
     log = program.stderr.read().decode()
     assert program.wait(DEADLINE_S) == 0
     assert "REPORT RequestId: " in log
     assert "Traceback" not in log
-    assert not runs(int(told["env"]["PID"]))
+    assert not runs(int(answer["env"]["PID"]))
 
 
 def test_a_service_goes_on_when_the_reader_of_its_log_goes_away(serve):
@@ -74,7 +74,7 @@ def test_a_service_goes_on_when_the_reader_of_its_log_goes_away(serve):
     assert program.wait(DEADLINE_S) == 0
 
 
-def test_a_service_answers_and_stops_although_nobody_reads_its_log(serve):
+def test_a_service_answers_and_stops_although_no_one_reads_its_log(serve):
     program, port = serve("print_megabytes")
     # More than the pipe and what the host lets wait take together.
     assert invoke(port, b"40") == (200, None)
@@ -83,7 +83,7 @@ def test_a_service_answers_and_stops_although_nobody_reads_its_log(serve):
     assert program.wait(DEADLINE_S) == 0
 
 
-def test_what_a_slow_reader_of_the_log_has_missed_is_told(serve):
+def test_what_a_slow_reader_of_the_log_has_missed_is_reported(serve):
     program, port = serve("print_megabytes")
     assert invoke(port, b"40") == (200, None)
     read = threading.Thread(target=lambda: log.append(program.stderr.read()))
@@ -116,7 +116,7 @@ def test_an_address_to_listen_on_that_is_none_is_named(value):
     )
 
 
-def test_a_port_in_use_is_told_without_a_traceback():
+def test_a_port_in_use_is_reported_without_a_traceback():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = run_bootstrap(SNAPBOOT_LISTEN=address)
@@ -125,7 +125,7 @@ def test_a_port_in_use_is_told_without_a_traceback():
     assert done.stderr.count("\n") == 1
 
 
-def test_a_setting_that_cannot_be_used_is_told_without_a_traceback():
+def test_a_setting_that_cannot_be_used_is_reported_without_a_traceback():
     done = run_bootstrap(AWS_LAMBDA_FUNCTION_MEMORY_SIZE="much")
     assert done.returncode == 1
     assert done.stderr.startswith("snapboot: variable AWS_LAMBDA_FUNCTION_MEMORY_SIZE='much' must ")

@@ -104,8 +104,8 @@ def test_the_zone_may_be_kept_after_the_restore_and_not_before(tmp_path):
     [result] = restored(tmp_path)
     seen = json.loads(result.payload)
     for moment in ("before", "after"):
-        status, told, _ = seen[moment]["metadata"]
-        assert (status, told) == (200, {"AvailabilityZoneID": "use1-az1"})
+        status, document, _ = seen[moment]["metadata"]
+        assert (status, document) == (200, {"AvailabilityZoneID": "use1-az1"})
     assert seen["before"]["metadata"][2] == "private, max-age=60"
     assert seen["after"]["metadata"][2] == "private, max-age=43200, immutable"
 
@@ -136,7 +136,7 @@ def test_botocore_finds_the_credentials_of_the_restored_environment(tmp_path):
     assert [key, secret, token] == [after["AccessKeyId"], after["SecretAccessKey"], after["Token"]]
 
 
-def test_the_log_tells_of_snapshot_restore_and_invocation(tmp_path):
+def test_the_log_reports_snapshot_restore_and_invocation(tmp_path):
     lines = []
     first, second = restored(tmp_path, "handler", 1, 2, log=lines.append)
     waking, restore, start, end, report = first.logs
@@ -178,8 +178,8 @@ def test_a_restore_that_fails_is_refused_to_its_caller(
     with pytest.raises(InvokeError, match="The restore failed: ") as refused:
         restored(tmp_path, source=source, restore_limit_s=limit_s, log=lines.append)
     assert refused.value.exception == exception
-    [told] = [line.text for line in lines if line.text.startswith("RESTORE_REPORT")]
-    assert re.fullmatch(rf"RESTORE_REPORT Restore Duration: {FIGURE}\tStatus: {ending}", told)
+    [line] = [line.text for line in lines if line.text.startswith("RESTORE_REPORT")]
+    assert re.fullmatch(rf"RESTORE_REPORT Restore Duration: {FIGURE}\tStatus: {ending}", line)
 
 
 def test_a_snapshot_that_fails_is_refused_to_its_caller(tmp_path):
@@ -187,6 +187,6 @@ def test_a_snapshot_that_fails_is_refused_to_its_caller(tmp_path):
     lines = []
     with pytest.raises(InvokeError, match=r"The init before the snapshot failed: .*not frozen"):
         restored(tmp_path, source=source, log=lines.append)
-    [told] = [line.text for line in lines if line.text.startswith("INIT_REPORT")]
+    [line] = [line.text for line in lines if line.text.startswith("INIT_REPORT")]
     ending = "Phase: snap-start\tStatus: error\tError Type: Runtime.BeforeSnapshotError"
-    assert told.endswith(ending)
+    assert line.endswith(ending)

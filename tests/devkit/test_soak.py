@@ -25,7 +25,7 @@ def event_of(kind):
     return next(event for number in range(100_000) if (event := Event(1, number)).kind is kind)
 
 
-def told(tally, number, *texts, log_stream="one"):
+def logged(tally, number, *texts, log_stream="one"):
     """Have an environment's log say so of an invocation."""
     request_id = tally.event(number).request_id
     for text in texts:
@@ -36,7 +36,7 @@ def told(tally, number, *texts, log_stream="one"):
 def test_a_client_that_hangs_up_must_not_be_answered():
     seed = next(seed for seed in range(10_000) if Event(seed, 0).kind is Kind.HANG_UP)
     tally = Tally(seed, 1)
-    told(tally, 0, *WHOLE)
+    logged(tally, 0, *WHOLE)
     tally.left(tally.event(0))
     tally.close()
     assert tally.faults == []
@@ -79,7 +79,7 @@ def test_the_mix_has_every_kind_about_as_often_as_it_says():
         assert abs(kinds.count(kind) - expected) < 5 * expected**0.5
 
 
-def test_a_request_id_tells_the_number_and_the_kind():
+def test_a_request_id_holds_the_number_and_the_kind():
     event = event_of(Kind.EXTENSION_KILLS_ITSELF)
     assert number_of(event.request_id) == event.number
     assert int(event.request_id.partition("-")[0], 16) == list(Kind).index(event.kind)
@@ -112,7 +112,7 @@ def test_an_answer_that_is_not_that_of_its_event_is_a_fault(kind, payload, faile
 def test_an_invocation_with_one_of_everything_has_no_fault():
     tally = Tally(1, 1)
     tally.answered(tally.event(0), b'{"number": 0, "kind": "echo"}', failed=False)
-    told(tally, 0, *WHOLE)
+    logged(tally, 0, *WHOLE)
     tally.close()
     assert tally.faults == []
 
@@ -120,7 +120,7 @@ def test_an_invocation_with_one_of_everything_has_no_fault():
 @pytest.mark.parametrize("answers", [0, 2])
 def test_an_invocation_that_is_answered_never_or_twice_is_a_fault(answers):
     tally = Tally(1, 1)
-    told(tally, 0, *WHOLE)
+    logged(tally, 0, *WHOLE)
     for _ in range(answers):
         tally.answered(tally.event(0), b'{"number": 0, "kind": "echo"}', failed=False)
     tally.close()
@@ -138,17 +138,17 @@ def test_an_invocation_that_is_answered_never_or_twice_is_a_fault(answers):
 )
 def test_a_log_that_does_not_pair_up_is_a_fault(lines, fault):
     tally = Tally(1, 1)
-    told(tally, 0, *lines)
+    logged(tally, 0, *lines)
     tally.close()
     assert any(fault in found for found in tally.faults)
 
 
 def test_two_invocations_at_once_in_one_environment_are_a_fault():
     tally = Tally(1, 2)
-    told(tally, 0, WHOLE[0])
-    told(tally, 1, WHOLE[0], log_stream="another")
+    logged(tally, 0, WHOLE[0])
+    logged(tally, 1, WHOLE[0], log_stream="another")
     assert tally.faults == []
-    told(tally, 1, WHOLE[0])
+    logged(tally, 1, WHOLE[0])
     assert "began before 0 had ended" in tally.faults[0]
 
 

@@ -60,7 +60,7 @@ def refused(path, within):
 # ---- what is used where ----------------------------------------------------------------------
 
 
-def test_a_folder_is_used_where_it_lies(tmp_path, within):
+def test_a_folder_is_used_where_it_is(tmp_path, within):
     with prepare(filled(tmp_path / "code", app="1"), within=within) as code:
         assert code.task_root == tmp_path / "code"
         assert code.layer_root is None
@@ -69,7 +69,7 @@ def test_a_folder_is_used_where_it_lies(tmp_path, within):
     assert (tmp_path / "code" / "app").exists()
 
 
-def test_one_layer_that_is_a_folder_is_used_where_it_lies(tmp_path, within):
+def test_one_layer_that_is_a_folder_is_used_where_it_is(tmp_path, within):
     layer = filled(tmp_path / "layer", python__one="1")
     with prepare(filled(tmp_path / "code", app="1"), [layer], within=within) as code:
         assert code.layer_root == layer
@@ -114,7 +114,7 @@ def test_more_layers_than_lambda_takes_are_refused(tmp_path, within):
         prepare(tmp_path, [tmp_path] * (MAX_LAYERS + 1), within=within)
 
 
-# ---- what lies in it -------------------------------------------------------------------------
+# ---- what is in it ---------------------------------------------------------------------------
 
 
 def extensions_of(tmp_path, within, *more):
@@ -180,7 +180,7 @@ def test_nothing_is_written_through_a_link(tmp_path, within):
         assert (code.layer_root / "link").read_text() == "new"
 
 
-def test_a_link_to_itself_harms_nobody(tmp_path, within):
+def test_a_link_to_itself_does_no_harm(tmp_path, within):
     with prepare(packed(tmp_path / "code.zip", (entry("loop", LINK), "loop")), within=within):
         pass
 
@@ -224,12 +224,12 @@ def test_every_damage_is_refused_or_harmless(tmp_path, within):
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip at all", b"PK\x05\x06"])
-def test_what_is_not_a_zip_is_told_so(tmp_path, within, content):
+def test_what_is_not_a_zip_is_reported(tmp_path, within, content):
     (tmp_path / "code.zip").write_bytes(content)
     assert "as a zip file" in refused(tmp_path / "code.zip", within)
 
 
-def test_a_file_that_is_not_there_is_told_so(tmp_path, within):
+def test_a_file_that_is_not_there_is_reported(tmp_path, within):
     assert "No such file" in refused(tmp_path / "nothing.zip", within)
 
 
@@ -262,7 +262,7 @@ def test_too_many_entries_are_refused(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is Linux's full disk")
-def test_a_full_disk_is_told_so(tmp_path):
+def test_a_full_disk_is_reported(tmp_path):
     class Full(io.BytesIO):
         def read(self, size=-1):
             with Path("/dev/full").open("wb", buffering=0) as full:

@@ -36,9 +36,9 @@ class Service:
         self._log = ""
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        self.port = int(self.told(r"Serving at http://127\.0\.0\.1:(\d+)")[1])
+        self.port = int(self.logged(r"Serving at http://127\.0\.0\.1:(\d+)")[1])
 
-    def told(self, pattern):
+    def logged(self, pattern):
         """Wait for a text in the log."""
 
         def found():
@@ -102,16 +102,18 @@ def started():
 
 def test_what_it_says_is_how_to_invoke(started):
     service = started("greet=echo")
-    told = service.told(r"(?s)greet  echo  (\S+)\n.*  curl (\S+) -d '\{\}'\n.*function-name greet")
-    assert told[1] == f"http://greet.lambda-url.localhost:{service.port}/"
-    assert told[2].startswith(f"http://127.0.0.1:{service.port}/")
-    path = told[2].partition(str(service.port))[2]
+    logged = service.logged(
+        r"(?s)greet  echo  (\S+)\n.*  curl (\S+) -d '\{\}'\n.*function-name greet"
+    )
+    assert logged[1] == f"http://greet.lambda-url.localhost:{service.port}/"
+    assert logged[2].startswith(f"http://127.0.0.1:{service.port}/")
+    path = logged[2].partition(str(service.port))[2]
     assert service.request("POST", path, "{}") == (200, b"{}")
 
 
 def test_the_line_for_boto3_needs_no_settings(started, tmp_path):
     pytest.importorskip("boto3")
-    line = started("greet=echo").told(r"  (boto3\.client.*)\n")[1]
+    line = started("greet=echo").logged(r"  (boto3\.client.*)\n")[1]
     code = f"import boto3; print({line}['StatusCode'])"
     bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
     done = subprocess.run(
@@ -120,28 +122,28 @@ def test_the_line_for_boto3_needs_no_settings(started, tmp_path):
     assert done.stdout == b"200\n"
 
 
-def test_several_functions_are_served_and_told_apart_in_the_log(started):
+def test_several_functions_are_served_and_distinguished_in_the_log(started):
     service = started("one=say", "two=say")
     assert service.invoke("one", ["from one\n"]) == (200, b"null")
     assert service.invoke("two", ["from two\n"]) == (200, b"null")
-    assert service.told(r"one [0-9a-f]{8} \| from one")
-    assert service.told(r"two [0-9a-f]{8} \| from two")
+    assert service.logged(r"one [0-9a-f]{8} \| from one")
+    assert service.logged(r"two [0-9a-f]{8} \| from two")
 
 
 def test_a_single_functions_log_needs_no_label(started):
     service = started("greet=say")
     service.invoke("greet", ["plain\n"])
-    assert service.told(r"(?m)^plain$")
-    assert "\x1b" not in service.told(r"(?s).*")[0]
+    assert service.logged(r"(?m)^plain$")
+    assert "\x1b" not in service.logged(r"(?s).*")[0]
 
 
 @pytest.mark.parametrize("log_format", ["Text", "JSON"])
-def test_a_failed_init_is_told_with_what_to_do_once(started, tmp_path, log_format):
+def test_a_failed_init_is_reported_with_what_to_do_once(started, tmp_path, log_format):
     (tmp_path / "app.py").write_text("def handler(event, context): return event\n")
     usual = ("--task-root", str(tmp_path), "--log-format", log_format)
     service = started("app.handle", usual=usual)
     assert service.invoke("app")[0] == 200
-    log = service.told(r"(?s).*(REPORT RequestId|platform\.report).*")[0]
+    log = service.logged(r"(?s).*(REPORT RequestId|platform\.report).*")[0]
     assert log.count("hint: app.py has: handler\n") == 1
 
 
@@ -169,7 +171,7 @@ print("stubborn is process", os.getpid(), flush=True)
 named = {{"Lambda-Extension-Identifier": answer.headers["Lambda-Extension-Identifier"]}}
 api.request("GET", "/2020-01-01/extension/event/next", headers=named)
 api.getresponse().read()
-print("stubborn was told", flush=True)
+print("stubborn got SIGTERM", flush=True)
 signal.pause()
 """
 
@@ -182,9 +184,9 @@ def test_a_second_signal_does_not_wait_for_those_who_take_their_time(started, tm
     extension.chmod(0o755)
     service = started("greet=echo", "--layer", str(tmp_path / "layer"))
     assert service.invoke("greet", 7) == (200, b"7")
-    pid = int(service.told(r"stubborn is process (\d+)")[1])
+    pid = int(service.logged(r"stubborn is process (\d+)")[1])
     service.process.send_signal(signal.SIGINT)
-    service.told("stubborn was told")
+    service.logged("stubborn got SIGTERM")
     end = os.pidfd_open(pid)
     service.process.send_signal(signal.SIGINT)
     assert service.process.wait(DEADLINE_S) == 130
@@ -215,16 +217,19 @@ def complaint(*arguments, capfd):
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells who listens")
-def test_a_port_in_use_is_told_with_its_owner_and_the_option(capfd):
+def test_a_port_in_use_is_reported_with_its_owner_and_the_option(capfd):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = complaint("echo", "--port", str(port), *USUAL, capfd=capfd)
-    assert f"cannot listen on 127.0.0.1:{port}: " in told
-    assert f"(process {os.getpid()}); stop that program, or choose another port with --port" in told
+        complained = complaint("echo", "--port", str(port), *USUAL, capfd=capfd)
+    assert f"cannot listen on 127.0.0.1:{port}: " in complained
+    assert (
+        f"(process {os.getpid()}); stop that program, or choose another port with --port"
+        in complained
+    )
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["app.one", "app.two"], "'app.one' and 'app.two' are both called 'app'"),
         (["a=app.one", "a=app.two"], "give one another name: NAME=app.two"),
@@ -236,14 +241,14 @@ def test_a_port_in_use_is_told_with_its_owner_and_the_option(capfd):
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_what_cannot_be_used_is_named_with_a_remedy(arguments, told, capfd):
-    assert told in complaint(*arguments, capfd=capfd)
+def test_what_cannot_be_used_is_named_with_a_remedy(arguments, expected, capfd):
+    assert expected in complaint(*arguments, capfd=capfd)
 
 
 # ---- what it is made of ----------------------------------------------------------------------
 
 
-def test_a_port_that_nobody_listens_on_has_no_listener():
+def test_a_port_that_no_one_listens_on_has_no_listener():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     assert listener(port) is None
@@ -251,7 +256,7 @@ def test_a_port_that_nobody_listens_on_has_no_listener():
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells who listens")
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-def test_a_listener_is_told_by_name_and_process(address):
+def test_a_listener_is_reported_by_name_and_process(address):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         listening = socket.create_server((address, 0), family=family)
@@ -262,13 +267,13 @@ def test_a_listener_is_told_by_name_and_process(address):
     assert who.endswith(f" (process {os.getpid()})")
 
 
-def test_the_environments_of_a_function_are_told_apart_from_the_second_on():
+def test_the_environments_of_a_function_are_distinguished_from_the_second_on():
     labels = Labels(functions=1)
     first, second = (
         LogLine(Source.FUNCTION, "x", "greet", f"2025/02/04/[$LATEST]{sign * 32}") for sign in "ab"
     )
-    told = [labels.label(line) for line in (first, second, first)]
-    assert told == ["", "bbbbbbbb", ""]
+    found = [labels.label(line) for line in (first, second, first)]
+    assert found == ["", "bbbbbbbb", ""]
 
 
 def test_the_line_comes_after_a_while_and_goes_with_the_init():

@@ -1,4 +1,4 @@
-"""Each cell of the platform's two tables, told to the core and compared with its answer."""
+"""Each cell of the platform's two tables, sent to the core and compared with its answer."""
 
 import pytest
 
@@ -84,7 +84,7 @@ def test_every_call_in_every_state_is_answered_as_the_platform_answers(state, ca
 def test_a_refused_call_changes_nothing(state, call):
     play = play_at(state)
     before = repr(play.environment), play.environment.deadline
-    play.tell(CALLS[call])
+    play.feed(CALLS[call])
     assert (repr(play.environment), play.environment.deadline) == before
 
 
@@ -158,10 +158,10 @@ def test_every_moment_in_every_state_leads_where_it_should(state, moment, expect
     assert play.environment.state is state
     if expected is NEVER:
         with pytest.raises(IllegalMoveError, match=state.value):
-            play.tell(MOMENTS[moment])
+            play.feed(MOMENTS[moment])
         assert play.environment.state is state
     else:
-        play.tell(MOMENTS[moment])
+        play.feed(MOMENTS[moment])
         assert play.environment.state is EnvironmentState(expected)
 
 

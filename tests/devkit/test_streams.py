@@ -21,7 +21,7 @@ TRAILED = b"3\r\nabc\r\n2\r\nde\r\n0\r\nError-Type: Function.Bad\r\n\r\n"
 
 
 class Scripted:
-    """A service that does what a test says, and notes what it is told."""
+    """A service that does what a test says, and notes what it gets."""
 
     def __init__(self, opened=None, closed=None):
         self._acts = opened, closed
@@ -109,7 +109,7 @@ def test_a_body_is_the_same_by_pieces_however_it_is_cut(sent, trailers):
         assert written.startswith(b"HTTP/1.1 202 ")
 
 
-def test_trailers_of_a_body_that_is_kept_are_told_too():
+def test_trailers_of_a_body_that_is_kept_are_passed_on_too():
     async def scenario(service, reader, writer):
         writer.write(CHUNKED % 1 + TRAILED)
         await reader.readuntil(b"\r\n\r\n")
@@ -177,7 +177,7 @@ def test_a_paused_peer_is_held_back():
     assert played(scenario, pause, accepting)
 
 
-def test_a_body_by_pieces_that_breaks_off_is_dropped_and_its_peer_told():
+def test_a_body_by_pieces_that_breaks_off_is_dropped_and_its_peer_gets_an_error():
     async def scenario(service, reader, writer):
         writer.write(CHUNKED % 1 + b"5\r\nhello\r\n5\r\nwor")
         writer.write_eof()
@@ -318,7 +318,7 @@ def test_a_client_that_does_not_read_makes_the_stream_unwritable_until_it_does()
     assert played(scenario, closed=streaming)
 
 
-def test_a_client_that_goes_away_is_told_of_and_holds_nobody_back():
+def test_a_client_that_goes_away_is_reported_and_delays_no_other():
     async def scenario(service, reader, writer):
         writer.write(GET % 1)
         await reader.readuntil(b"\r\n\r\n")

@@ -206,7 +206,7 @@ def test_files_whose_loaded_bytes_differ_are_not_the_same():
 
 @has_extensions
 @has_strip
-def test_a_file_that_strip_would_lay_out_anew_stays_and_is_counted(tmp_path):
+def test_a_file_that_strip_would_lay_out_again_stays_and_is_counted(tmp_path):
     module = with_symbols(shutil.copy(EXTENSIONS[0], tmp_path / "fast.so"))
     content = bytearray(module.read_bytes())
     # A segment of its own at the end of the file, where patchelf puts what it has moved.

@@ -25,7 +25,7 @@ def limits(max_items=3, max_bytes=100, timeout_ms=1000):
 
 
 def buffer(**settings):
-    """Return a buffer that tells of a gap as `gap <records> <bytes>`."""
+    """Return a buffer that reports a gap as `gap <records> <bytes>`."""
     return Buffer(
         limits(**settings), lambda gap: GAP + b"%d %d" % (gap.dropped_records, gap.dropped_bytes)
     )
@@ -70,7 +70,7 @@ def test_a_flush_takes_what_is_not_due():
     assert filled(b"1").take(0.0, everything=True) == (b"1",)
 
 
-def test_an_overflow_is_one_gap_told_where_it_is():
+def test_an_overflow_is_one_gap_reported_where_it_is():
     capacity = 3 * MAX_WAITING_BATCHES
     waiting = filled(*[b"kept"] * capacity, *[b"lost"] * 10)
     assert (len(waiting), waiting.dropped) == (capacity, 10)
@@ -87,24 +87,24 @@ def test_until_a_batch_has_left_even_what_would_fit_stays_out():
     assert waiting.dropped == 2
 
 
-def test_an_event_larger_than_the_buffer_is_left_out_and_told_at_once():
+def test_an_event_larger_than_the_buffer_is_left_out_and_reported_at_once():
     waiting = filled(b"x" * 1000, b"small")
     assert waiting.take(0.0, everything=True) == (GAP + b"1 1000", b"small")
 
 
-def test_a_batch_that_was_never_taken_is_told_in_the_next():
+def test_a_batch_that_was_never_taken_is_reported_in_the_next():
     waiting = filled(b"1", b"2")
     batch = waiting.take(0.0, everything=True)
     waiting.lose(batch, 0.0, "nobody there")
     assert waiting.take(0.0, everything=True) == (GAP + b"2 2",)
 
 
-def test_the_reason_is_told_and_who_does_not_care_for_records_of_the_platform_is_told_nothing():
-    told = []
-    waiting = Buffer(limits(), told.append)
+def test_the_reason_is_reported_but_not_to_a_subscriber_without_records_of_the_platform():
+    reported = []
+    waiting = Buffer(limits(), reported.append)
     waiting.add(b"x" * 1000, 0.0)
     waiting.lose((b"12",), 0.0, "nobody there")
-    assert told == [LogsDropped(1000, 1, TOO_SLOW), LogsDropped(2, 1, "nobody there")]
+    assert reported == [LogsDropped(1000, 1, TOO_SLOW), LogsDropped(2, 1, "nobody there")]
     assert len(waiting) == 0
 
 
@@ -169,8 +169,8 @@ def test_nothing_is_lost_in_silence_doubled_or_out_of_order(steps):
     lost_gaps = [event for event in course.lost if event.startswith(GAP)]
     # Each event has arrived or is counted; the tale of a gap can be lost, and counts then, too.
     assert len(arrived) + course.buffer.dropped == len(course.added) + len(lost_gaps)
-    told = sum(int(gap.split()[1]) for gap in gaps + lost_gaps)
-    assert told == course.buffer.dropped
+    reported = sum(int(gap.split()[1]) for gap in gaps + lost_gaps)
+    assert reported == course.buffer.dropped
 
 
 def line(text):
@@ -185,14 +185,14 @@ def test_a_history_replays_all_in_order():
     assert list(history.replay(9.0)) == [(Start("id"), 1.0), (line("hello"), 2.0)]
 
 
-def test_a_history_keeps_the_oldest_and_tells_what_it_left_out():
+def test_a_history_keeps_the_oldest_and_reports_what_it_left_out():
     history = History()
     half = "x" * (MAX_CHARACTERS // 2)
     for text in (half, half, "no room", "none at all"):
         history.add(line(text), 1.0)
-    *kept, (gap, told_at) = history.replay(9.0)
-    assert [told.text for told, _ in kept] == [half, half]
-    assert (gap.dropped_records, gap.dropped_bytes, told_at) == (2, 18, 9.0)
+    *kept, (gap, reported_at) = history.replay(9.0)
+    assert [reported.text for reported, _ in kept] == [half, half]
+    assert (gap.dropped_records, gap.dropped_bytes, reported_at) == (2, 18, 9.0)
 
 
 def test_a_closed_history_knows_nothing_and_learns_nothing():
@@ -207,5 +207,5 @@ def test_a_closed_history_knows_nothing_and_learns_nothing():
 
 
 @pytest.mark.parametrize("owner", [History(), buffer()])
-def test_each_tells_its_state(owner):
+def test_each_shows_its_state(owner):
     assert repr(owner).startswith(f"<{type(owner).__name__} ")

@@ -98,7 +98,7 @@ def test_a_subscriber_may_ask_for_put_and_for_some_streams_only():
         assert [event["record"] for event in received.events(1)] == ["hello"]
 
 
-def test_what_was_told_before_the_subscription_is_replayed():
+def test_what_was_reported_before_the_subscription_is_replayed():
     with http_subscriber() as received:
 
         async def scenario(telemetry):
@@ -110,7 +110,7 @@ def test_what_was_told_before_the_subscription_is_replayed():
         played(scenario)
 
 
-def test_what_was_told_in_a_former_life_is_not_replayed():
+def test_what_was_reported_in_a_former_life_is_not_replayed():
     with http_subscriber() as received:
 
         async def scenario(telemetry):
@@ -202,7 +202,7 @@ def test_a_subscriber_may_begin_to_listen_after_it_has_subscribed(subscription, 
     played(scenario)
 
 
-def test_a_batch_that_nobody_takes_is_given_up_and_told_as_dropped():
+def test_a_batch_that_is_never_accepted_is_given_up_and_reported_as_dropped():
     with http_subscriber("fail", "fail", "fail") as received:
 
         async def scenario(telemetry):
@@ -253,7 +253,7 @@ def test_of_a_flood_that_is_too_fast_each_line_arrives_or_is_counted(subscriptio
         played(scenario)
 
 
-def test_nobody_listening_makes_no_flood_pile_up():
+def test_without_a_listener_no_flood_piles_up():
     async def scenario(telemetry):
         telemetry.subscribe("ext", over_http(free_port()))
         say(telemetry, *("x" * 1000 for _ in range(100_000)))

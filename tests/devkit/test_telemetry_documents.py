@@ -50,7 +50,7 @@ INSTANCE = {
 INIT = {"initializationType": "on-demand", "phase": "init"}
 
 
-def told(record, schema=LATEST, facts=FACTS):
+def as_events(record, schema=LATEST, facts=FACTS):
     """Return type and record of the events that a record becomes."""
     found = events(record, facts, EPOCH, schema)
     assert all(list(event) == ["time", "type", "record"] for event in found)
@@ -183,9 +183,9 @@ def told(record, schema=LATEST, facts=FACTS):
         ),
     ],
 )
-def test_the_telemetry_api_tells_each_record_as_one_event(record, kind, document):
-    assert told(record) == [(f"platform.{kind}", document)]
-    assert told(record, OLDEST) == told(record)
+def test_the_telemetry_api_reports_each_record_as_one_event(record, kind, document):
+    assert as_events(record) == [(f"platform.{kind}", document)]
+    assert as_events(record, OLDEST) == as_events(record)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,9 @@ def test_the_telemetry_api_tells_each_record_as_one_event(record, kind, document
     ],
 )
 def test_the_logs_api_has_names_and_fields_of_its_own(record, expected):
-    assert told(record, LOGS) == [(f"platform.{kind}", document) for kind, document in expected]
+    assert as_events(record, LOGS) == [
+        (f"platform.{kind}", document) for kind, document in expected
+    ]
 
 
 @pytest.mark.parametrize(
@@ -253,29 +255,29 @@ def test_the_logs_api_has_names_and_fields_of_its_own(record, expected):
         (TIMEOUT, None, "RequestId: id Status: timeout"),
     ],
 )
-def test_the_logs_api_tells_of_a_fault_before_the_end(status, error_type, fault):
+def test_the_logs_api_reports_a_fault_before_the_end(status, error_type, fault):
     report = replace(COLD, status=status, error_type=error_type)
-    (first, (second, _), _) = told(report, LOGS)
+    (first, (second, _), _) = as_events(report, LOGS)
     assert first == ("platform.fault", fault)
     assert second == "platform.end"
 
 
 def test_what_a_handler_raised_is_no_fault():
     report = replace(COLD, status=ERROR, error_type="Function.Unknown")
-    assert [kind for kind, _ in told(report, LOGS)] == ["platform.end", "platform.report"]
+    assert [kind for kind, _ in as_events(report, LOGS)] == ["platform.end", "platform.report"]
 
 
-def test_the_newer_logs_schema_tells_when_the_runtime_is_done():
+def test_the_newer_logs_schema_reports_when_the_runtime_is_done():
     done = {"requestId": "id", "status": "success"}
-    assert told(RuntimeDone("id"), LOGS_DONE) == [("platform.runtimeDone", done)]
+    assert as_events(RuntimeDone("id"), LOGS_DONE) == [("platform.runtimeDone", done)]
     restored = [("platform.restoreRuntimeDone", {"status": "success"})]
-    assert told(RestoreRuntimeDone(), LOGS_DONE) == restored
+    assert as_events(RestoreRuntimeDone(), LOGS_DONE) == restored
 
 
 def test_managed_instances_tell_one_report_with_the_duration_alone():
     span = Span("responseLatency", EPOCH, 1.0)
-    assert told(RuntimeDone("id"), facts=MANAGED) == []
-    assert told(replace(COLD, spans=(span,)), facts=MANAGED) == [
+    assert as_events(RuntimeDone("id"), facts=MANAGED) == []
+    assert as_events(replace(COLD, spans=(span,)), facts=MANAGED) == [
         (
             "platform.report",
             {
@@ -287,26 +289,26 @@ def test_managed_instances_tell_one_report_with_the_duration_alone():
         )
     ]
     start = {"requestId": "id", "version": "$LATEST", "functionArn": "arn:function"}
-    assert told(Start("id"), facts=MANAGED) == [("platform.start", start)]
+    assert as_events(Start("id"), facts=MANAGED) == [("platform.start", start)]
 
 
 @pytest.mark.parametrize("source", [Source.FUNCTION, Source.EXTENSION])
-def test_a_line_is_told_as_it_is(source):
-    assert told(LogLine(source, "hello")) == [(source.value, "hello")]
+def test_a_line_is_reported_as_it_is(source):
+    assert as_events(LogLine(source, "hello")) == [(source.value, "hello")]
 
 
 @pytest.mark.parametrize("schema", [OBJECTS, LATEST])
-def test_a_line_that_is_a_json_object_is_told_as_one_when_the_format_is_json(schema):
+def test_a_line_that_is_a_json_object_is_reported_as_one_when_the_format_is_json(schema):
     line = LogLine(Source.FUNCTION, '{"level": "INFO", "n": 1.50}')
     expected = {"level": "INFO", "n": 1.5}
-    assert told(line, schema, JSON_LOGS) == [("function", expected)]
-    assert told(line, schema) == [("function", line.text)]
+    assert as_events(line, schema, JSON_LOGS) == [("function", expected)]
+    assert as_events(line, schema) == [("function", line.text)]
 
 
 @pytest.mark.parametrize("schema", [OLDEST, LOGS, LOGS_DONE])
 def test_older_schemas_know_no_objects(schema):
     line = LogLine(Source.FUNCTION, '{"level": "INFO"}')
-    assert told(line, schema, JSON_LOGS) == [("function", line.text)]
+    assert as_events(line, schema, JSON_LOGS) == [("function", line.text)]
 
 
 @pytest.mark.parametrize(
@@ -322,12 +324,12 @@ def test_older_schemas_know_no_objects(schema):
         "{'a': 1}",
     ],
 )
-def test_what_is_no_json_object_is_told_as_text(text):
-    assert told(LogLine(Source.FUNCTION, text), LATEST, JSON_LOGS) == [("function", text)]
+def test_what_is_not_a_json_object_is_reported_as_text(text):
+    assert as_events(LogLine(Source.FUNCTION, text), LATEST, JSON_LOGS) == [("function", text)]
 
 
 def test_an_empty_object_is_an_object():
-    assert told(LogLine(Source.FUNCTION, "{}"), LATEST, JSON_LOGS) == [("function", {})]
+    assert as_events(LogLine(Source.FUNCTION, "{}"), LATEST, JSON_LOGS) == [("function", {})]
 
 
 def test_an_event_is_one_line_of_utf_8_whatever_it_says():

@@ -76,7 +76,7 @@ def test_a_record_is_one_line_with_the_event_that_subscribers_receive():
     )
 
 
-def test_a_second_init_inside_an_invoke_is_not_told():
+def test_a_second_init_inside_an_invoke_is_not_reported():
     record = InitReport(Phase.INVOKE, ON_DEMAND, 1.0, ERROR)
     assert system_lines(record, FACTS, EPOCH, "DEBUG") == []
 

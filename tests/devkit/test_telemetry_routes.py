@@ -168,7 +168,7 @@ def destination(**values):
         ),
     ],
 )
-def test_what_is_wrong_is_told_with_the_field_the_value_and_what_it_must_be(document, message):
+def test_what_is_wrong_is_reported_with_the_field_the_value_and_what_it_must_be(document, message):
     assert refusal(document).startswith(message)
 
 
@@ -197,7 +197,7 @@ def test_a_uri_must_name_the_environment_and_a_port(uri, message):
     assert refusal(destination(protocol="HTTP", URI=uri)).startswith(message)
 
 
-def test_all_that_is_wrong_is_told_at_once():
+def test_all_that_is_wrong_is_reported_at_once():
     document = {"destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain"}}
     first, second = refusal(document | {"types": []}, LOGS).split("; it must be", 1)
     assert first.startswith("URI port is not provided")

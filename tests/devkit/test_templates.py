@@ -178,7 +178,7 @@ def test_the_event_that_is_changed_stays_as_it_was():
 
 
 @pytest.mark.parametrize(
-    ("assignment", "told"),
+    ("assignment", "expected"),
     [
         ("nothing", "'nothing' is not a change; write it as path.to.field=VALUE"),
         ("=1", "'=1' is not a change"),
@@ -189,7 +189,7 @@ def test_the_event_that_is_changed_stays_as_it_was():
         ("a.b.c=1", "no 'c' in the value 1"),
     ],
 )
-def test_a_path_that_leads_nowhere_is_told_with_what_is_there(assignment, told):
+def test_a_path_that_leads_nowhere_is_reported_with_what_is_there(assignment, expected):
     with pytest.raises(ChangeError) as error:
         changed({"a": {"b": 1}, "list": ["x", 1]}, [assignment])
-    assert told in str(error.value)
+    assert expected in str(error.value)

@@ -108,10 +108,10 @@ def layer(tmp_path: Path) -> Path:
 
 def test_modules_of_a_layer_are_found_and_stay_the_layers(task: Task, layer: Path):
     task.app("import layered, colorsys")
-    told = task.seal("--layer", layer)
+    document = task.seal("--layer", layer)
     assert "layered" not in task.sealed()
     assert "colorsys" in task.sealed()
-    assert told["left_out"] == {}
+    assert document["left_out"] == {}
 
 
 def test_folders_of_lambda_on_the_path_are_looked_for_where_they_are_here(task: Task, layer: Path):

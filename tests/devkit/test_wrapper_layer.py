@@ -25,7 +25,7 @@ from tests.shipping.packages import LAYER, unpack
 __all__ = ["function"]
 
 OWN = f"{sys.version_info.major}.{sys.version_info.minor}"
-# Nobody waits for what cannot be reached.
+# No wait for what cannot be reached.
 OFFLINE = {**os.environ, "UV_OFFLINE": "1"}
 
 
@@ -103,7 +103,7 @@ def test_the_same_sources_make_the_same_bytes(packed, tmp_path):
     assert (tmp_path / "again" / LAYER).read_bytes() == packed[1].read_bytes()
 
 
-def test_people_are_told_what_to_do_with_it(tmp_path):
+def test_the_output_for_people_says_what_to_do_with_it(tmp_path):
     words = ("package", "--as", "wrapper-layer", "--output", tmp_path / "dist")
     done = snapboot(*words, env=OFFLINE)
     assert done.returncode == 0, done.stderr

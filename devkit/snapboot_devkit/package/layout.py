@@ -1,4 +1,4 @@
-"""What lies where in a package, here and on Lambda."""
+"""What is where in a package, here and on Lambda."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where interpreter and runtime lie: in the folder `root` here, at `place` on Lambda."""
+    """Where interpreter and runtime are: in the folder `root` here, at `place` on Lambda."""
 
     root: Path
     place: str

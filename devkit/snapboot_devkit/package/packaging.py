@@ -19,22 +19,25 @@ if TYPE_CHECKING:
 _MAKERS: Final = {Form.ZIP: zips.make, Form.LAYER: zips.make, Form.IMAGE: image.make}
 
 
-def package(request: Request, tell: Callable[[str], object]) -> Packaged:
-    """Make a package; `tell` hears what goes on.
+def package(request: Request, progress: Callable[[str], object]) -> Packaged:
+    """Make a package; `progress` is called with what goes on.
 
     Raises PackageError; then nothing of it is left, and what was there before is untouched.
     """
-    with Store(request.cache) as store, packaging(request, tell, store, ElfFacts(store)) as made:
+    with (
+        Store(request.cache) as store,
+        packaging(request, progress, store, ElfFacts(store)) as made,
+    ):
         return made
 
 
 @contextlib.contextmanager
 def packaging(
-    request: Request, tell: Callable[[str], object], store: Store, facts: ElfFacts
+    request: Request, progress: Callable[[str], object], store: Store, facts: ElfFacts
 ) -> Iterator[Packaged]:
     """Do the same, and yield what was made while the last of the rest is removed."""
     request.check()
     with Removal() as removal:
         with scratch(request.output, removal) as folder:
-            made = _MAKERS[request.form](request, folder, tell, store, facts)
+            made = _MAKERS[request.form](request, folder, progress, store, facts)
         yield made

@@ -91,7 +91,7 @@ def started(
 def _ends(process: subprocess.Popen[bytes], deadline: float) -> bool:
     """Wait until the program has ended; return whether that was before the deadline.
 
-    At the end itself, where the kernel tells of it: `Popen.wait` looks every 50 ms.
+    At the end itself, where the kernel reports it: `Popen.wait` looks every 50 ms.
     """
     left_s = max(0.0, deadline - time.monotonic())
     with contextlib.suppress(OSError, AttributeError):  # an old kernel, or not Linux

@@ -125,7 +125,7 @@ def _make_inside(output: Path) -> Path:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
-    """Lock a folder for as long as this process lives; yield whether nobody else has it."""
+    """Lock a folder for as long as this process lives; yield whether no other process has it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -139,7 +139,7 @@ def _locked(folder: Path) -> Iterator[bool]:
 
 
 def _remove_abandoned(output: Path) -> None:
-    """Remove what runs have left that were killed: nobody holds its lock."""
+    """Remove what runs have left that were killed: no process holds its lock."""
     with contextlib.suppress(OSError):
         for folder in output.glob(f"{PREFIX}*"):
             if time.time() - folder.lstat().st_mtime < ABANDONED_S:

@@ -37,13 +37,14 @@ _MAX_NAMED: Final = 5
 class Work:
     """What was asked for, the scratch folder, and what has come of it so far.
 
-    `task` becomes /var/task; `tell` hears what goes on, `store` has what was made before, `facts`
-    what is known of ELF files. `owners` says whose the files of each folder are that was examined.
+    `task` becomes /var/task; `progress` is called with what goes on, `store` has what was made
+    before, `facts` what is known of ELF files. `owners` says whose the files of each
+    folder are that was examined.
     """
 
     request: Request
     scratch: Path
-    tell: Callable[[str], object]
+    progress: Callable[[str], object]
     target: Target
     store: Store = NOTHING
     facts: ElfFacts = field(default_factory=ElfFacts)
@@ -71,7 +72,7 @@ class Work:
         self.requirements = found and replace(found, build=request.build_sdists)
         self._install(meanwhile)
         self._complete()
-        self.tell(f"copying {str(request.source)!r}")
+        self.progress(f"copying {str(request.source)!r}")
         copied = tree.copy(
             request.source,
             self.task,
@@ -97,7 +98,7 @@ class Work:
             return
         with dependencies.installing(self.requirements, self.target, self.task) as finish:
             meanwhile()
-            self.tell(f"installing what {self.requirements.origin} asks for")
+            self.progress(f"installing what {self.requirements.origin} asks for")
             built = finish()
         self._check_reserved()
         if built:
@@ -138,7 +139,7 @@ class Work:
 
     def strip(self, *roots: Path) -> None:
         """Take out what never runs."""
-        self.tell("taking out what never runs")
+        self.progress("taking out what never runs")
         for root in roots:
             stripping.strip(root, self.target.architecture, self.savings)
 
@@ -147,7 +148,7 @@ class Work:
 
         Raises PackageError for files that cannot work.
         """
-        self.tell("looking at compiled files")
+        self.progress("looking at compiled files")
         place = Place.IMAGE if self.request.form is Form.IMAGE else Place.PROVIDED
         packages = {root: opened(FolderStore(root), self.facts) for root in roots}
         found = list(self._binaries(packages, place))

@@ -4,7 +4,7 @@ It is started under the name of its part: the name of its file in `extensions/`,
 argument. The folder in `SNAPBOOT_ACTORS` holds `<part>.json`, a list of lives, each a list of
 steps; the last life is lived again and again. `<part>.journal` gets a line for each thing done,
 as does `journal`, which so shows the order. Only the standard library is used, and no deadline is
-this program's own but DEADLINE_S, after which it gives up on a flag nobody raised.
+this program's own but DEADLINE_S, after which it gives up on a flag that is not raised.
 """
 
 import http.client
@@ -66,7 +66,7 @@ class Actor:
         path = path.format_map(ids)
         sent = {key: value.format_map(ids) for key, value in (headers or {}).items()}
         answer = self._exchange(method, path, sent, body)
-        note(f"{word or path.rpartition('/')[2]} -> {told(answer)}")
+        note(f"{word or path.rpartition('/')[2]} -> {shown(answer)}")
         return answer
 
     def behind(self, *step):
@@ -258,7 +258,7 @@ def listen_by_tcp():
 LISTENERS = {"HTTP": listen_by_http, "TCP": listen_by_tcp}
 
 
-def told(answer):
+def shown(answer):
     """Return an answer in few words: of an event its kind, of an error its type and message."""
     if answer is None:
         return "hung up"

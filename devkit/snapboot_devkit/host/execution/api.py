@@ -34,7 +34,7 @@ _Route: TypeAlias = "runtime.Route | extensions.ExtensionCall | telemetry.Subscr
 
 
 class Owner(Protocol):
-    """Who is told of the calls."""
+    """Receives the calls."""
 
     def called(self, *messages: msg.Message) -> None:
         """Take a call, or its beginning and end; the answer is given by `EnvironmentApi.reply`."""
@@ -50,7 +50,7 @@ class Call:
         self.route = route
         self.exchange = exchange
         self.relay: Relay | None = None
-        # What the lifecycle is to be told of its head, together with its end.
+        # The message for its head, which goes to the lifecycle together with that for its end.
         self.begun: msg.RuntimeCall | None = None
         exchange.note = self
 

@@ -8,7 +8,7 @@ from snapboot_devkit.host.lifecycle.terms import Instant
 
 
 class Clock:
-    """Tells the time to a lifecycle: while it is stopped, no deadline comes any nearer."""
+    """The time as a lifecycle sees it: while it is stopped, no deadline comes any nearer."""
 
     def __init__(self) -> None:
         """Run, level with the machine's clocks."""

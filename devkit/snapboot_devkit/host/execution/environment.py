@@ -204,7 +204,7 @@ class LocalEnvironment:
         async with AsyncExitStack() as undo:
             await self._api.open()
             undo.push_async_callback(self._api.close)
-            # Nobody else on this machine has that address among its variables.
+            # No other process on this machine has that address among its variables.
             mark = f"AWS_LAMBDA_RUNTIME_API={self._api.address}"
             limits = of_lambda(self._config.memory_mb, cpu=self._config.cpu_share)
             self._sandbox = Sandbox(self, mark, limits, reaper=self._shared.reaper)
@@ -261,7 +261,7 @@ class LocalEnvironment:
         self._feed(msg.InvokeRequested(_Work(caller), invocation))
 
     def pause_clock(self) -> None:
-        """Let no deadline come nearer: somebody is debugging."""
+        """Let no deadline come nearer: a debugger is attached."""
         self._clock.stop()
         self._set_timer()
 
@@ -271,7 +271,7 @@ class LocalEnvironment:
         self._set_timer()
 
     async def close(self) -> None:
-        """Refuse whoever waits, end all processes, and close the APIs."""
+        """Refuse all waiting callers, end all processes, and close the APIs."""
         self._clock.start()
         self._feed(msg.StopRequested())
         if not self._dead.is_set():
@@ -426,8 +426,8 @@ class LocalEnvironment:
     def _stop_waking(self) -> None:
         """Let a clone go that has not been made yet."""
         if self._waking is not None and not self._waking.done() and self._waking.cancel():
-            told = msg.SpawnFailed("the environment is stopping")
-            asyncio.get_running_loop().call_soon(self._feed, told)
+            failed = msg.SpawnFailed("the environment is stopping")
+            asyncio.get_running_loop().call_soon(self._feed, failed)
 
     def _environ(self) -> dict[str, str]:
         config, around = self._view()
@@ -467,7 +467,7 @@ class LocalEnvironment:
         self._sandbox.kill(wanted.extension)
 
     def _flush(self) -> None:
-        """Have all told that has been printed by now.
+        """Deliver all log lines that have been printed by now.
 
         Lines end here where one event ends; among several at work they may go on.
         """

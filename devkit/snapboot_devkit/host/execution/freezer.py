@@ -42,7 +42,7 @@ class Freezer:
         return f"<Freezer {'on' if self._frozen else 'off'}>"
 
     def freeze_soon(self) -> None:
-        """Freeze soon, unless somebody comes."""
+        """Freeze soon, unless an invocation or a call comes first."""
         if self._due is None and not self._frozen:
             self._due = time.monotonic() + FREEZE_AFTER_S
             if self._timer is None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # The kernel reads no more of a first line (BINPRM_BUF_SIZE).
 _SHEBANG_BYTES: Final = 256
-# What an ELF file begins with tells the machine it is for: the class, the byte order, the machine.
+# An ELF file begins with the machine it is for: the class, the byte order, the machine.
 _HEAD_BYTES: Final = 20
 
 
@@ -32,7 +32,7 @@ def bootstrap(code: Code) -> Path | None:
 
 
 def _named(file: Path, code: Code) -> Path | None:
-    """Return where the interpreter of a script lies here, if it is a part of the package."""
+    """Return the path here of a script's interpreter, if that is a part of the package."""
     words = _head(file, _SHEBANG_BYTES).partition(b"\n")[0].removeprefix(b"#!").split()
     program = Path((words or [b""])[0].decode("utf-8", "replace"))
     for place, root in ((TASK_ROOT, code.task_root), (LAYER_ROOT, code.layer_root)):

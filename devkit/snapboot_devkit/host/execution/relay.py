@@ -33,7 +33,7 @@ class Relay:
         overrun: Callable[[int], None],
         bandwidth: Bandwidth | None = None,
     ) -> None:
-        """Take the body of `exchange`; `overrun` is told the limit that it breaks, once."""
+        """Take the body of `exchange`; `overrun` is called once, with the limit that it exceeds."""
         self.size = 0
         self.collected = bytearray()
         self._exchange = exchange

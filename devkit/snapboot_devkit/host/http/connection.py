@@ -1,7 +1,7 @@
-"""One connection: reads requests, tells the service, writes what it answers.
+"""One connection: reads requests, passes them to the service, writes its responses.
 
-Whatever the service says, a request is read to its end before its response is written, because
-clients of the Runtime API send everything first.
+Even if the service answers early, a request is read to its end before its response is written,
+because clients of the Runtime API send everything first.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Exchange:
         return self.stream
 
     def receive(self, take: Callable[[bytes], None]) -> None:
-        """Have the body by pieces, of any size and number; to be called when the head is told.
+        """Have the body by pieces, of any size and number; to be called when the head arrives.
 
         Once the request is answered the rest of its body is read, and let go.
         """
@@ -137,9 +137,9 @@ class Exchange:
 
 
 class Connection(asyncio.BufferedProtocol):
-    """One connection: reads requests, tells the service, writes responses, one after another.
+    """One connection: reads requests, calls the service, writes responses, one after another.
 
-    A request whose head is not a usual one gets an h11 of its own, which is never told of the
+    A request whose head is not a usual one gets an h11 of its own, which never sees the
     response. Most of a body of known length is received past its buffer, into pieces that are each
     as large as all before them: what is only announced takes no memory.
     """
@@ -244,7 +244,7 @@ class Connection(asyncio.BufferedProtocol):
             self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the service that nobody is there any more."""
+        """Let the service know that the peer is gone."""
         del exc
         self._open.discard(self)
         self._stop_waiting()
@@ -264,7 +264,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if not self._whole:
             if exchange.response is not None:
-                # Nobody wants the rest of the body, but it must be read.
+                # The rest of the body is not needed, but it must be read.
                 self._read_on()
         elif exchange.response is not None:
             self._exchange = None
@@ -341,7 +341,7 @@ class Connection(asyncio.BufferedProtocol):
             self._expect_peer()
             self._transport.resume_reading()
             if self._unusual is not None:
-                # Not from within what the pump itself may be telling.
+                # Not from within a call that the pump itself makes.
                 self._loop.call_soon(self._pump, self._unusual)
 
     def _parse(self, data: bytes) -> None:

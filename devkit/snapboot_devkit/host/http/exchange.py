@@ -69,8 +69,8 @@ def error_response(
     status: int, error_type: str, message: str, *extra: tuple[bytes, bytes]
 ) -> Response:
     """Return an error as the Runtime API words it."""
-    told = json_response(status, {"errorMessage": message, "errorType": error_type}, *extra)
-    return replace(told, body=told.body + b"\n")
+    response = json_response(status, {"errorMessage": message, "errorType": error_type}, *extra)
+    return replace(response, body=response.body + b"\n")
 
 
 def text_response(status: int, text: str) -> Response:

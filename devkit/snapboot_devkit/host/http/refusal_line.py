@@ -33,9 +33,9 @@ def refusal_line(head: Head | None, response: Response) -> str:
 
 
 def _reason(response: Response) -> str:
-    told = dict(response.headers).get(protocol.SNAPBOOT_REASON)
-    if told is not None:
-        return told.decode()
+    given = dict(response.headers).get(protocol.SNAPBOOT_REASON)
+    if given is not None:
+        return given.decode()
     text = bytes(response.body).decode("utf-8", "replace")
     try:
         document = json.loads(text)

@@ -13,7 +13,7 @@ _JOINED_BYTES: Final = 64 * 1024
 
 
 class Framing(Enum):
-    """How a peer tells where the body ends."""
+    """How a peer finds the end of the body."""
 
     CHUNKS = "chunks"
     UNTIL_CLOSE = "until close"

@@ -1,6 +1,6 @@
 """HTTP/1.1 over asyncio: requests in, responses out.
 
-Knows nothing of Lambda. A service is told of a request's head, then of its whole body; it answers
+Knows nothing of Lambda. A service receives a request's head, then its whole body; it answers
 when it likes, at the earliest on the head.
 """
 

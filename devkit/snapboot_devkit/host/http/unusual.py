@@ -28,8 +28,8 @@ class BadRequestError(Exception):
 class Begun:
     """A head has arrived.
 
-    `length` is that of the body, None where only its end tells. After a request that is not
-    `lasting` the connection ends.
+    `length` is that of the body, None where only its end shows it. After a request that is
+    not `lasting` the connection ends.
     """
 
     head: Head
@@ -77,7 +77,7 @@ class UnusualRequest:
 
     @property
     def peer_waits(self) -> bool:
-        """Whether the peer sends its body only once it is told to continue."""
+        """Whether the peer sends its body only once the server says to continue."""
         return self._http.they_are_waiting_for_100_continue
 
     def feed(self, data: bytes) -> None:

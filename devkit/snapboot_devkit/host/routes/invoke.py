@@ -1,7 +1,7 @@
 """The Invoke API on the wire: requests become invocations, results become responses. No I/O.
 
 Also the path of AWS's emulator, which is the same one with a fixed function name, and the older
-path for asynchronous invokes. How a streamed response looks is told in `invoke_stream`.
+path for asynchronous invokes. How a streamed response looks is in `invoke_stream`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ _TYPES: Final = {
 
 
 # A request without any of them is a plain invocation.
-_WISHES: Final = frozenset(
+_OPTION_HEADERS: Final = frozenset(
     {
         protocol.INVOCATION_TYPE,
         protocol.LOG_TYPE,
@@ -132,7 +132,7 @@ def page(
 ) -> Response | None:
     """Return the response to anything but an invoke, or None when this is one.
 
-    `health` returns the document that tells how the host is.
+    `health` returns the document with the state of the host.
     """
     if asked is not None:
         return None if head.method == "POST" else wrong_method(head, "POST")
@@ -159,7 +159,7 @@ def parse(
     """
     qualifier = parse_qs(head.query).get("Qualifier", [""])[0] if head.query else ""
     function = resolve(asked.function, qualifier, functions)
-    if asked.operation is Operation.INVOKE and _WISHES.isdisjoint(head.headers):
+    if asked.operation is Operation.INVOKE and _OPTION_HEADERS.isdisjoint(head.headers):
         event = checked_payload(body)
         invocation = checked_invocation(event, NO_OPTIONS, function)
         return InvokeCall(invocation, identity=function.identity)
@@ -206,7 +206,7 @@ def render(call: InvokeCall, result: FunctionResult, version: str, log: bytes | 
 
 
 def render_taken(call: InvokeCall) -> Response:
-    """Answer an invoke whose result nobody waits for."""
+    """Answer an invoke whose caller does not wait for a result."""
     return Response(202 if call.kind is InvocationType.EVENT else 204, ids(call.invocation))
 
 

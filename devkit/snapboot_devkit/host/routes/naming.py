@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.identity import Identity
 
 # Each part before the name may be left out (the pattern of FunctionName in the API's model).
-# Region and account are not compared: whoever calls by the ARN of the cloud means the one here.
+# Region and account are not compared: a caller who uses the ARN of the cloud means the one here.
 _FUNCTION_NAME: Final = re.compile(
     r"(?:arn:[^:]+:lambda:)?(?:[a-z]{2}(?:-[a-z]+)+-\d:)?(?:\d{12}:)?(?:function:)?"
     r"([a-zA-Z0-9_-]+)(?::(\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9_-]+))?"

@@ -16,7 +16,7 @@ _RETRY_AFTER_S: Final = 1
 
 
 class RefusedError(Exception):
-    """The request cannot be served; `failure` is what its sender is told."""
+    """The request cannot be served; `failure` is what its sender receives."""
 
     def __init__(self, status: int, exception: str, message: str) -> None:
         """Refuse with an HTTP status, the name of a service exception, and a text."""

@@ -1,7 +1,7 @@
 """The Runtime API on the wire: requests become messages, replies become responses. No I/O.
 
-A call is told to the lifecycle when it is whole. Only an answer to an invocation is told twice,
-when it begins and when it has ended, because the states in between are part of the rules.
+A call is passed to the lifecycle when it is complete. Only an answer to an invocation is passed
+twice, when it begins and when it has ended, because the states in between are part of the rules.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def route(head: Head, *, snapstart: bool = False) -> Route | Response:
 
 
 def opening(found: Route, call: CallToken, head: Head) -> msg.ResponseBegun | msg.ErrorBegun | None:
-    """Return what the lifecycle is told when a call's head has arrived, if anything."""
+    """Return the lifecycle's message for a call whose head has arrived, if there is one."""
     if found is Route.RESPONSE:
         return msg.ResponseBegun(
             call,
@@ -88,7 +88,7 @@ def is_kept(begun: msg.ResponseBegun | msg.ErrorBegun) -> bool:
 
 
 def closing(found: Route, call: CallToken, head: Head, body: Body) -> msg.RuntimeCall | Response:
-    """Return what the lifecycle is told when a call is whole; `ping` is answered at once."""
+    """Return the lifecycle's message for a complete call; `ping` is answered at once."""
     if found is Route.NEXT:
         return msg.NextCalled(call)
     if found is Route.RESPONSE or found is Route.ERROR:

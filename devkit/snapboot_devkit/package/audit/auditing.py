@@ -53,7 +53,7 @@ CHECKS: Final[tuple[Callable[[Subject], Iterator[Finding]], ...]] = (
     managed_imports.check,
     site_files.check,
     sizes.check,
-    unread.check,  # the last: it tells what the others could not read
+    unread.check,  # the last: it reports what the others could not read
 )
 
 

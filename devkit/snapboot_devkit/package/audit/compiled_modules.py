@@ -1,4 +1,4 @@
-"""Bytecode that is missing or not used, and what it costs; bytecode that lies about its source."""
+"""Bytecode that is missing or not used, and what it costs; bytecode that is not its source's."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def measured(source: bytes, name: str) -> tuple[float, bytes]:
 
 
 class Modules:
-    """Which modules a module imports when it is loaded, as far as its source tells."""
+    """Which modules a module imports when it is loaded, as far as its source shows."""
 
     def __init__(self, files: Files, roots: list[str]) -> None:
         """Look for modules among the files, in the roots in their order."""

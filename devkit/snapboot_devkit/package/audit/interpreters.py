@@ -31,7 +31,7 @@ def release(package: Package, layout: Layout) -> int | None:
         try:
             version = package.facts.hexversion(content, entry.path, package.steps)
         except elf.ElfError:
-            continue  # it is told of where binaries are looked at
+            continue  # reported where binaries are checked
         if version is not None:
             return version
     return None
@@ -69,7 +69,7 @@ def _files(package: Package, layout: Layout) -> Iterator[tuple[Entry, str]]:
     """Return the files of the interpreter, and their paths from its folder on."""
     if layout.stdlib is None:
         return
-    # The standard library lies in lib/python3.X/ of it.
+    # The standard library is in lib/python3.X/ of it.
     prefix = "".join(f"{part}/" for part in layout.stdlib.split("/")[:-3])
     for entry in package.files:
         if entry.path.startswith(prefix):

@@ -89,7 +89,7 @@ def states(package: Package, layout: Layout, python: Python) -> Mapping[str, Sta
 
 
 def bytecode(package: Package) -> Iterator[Bytecode]:
-    """Return the bytecode that lies below `__pycache__`, of every version."""
+    """Return the bytecode below `__pycache__`, of every version."""
     for entry in package.files:
         if entry.folder.endswith(CACHE) and entry.path.endswith(".pyc"):
             folder = entry.folder.removesuffix(CACHE)

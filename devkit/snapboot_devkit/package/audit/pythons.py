@@ -88,7 +88,7 @@ def given(command: str) -> Python:
 def of_package(package: Package, layout: Layout) -> Python:
     """Return the Python that the package was evidently made for; without evidence this one.
 
-    Which release of a version it will be, only an interpreter in the package tells.
+    Which release of a version it will be is known only from an interpreter in the package.
     """
     version = layout.python or _voted(package) or sys.version_info[:2]
     return replace(at_hand(version), hexversion=interpreters.release(package, layout))

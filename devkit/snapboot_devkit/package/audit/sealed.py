@@ -54,13 +54,13 @@ def sealed(package: Package, layout: Layout, python: Python) -> Sealed | None:
 
 
 def source_path(module: SealedModule, layout: Layout) -> str | None:
-    """Return the file of a sealed module in the package, None for one that lies elsewhere."""
+    """Return the file of a sealed module in the package, None for one that is elsewhere."""
     separator = "/" if len(module.home) > 1 else ""
     return path_of(f"{module.home}{separator}{module.tail}", layout)
 
 
 def path_of(place: str, layout: Layout) -> str | None:
-    """Return the path in the package of what begins with a home, None if it lies elsewhere."""
+    """Return the path in the package of what begins with a home, None if it is elsewhere."""
     kind = place[:1]
     if kind == "/":
         return layout.in_package(place)

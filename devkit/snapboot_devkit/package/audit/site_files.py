@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # `.start` files are those of PEP 829, from Python 3.15 on.
 _SUFFIXES: Final = (".pth", ".start")
 _CODE: Final = ("import ", "import\t")
-# Whoever needs setuptools has it: Chalice, Zappa. It costs less than a millisecond.
+# Part of setuptools, which Chalice and Zappa need. It costs less than a millisecond.
 _COMES_WITH_SETUPTOOLS: Final = frozenset({"distutils-precedence.pth"})
 _SHOWN_CHARACTERS: Final = 80
 _COST: Final = "reading it takes part of a millisecond"

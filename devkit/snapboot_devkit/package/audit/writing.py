@@ -28,7 +28,7 @@ _FOLDER_MODE: Final = 0o755
 
 
 def write(package: Package, changes: Iterable[Change]) -> None:
-    """Carry out changes in the folder or zip that a package lies in. Raises AuditError."""
+    """Carry out changes in the folder or zip that is the package. Raises AuditError."""
     store = package.store
     try:
         if isinstance(store, ZipStore):
@@ -56,7 +56,7 @@ def _change(root: Path, changes: Iterable[Change]) -> None:
 
 
 def _inside(root: Path, path: str) -> Path:
-    """Return where an entry lies, unless a link leads out of the folder. Raises AuditError."""
+    """Return an entry's path, unless a link leads out of the folder. Raises AuditError."""
     place = root / path
     if os.path.realpath(place.parent) != os.fspath(place.parent):
         raise AuditError(

@@ -63,7 +63,7 @@ _FOLDER_TAGS: Final = ("DT_RUNPATH", "DT_RPATH")
 
 
 class ElfError(Exception):
-    """The file is no ELF file, or a damaged one: replace it."""
+    """The file is not an ELF file, or is damaged: replace it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """How much work foreign input may cause: counted in steps, so that it is the same everywhere.
 
-A step is one turn of a loop over what somebody else wrote: a value, a row, a tag, a read of a few
+A step is one turn of a loop over what others have written: a value, a row, a tag, a read of a few
 bytes. Each reader also has limits of its own, beside the code that they are for.
 """
 

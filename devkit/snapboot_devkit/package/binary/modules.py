@@ -60,8 +60,8 @@ class SealedModule:
 class ModuleArchive:
     """What the archive says of itself; `sources` are the hashes of what it was made from.
 
-    `patterns` is where its regular expressions lie: offset, length in bytes, check. `data` are such
-    places of what each module would parse, by its name.
+    `patterns` says where its regular expressions are: offset, length in bytes, check. `data` are
+    such places of what each module would parse, by its name.
     """
 
     magic: bytes

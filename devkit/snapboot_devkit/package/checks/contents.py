@@ -1,6 +1,6 @@
 """A package as the checks see it: entries, and their content where it is asked for.
 
-What cannot be read is noted once, and told in the end; a check goes on without it.
+What cannot be read is noted once, and reported in the end; a check goes on without it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES: Final = 256 * MIB
 # All that is read of a package, each time counted: eight times what Lambda takes unpacked.
 MAX_READ_BYTES: Final = 2_000 * MIB
-# A text that somebody writes by hand, or an installer: a path, a tag, a command to a line.
+# A text that is written by hand, or by an installer: a path, a tag, a command to a line.
 MAX_TEXT_BYTES: Final = 256 * KIB
 # Text is gone through line by line, at worst of a character each.
 _CHARACTERS_A_STEP: Final = 16
@@ -73,7 +73,7 @@ class Entry:
         return self.path[: len(self.path) - len(self.name)]
 
     def others_may(self, permission: int) -> bool:
-        """Tell whether somebody who is neither owner nor in the group has a permission."""
+        """Whether a user who is neither owner nor in the group has a permission."""
         return self.mode is None or bool(self.mode & permission)
 
 

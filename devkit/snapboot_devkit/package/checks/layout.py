@@ -1,4 +1,4 @@
-"""Where things lie in a package: the function's code, what is imported from where, and Python."""
+"""What is where in a package: the function's code, what is imported from where, and Python."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ class Layout:
     runtime: str | None
 
     def on_lambda(self, path: str) -> str:
-        """Return where a file of the package lies once it is deployed."""
+        """Return the path of a file of the package once it is deployed."""
         if self.form is Form.IMAGE:
             return f"/{path}"
         base = LAYER if self.form is Form.LAYER else TASK
         return f"{base}{path.removeprefix(self.task)}"
 
     def in_package(self, path: str) -> str | None:
-        """Return which file of the package lies at a path on Lambda; None for one of elsewhere."""
+        """Return which file of the package is at a path on Lambda; None for one of elsewhere."""
         if self.form is Form.IMAGE:
             return path.lstrip("/")
         base = LAYER if self.form is Form.LAYER else TASK
@@ -106,7 +106,7 @@ def image_parts(root: Path) -> tuple[str, ...] | None:
 
 
 def layout(package: Package, *, image: bool) -> Layout:
-    """Find out where things lie."""
+    """Find out what is where."""
     form = _form(package, image=image)
     task = {Form.IMAGE: _IMAGE_TASK, Form.CONTEXT: _CONTEXT_TASK}.get(form, "")
     stdlib, python = _standard_library(package)

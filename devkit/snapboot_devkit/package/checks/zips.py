@@ -1,4 +1,4 @@
-"""A package in a zip file, read where it lies: nothing of it is unpacked to the disk."""
+"""A package in a zip file, read in place: nothing of it is unpacked to the disk."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def installing(
     folder.mkdir(parents=True, exist_ok=True)
     arguments = [
         "pip", "install",
-        # uv looks at some interpreter; what it installs for is told by the two options after it.
+        # uv looks at some interpreter; what it installs for is in the two options after it.
         # But whether that is one without the GIL, which it learns from the interpreter.
         "--python", str(target.free_threaded or sys.executable),
         "--python-platform", target.platform,

@@ -1,4 +1,4 @@
-"""What an installer leaves in a folder of packages that tells of the machine it ran on."""
+"""What an installer leaves in a folder of packages that is specific to the machine it ran on."""
 
 from __future__ import annotations
 
@@ -74,6 +74,6 @@ def _kept(rows: list[list[str]], folder: Path) -> str:
 
 
 def _exists(folder: Path, name: str) -> bool:
-    # As recorded, programs lie two or three folders above the packages; with --target, below them.
+    # As recorded, programs are two or three folders above the packages; with --target, below them.
     programs = name.rpartition(f"../{_PROGRAMS}/")
     return (folder / _PROGRAMS / programs[2]).exists() if programs[1] else (folder / name).exists()

@@ -52,7 +52,7 @@ def missing(
 ) -> list[str]:
     """Return those of the imported packages that only a managed runtime would have.
 
-    `has` tells whether the package itself has a module, and `layers` are those that go with it.
+    `has` says whether the package itself has a module, and `layers` are those that go with it.
     """
     wanted = [
         module

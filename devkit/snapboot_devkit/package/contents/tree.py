@@ -17,7 +17,7 @@ from snapboot_devkit.package.errors import PackageError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-# Names of files and folders that are never a part of a function, wherever they lie.
+# Names of files and folders that are never a part of a function, in any folder.
 LEFT_OUT: Final = frozenset(
     {
         ".git", ".hg", ".svn", ".gitignore", ".gitattributes", ".github",
@@ -55,9 +55,9 @@ def copy(  # noqa: PLR0913 - each is a rule of its own
     bootstrap: bool,
     kept: Collection[str] = (),
 ) -> Copied:
-    """Copy a function's source over what lies in `target`, which exists.
+    """Copy a function's source over what is in `target`, which exists.
 
-    `spare` is left out: the folder for the output may lie inside of the source. With `bootstrap`
+    `spare` is left out: the folder for the output may be inside of the source. With `bootstrap`
     the package has one, and the source must not. `kept` are files, relative to the source, that go
     in although they may hold secrets. Raises PackageError.
     """

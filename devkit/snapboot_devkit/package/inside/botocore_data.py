@@ -150,7 +150,7 @@ def _file(loaders: "ModuleType", path: str, name: str) -> "File | None":
 
 
 def _shared(value: "Any", texts: dict[str, str]) -> "Any":
-    """Return an equal value in which equal texts are one. Raises TypeError for what is no JSON."""
+    """Return an equal value in which equal texts are one. Raises TypeError if it is not JSON's."""
     if type(value) is str:
         return texts.setdefault(value, value)
     if type(value) is OrderedDict:

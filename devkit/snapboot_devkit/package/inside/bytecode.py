@@ -42,11 +42,11 @@ class Compiled:
 def compile_folder(
     folder: str, place: str, *, keep: bool = False, only: Iterable[str] | None = None
 ) -> Compiled:
-    """Write the bytecode of every module below a folder that will lie at `place` on Lambda.
+    """Write the bytecode of every module below a folder that will be at `place` on Lambda.
 
     With `keep` what is there already and belongs to its source stays; `only` names the modules.
-    A file that is no Python of this version is told and left: packages carry templates and code
-    for other versions, which nobody imports. Raises Failure when bytecode cannot be written.
+    A file that is not Python of this version is reported and left: packages carry templates and
+    code for other versions, which nothing imports. Raises Failure when bytecode cannot be written.
     """
     failed, files = {}, 0
     for name in _sources(folder) if only is None else only:

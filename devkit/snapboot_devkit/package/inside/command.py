@@ -131,7 +131,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _own_runtime() -> str:
-    """Return the folder of `snapboot`, as it lies to this one in an image, a checkout, a wheel."""
+    """Return the folder of `snapboot`, from where this one is in an image, a checkout, a wheel."""
     for above in Path(__file__).resolve().parents:
         for folder in (above / "provided/runtime", above, above / "runtime"):
             if (folder / "snapboot/__init__.py").is_file():

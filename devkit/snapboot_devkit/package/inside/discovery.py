@@ -123,27 +123,28 @@ class Init:
 
 def discover(init: Init) -> Discovery:
     """Import a handler, and the modules to be included, as on Lambda; raise Failure if it fails."""
-    told = _answer(init)
-    if told.get("type") == UNKNOWN_SERVICE:
-        message = f"the botocore in the package has no service {told['message']!r}"
+    answered = _answer(init)
+    if answered.get("type") == UNKNOWN_SERVICE:
+        message = f"the botocore in the package has no service {answered['message']!r}"
         raise Failure(message, "name one that it has by --include-service, such as s3")
-    if "event" in told:
-        message = f"the handler {init.handler!r} fails for --event {told['event']}: {_words(told)}"
-        raise Failure(message, REMEDY_EVENT, told["traceback"])
-    if "modules" not in told:
-        message = f"cannot import {init.named}: {_words(told)}"
-        kind = told["kind"]
-        remedy = REMEDIES.get(kind) or reasons.remedy(told, init.task, _environment(init))
-        raise Failure(message, remedy, told["traceback"], may_work=kind not in CERTAIN)
-    modules = tuple(Found(*described) for described in told["modules"])
-    path = tuple(str(Path(init.task, entry)) for entry in told["path"])
+    if "event" in answered:
+        event = answered["event"]
+        message = f"the handler {init.handler!r} fails for --event {event}: {_words(answered)}"
+        raise Failure(message, REMEDY_EVENT, answered["traceback"])
+    if "modules" not in answered:
+        message = f"cannot import {init.named}: {_words(answered)}"
+        kind = answered["kind"]
+        remedy = REMEDIES.get(kind) or reasons.remedy(answered, init.task, _environment(init))
+        raise Failure(message, remedy, answered["traceback"], may_work=kind not in CERTAIN)
+    modules = tuple(Found(*described) for described in answered["modules"])
+    path = tuple(str(Path(init.task, entry)) for entry in answered["path"])
     data = {
         module: parts if isinstance(parts, str) else _data(*parts)
-        for module, parts in told["data"].items()
+        for module, parts in answered["data"].items()
     }
-    called = tuple((str(Path(init.task, file)), *rest) for file, *rest in told["called"])
-    patterns, packages = tuple(told["patterns"]), tuple(told["packages"])
-    effects, complete = told["effects"], told["complete"]
+    called = tuple((str(Path(init.task, file)), *rest) for file, *rest in answered["called"])
+    patterns, packages = tuple(answered["patterns"]), tuple(answered["packages"])
+    effects, complete = answered["effects"], answered["complete"]
     return Discovery(modules, packages, path, patterns, data, called, effects, complete)
 
 
@@ -185,12 +186,12 @@ def _answer(init: Init) -> dict[str, Any]:
         noted = _read(notes)
         answer.seek(0)
         try:
-            told: dict[str, Any] = marshal.load(answer)  # noqa: S302 - of `tracing`, and no code
+            answered: dict[str, Any] = marshal.load(answer)  # noqa: S302 - of `tracing`, and no code
         except (EOFError, ValueError, TypeError):
             text = f"the process that imported {init.named} ended {ending}"
             remedy = reasons.remedy({}, init.task, {}, reasons.hosts(noted))
             raise Failure(text, remedy, _tail(errors), may_work=True) from None
-    return {**told, "hosts": reasons.hosts(noted), "opened": reasons.opened(noted)}
+    return {**answered, "hosts": reasons.hosts(noted), "opened": reasons.opened(noted)}
 
 
 def _pass_on(errors: IO[bytes]) -> None:
@@ -234,14 +235,14 @@ def _where(process: subprocess.Popen[bytes], notes: IO[bytes]) -> str:
     begin = notes.seek(0, os.SEEK_END)
     process.send_signal(signal.SIGUSR2)
     deadline = time.monotonic() + NOTES_S
-    told = ""
+    noted = ""
     while time.monotonic() < deadline and process.poll() is None:
         notes.seek(begin)
-        last, told = told, notes.read().decode("utf-8", "replace")
-        if told and told == last:  # and no more comes
+        last, noted = noted, notes.read().decode("utf-8", "replace")
+        if noted and noted == last:  # and no more comes
             break
         time.sleep(POLL_S)
-    return told
+    return noted
 
 
 def _environment(init: Init) -> dict[str, str]:
@@ -274,6 +275,6 @@ def _moved(folder: str, places: dict[str, str]) -> str:
     return folder
 
 
-def _words(told: dict[str, Any]) -> str:
+def _words(answered: dict[str, Any]) -> str:
     # A message of the platform's own names what it is about.
-    return told["message"] if told["kind"] else f"{told['type']}: {told['message']}"
+    return answered["message"] if answered["kind"] else f"{answered['type']}: {answered['message']}"

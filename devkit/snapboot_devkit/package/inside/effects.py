@@ -112,7 +112,7 @@ class Watch:
                 self._meet(frame, code)
         elif event == "c_call":
             if self._stack and argument in self._noticed:
-                self._tell(self._stack[-1], self._noticed[argument], "calls {}()")
+                self._report(self._stack[-1], self._noticed[argument], "calls {}()")
         elif event == "return" and frame.f_code.co_name == "<module>" and _is_module(frame):
             if self._stack and self._stack[-1].name == frame.f_globals["__name__"]:
                 self._compare(self._stack[-1])
@@ -127,7 +127,7 @@ class Watch:
             if frame.f_code.co_name == "<module>" and _is_module(frame):
                 self.found.setdefault(frame.f_globals["__name__"], "is imported in a thread")
 
-    def _tell(self, module: "Execution | None", what: str, words: str = "changes {}") -> None:
+    def _report(self, module: "Execution | None", what: str, words: str = "changes {}") -> None:
         if module is not None and not (module.is_standard and what in OWN_AFFAIR):
             self.found.setdefault(module.name, words.format(what))
 
@@ -200,7 +200,7 @@ class Watch:
         for what, state in process.items():
             before_that = self._process.get(what)
             if before_that is not None and state != before_that:
-                self._tell(module, what)
+                self._report(module, what)
         if module is not None:
             self._compare_loggers(module)
             self._compare_registered(module)
@@ -246,7 +246,7 @@ class Watch:
         for name, state in _loggers().items():
             plain = name.removeprefix("the logger ")
             if state != self._process.get(name, _NEW_LOGGER) and plain.partition(".")[0] != top:
-                self._tell(module, name)
+                self._report(module, name)
 
 
 _NEW_LOGGER = ((), 0, True, False)

@@ -6,7 +6,7 @@ from __future__ import annotations
 class Failure(Exception):  # noqa: N818 - reads as the outcome it is
     """Something was tried and failed; show the message and the remedy to the user, and stop.
 
-    `detail` is longer text for those who look further: a traceback. `may_work` tells that the
+    `detail` is longer text for those who look further: a traceback. `may_work` says that the
     function failed here, and may work on Lambda all the same.
     """
 
@@ -20,5 +20,5 @@ class Failure(Exception):  # noqa: N818 - reads as the outcome it is
 
     def document(self) -> dict[str, object]:
         """Return it for JSON."""
-        told: dict[str, object] = {"message": str(self), "remedy": self.remedy}
-        return {"error": {**told, "detail": self.detail, "mayWork": self.may_work}}
+        document: dict[str, object] = {"message": str(self), "remedy": self.remedy}
+        return {"error": {**document, "detail": self.detail, "mayWork": self.may_work}}

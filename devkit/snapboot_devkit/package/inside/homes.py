@@ -1,6 +1,6 @@
-"""Where a module's file lies, said so that it still holds on Lambda.
+"""Where a module's file is, said so that it still holds on Lambda.
 
-A home is the folder in which a top-level module or a package's member lies, and a tail is the rest
+A home is the folder in which a top-level module or a package's member is, and a tail is the rest
 of the path: `x.py`, `x/__init__.py`, `x.cpython-313-x86_64-linux-gnu.so`. A home begins with
 "t" and goes on relative to the function's folder, with "s" relative to the standard library's, with
 "r" relative to the runtime's, or it is an absolute path in the interpreter's own packages.
@@ -38,7 +38,7 @@ class Homes:
         return home, tail
 
     def home(self, folder: str) -> str | None:
-        """Return a folder as a home; of the innermost, as an interpreter may lie in the code."""
+        """Return a folder as a home; of the innermost, as an interpreter may be in the code."""
         known = {"t": self.task, "r": self.runtime, "s": self.stdlib}
         holding = [(root, kind) for kind, root in known.items() if _is_in(folder, root)]
         if holding:

@@ -1,4 +1,4 @@
-"""Where the folders of a package will lie on Lambda."""
+"""Where the folders of a package will be on Lambda."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Places:
     known: tuple[tuple[str, str], ...]
 
     def of(self, path: str) -> str:
-        """Return where a file will lie; unchanged outside of the known folders."""
+        """Return where a file will be; unchanged outside of the known folders."""
         holding = [pair for pair in self.known if path.startswith(f"{pair[0]}/")]
         if not holding:
             return path

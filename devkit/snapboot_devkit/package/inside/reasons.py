@@ -24,37 +24,37 @@ _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+) in')
 
 
 def remedy(
-    told: Mapping[str, Any],
+    answer: Mapping[str, Any],
     task: str,
     environment: Mapping[str, str],
     reached: list[str] | None = None,
 ) -> str:
-    """Return what to do about a failed import; `told` is the answer of `tracing`, if there is one.
+    """Return what to do about a failed import; `answer` is that of `tracing`, if there is one.
 
     `reached` are the hosts that it asked for, where there is no answer.
     """
-    if name := told.get("variable"):
-        files = [file for file in told["files"] if file.startswith(f"{task}/")]
+    if name := answer.get("variable"):
+        files = [file for file in answer["files"] if file.startswith(f"{task}/")]
         others = [other for other in _unset(files, environment) if other != name]
         also = "".join(f" --env {other}=…" for other in others[:MAX_NAMED])
         return (
             f"set the variable for the import: --env {name}=…{also}, or --env-file with all of"
             f" them; or {WITHOUT}"
         )
-    if file := _of_a_layer(told):
+    if file := _of_a_layer(answer):
         return f"{file!r} is a layer's: name the layer by --layer, a folder or a zip; or {WITHOUT}"
-    hosts = told.get("hosts", reached) or []
-    if hosts and not told.get("module"):
+    hosts = answer.get("hosts", reached) or []
+    if hosts and not answer.get("module"):
         return (
             f"it asked for {', '.join(hosts[:MAX_NAMED])} while it was imported: move that into the"
             f" handler, name another address by --env, or {WITHOUT}"
         )
-    if name := told.get("module"):
+    if name := answer.get("module"):
         return (
             f"add the package that has {name!r} to its requirements (--requirements), name the"
             f" layer that has it by --layer, or {WITHOUT}"
         )
-    files = [file for file in told.get("files", ()) if file.startswith(f"{task}/")]
+    files = [file for file in answer.get("files", ()) if file.startswith(f"{task}/")]
     if unset := _unset(files, environment):
         names = "".join(f" --env {name}=…" for name in unset[:MAX_NAMED])
         return f"it reads variables that are not set, which may be why:{names}; or {WITHOUT}"
@@ -79,9 +79,9 @@ def place(dump: str, task: str) -> str:
     return f"{found['file']}, line {found['line']}" if found else ""
 
 
-def _of_a_layer(told: Mapping[str, Any]) -> str:
+def _of_a_layer(answer: Mapping[str, Any]) -> str:
     """Return the file of a layer that is not here, "" if that is not the reason."""
-    asked = [told.get("file", ""), *told.get("opened", ())]
+    asked = [answer.get("file", ""), *answer.get("opened", ())]
     return next((file for file in asked if file.startswith("/opt/") and not _exists(file)), "")
 
 

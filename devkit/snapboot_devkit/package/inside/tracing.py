@@ -123,9 +123,9 @@ class Trace:
             None if self._handled > len(self._events) else self._events[self._handled - 1].encode()
         )
 
-    def fail_event(self, told: "dict[str, Any]") -> "NoReturn":
+    def fail_event(self, failure: "dict[str, Any]") -> "NoReturn":
         """Answer that the handler fails for the event at hand."""
-        self.end({**told, "event": self._handled})
+        self.end({**failure, "event": self._handled})
 
     def begin(self) -> None:
         """Take note of what is there when the handler's import begins, as on Lambda."""
@@ -305,7 +305,7 @@ def _run(  # noqa: C901 - with classes of what the runtime has
 
 
 def _beside(name: str) -> "Any":
-    """Return a module that lies beside this one, without a mark in `sys.modules`."""
+    """Return a module that is beside this one, without a mark in `sys.modules`."""
     file = f"{__file__.rpartition('/')[0]}/{name}.py"
     module = type(sys)(f"snapboot_inside_{name}")
     module.__file__ = file
@@ -395,8 +395,8 @@ def _failure(error: BaseException) -> "dict[str, Any]":
 def _reported(report: "ErrorReport") -> "dict[str, Any]":
     """Return what the runtime reports of a failure beside the handler's import."""
     fields = report.fields
-    told = {"type": fields["errorType"], "kind": "", "message": fields["errorMessage"]}
-    return {**told, "traceback": "".join(fields["stackTrace"])}
+    document = {"type": fields["errorType"], "kind": "", "message": fields["errorMessage"]}
+    return {**document, "traceback": "".join(fields["stackTrace"])}
 
 
 def _missing_variable(error: BaseException) -> str:

@@ -123,7 +123,7 @@ def _linked(source: Path, target: Path, mode: int) -> bool:
     """Give a file of this mode a second name, which takes a tenth of the time of a copy."""
     if source.is_symlink() or stat.S_IMODE(source.stat().st_mode) != mode:
         return False
-    with contextlib.suppress(OSError):  # another disk, or a file of somebody else's
+    with contextlib.suppress(OSError):  # another disk, or a file of another user's
         target.hardlink_to(source)
         return True
     return False

@@ -1,4 +1,4 @@
-"""Where a program looks for its own shared libraries: made relative to where it lies.
+"""Where a program looks for its own shared libraries: made relative to its own place.
 
 What `chrpath` does: the text is replaced in its place, which a shorter one always allows.
 """

@@ -25,14 +25,18 @@ _DOCKERFILE: Final = "Dockerfile"
 
 
 def make(
-    request: Request, scratch: Path, tell: Callable[[str], object], store: Store, facts: ElfFacts
+    request: Request,
+    scratch: Path,
+    progress: Callable[[str], object],
+    store: Store,
+    facts: ElfFacts,
 ) -> Packaged:
     """Make the folder in the output's. Raises PackageError.
 
     Bytecode and module archive come of the build, where the base image's interpreter makes them.
     """
     target = Target(version_of(request), request.architecture, request.libc)
-    work = Work(request, scratch / layout.IMAGE_FOLDER, tell, target, store, facts)
+    work = Work(request, scratch / layout.IMAGE_FOLDER, progress, target, store, facts)
     work.scratch.mkdir()
     work.lay_out_code(max_bytes=provided.MAX_IMAGE_BYTES, bootstrap=False)
     if request.stripped:

@@ -72,7 +72,7 @@ class Worker:
     hexversion: int | None = None
 
     def compile(self, folder: Path, place: str, store: Store = NOTHING) -> dict[str, str]:
-        """Compile all of a folder that lies at `place` on Lambda; return what was no Python.
+        """Compile all of a folder that will be at `place` on Lambda; return what was not Python.
 
         What the very same release has compiled before for this place is in the store.
         """
@@ -183,7 +183,7 @@ class Worker:
             words = done.errors.strip() or f"exit status {done.status}"
             raise PackageError(f"{str(self.program)!r} failed to {asked}: {words}") from None
         if error := answer.get("error"):
-            raise (ImportFailedError if error.get("mayWork") else PackageError)(_told(error))
+            raise (ImportFailedError if error.get("mayWork") else PackageError)(_words(error))
         return dict(answer)
 
 
@@ -226,6 +226,6 @@ def _lay_out(folder: Path, kept: Mapping[str, bytes]) -> dict[str, str]:
     return failed
 
 
-def _told(error: Mapping[str, Any]) -> str:
+def _words(error: Mapping[str, Any]) -> str:
     detail = error.get("detail", "").rstrip().splitlines()[-_MAX_DETAIL_LINES:]
     return "\n".join([f"{error['message']}; {error['remedy']}", *(f"  {line}" for line in detail)])

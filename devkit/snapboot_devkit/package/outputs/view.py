@@ -62,13 +62,13 @@ def prepare(
     )
     if isinstance(found, str):
         why = found.removeprefix("functions see this machine's files as they are: ")
-        return View(task, layer, missing=(_told(layer, why),) if layer else ())
+        return View(task, layer, missing=(_not_at_opt(layer, why),) if layer else ())
     at_opt = layer is None or str(found.layer_root) == LAYER_ROOT
-    missing = () if at_opt else tuple(_told(layer, text) for text in found.missing)
+    missing = () if at_opt else tuple(_not_at_opt(layer, text) for text in found.missing)
     return View(found.task_root, None if at_opt else layer, replace(found, missing=()), missing)
 
 
-def _told(layer: Path | None, why: str) -> str:
+def _not_at_opt(layer: Path | None, why: str) -> str:
     return (
         f"the layers are not at {LAYER_ROOT} while the handler is imported, but at {str(layer)!r}: "
         f"modules are found there, files by their path in {LAYER_ROOT} are not ({why})"

@@ -57,7 +57,7 @@ class WrapperLayer:
 
 def make(
     output: Path,
-    tell: Callable[[str], object],
+    progress: Callable[[str], object],
     pythons: Sequence[str] = (),
     extras: Sequence[Extra] = (),
 ) -> WrapperLayer:
@@ -67,10 +67,10 @@ def make(
     version uv looks for one. Raises PackageError; then nothing of it is left.
     """
     with scratch(output) as folder:
-        layer = _Layer(folder / "layer", tell)
+        layer = _Layer(folder / "layer", progress)
         layer.lay_out()
         layer.add(extras)
-        compiled_by = layer.compile(list(_programs(pythons, tell)))
+        compiled_by = layer.compile(list(_programs(pythons, progress)))
         packed = folder / LAYER_ZIP
         zipping.write(layer.root, packed)
         place = output / LAYER_ZIP
@@ -84,10 +84,10 @@ def make(
 class _Layer:
     """The folder that becomes /opt."""
 
-    def __init__(self, root: Path, tell: Callable[[str], object]) -> None:
+    def __init__(self, root: Path, progress: Callable[[str], object]) -> None:
         self.root = root
         self.warnings: list[str] = []
-        self._tell = tell
+        self._progress = progress
 
     @property
     def home(self) -> Path:
@@ -96,7 +96,7 @@ class _Layer:
 
     def lay_out(self) -> None:
         """Put the script and the runtime into their places. Raises OSError and PackageError."""
-        self._tell("laying out the runtime")
+        self._progress("laying out the runtime")
         runtime.copy(self.home)
         shutil.copyfile(runtime.find().wrapper, self.root / WRAPPER)
         (self.root / WRAPPER).chmod(0o755)
@@ -121,7 +121,7 @@ class _Layer:
                     f"install {text}), or name its folder by --python"
                 )
                 continue
-            self._tell(f"compiling for CPython {text}")
+            self._progress(f"compiling for CPython {text}")
             failed = Worker(Path(found[version])).compile(self.home, f"{LAYER_ROOT}/{HOME}")
             if failed:
                 raise PackageError(f"CPython {text} cannot compile the runtime: {failed}")
@@ -139,7 +139,7 @@ class _Layer:
                 )
 
     def _install(self, extra: Extra, requirement: str, target: Target) -> None:
-        self._tell(f"installing {extra} for {target}")
+        self._progress(f"installing {extra} for {target}")
         folder = self.root.with_name(f"{extra}-{target.version}-{target.architecture}")
         try:
             dependencies.install(Requirements((requirement,), f"--with {extra}"), target, folder)
@@ -151,7 +151,7 @@ class _Layer:
 
 
 def _programs(
-    given: Sequence[str], tell: Callable[[str], object]
+    given: Sequence[str], progress: Callable[[str], object]
 ) -> Iterator[tuple[tuple[int, int], str]]:
     """Yield the interpreters: those that were given, and what uv has or gets for other versions."""
     named = [_given(text) for text in given]
@@ -161,10 +161,10 @@ def _programs(
         if version in dict(named):
             continue
         text = _written(version)
-        tell(f"looking for Python {text}")
+        progress(f"looking for Python {text}")
         program = managed.program(text)
         if program is None and downloads:
-            tell(f"downloading Python {text}")
+            progress(f"downloading Python {text}")
             done = uv_run(["python", "install", "--no-bin", text])
             downloads = not done.status  # where one cannot be reached, the next cannot either
             program = managed.program(text)

@@ -38,12 +38,16 @@ _MISSING: Final = re.compile(r"No module named '(\w+)")
 
 
 def make(
-    request: Request, scratch: Path, tell: Callable[[str], object], store: Store, facts: ElfFacts
+    request: Request,
+    scratch: Path,
+    progress: Callable[[str], object],
+    store: Store,
+    facts: ElfFacts,
 ) -> Packaged:
     """Make the zip or zips in the output's folder. Raises PackageError."""
-    tell(f"looking for Python {request.python}")
+    progress(f"looking for Python {request.python}")
     given = choice.shipped(request) if request.with_interpreter else choice.beside(request)
-    zips = _Zips(Work(request, scratch, tell, given.target, store, facts), given)
+    zips = _Zips(Work(request, scratch, progress, given.target, store, facts), given)
     zips.lay_out()
     zips.compile()
     found = zips.found()  # before the import, which may write
@@ -53,14 +57,14 @@ def make(
 
 @dataclass(frozen=True, slots=True)
 class _Zips:
-    """The folders that become zips; `given` is the interpreter as it lies outside of them."""
+    """The folders that become zips; `given` is the interpreter as it is outside of them."""
 
     work: Work
     given: Interpreter
 
     @property
     def placement(self) -> Placement:
-        """Where interpreter and runtime lie: with the code, or apart."""
+        """Where interpreter and runtime are: with the code, or apart."""
         if self.work.request.form is Form.ZIP and self.work.request.with_interpreter:
             return Placement(self.work.task, layout.TASK_ROOT)
         return Placement(self.work.scratch / "layer", layout.LAYER_ROOT)
@@ -100,7 +104,7 @@ class _Zips:
                 meanwhile=meanwhile,
             )
             if with_runtime:
-                work.tell("laying out the runtime")
+                work.progress("laying out the runtime")
                 work.warnings += finish()
         apart.move_to(self.placement)
         if request.with_interpreter:
@@ -116,7 +120,7 @@ class _Zips:
         worker = Worker(given.program, given.hexversion)
         places = {layout.FUNCTION_ZIP: layout.TASK_ROOT, layout.LAYER_ZIP: layout.LAYER_ROOT}
         for name, root in self.shipped.items():
-            self.work.tell(f"compiling {name}")
+            self.work.progress(f"compiling {name}")
             failed = worker.compile(root, places[name], self.work.store)
             self.work.warnings += [
                 f"{file} cannot be compiled: {why}"
@@ -143,7 +147,7 @@ class _Zips:
             )
             yield lambda: None
             return
-        self.work.tell(f"importing {self.work.request.handler} for the module archive")
+        self.work.progress(f"importing {self.work.request.handler} for the module archive")
         if self._is_foreign():
             yield cache(lambda: self._sealed(lambda: self._seal_by_cross_build(worker)))
             return
@@ -155,7 +159,7 @@ class _Zips:
         """Return what is in the archive, None without one. Raises PackageError."""
         try:
             sealed = finish()
-            return sealed and self._told(sealed)
+            return sealed and self._with_warnings(sealed)
         except ImportFailedError as exc:
             words = f"{exc}{self._of_aws(str(exc))}"
             if self.work.request.archive_required:
@@ -218,7 +222,7 @@ class _Zips:
             return zipping.entry_of(self.work.task / ARCHIVE) if finish() else None
 
         for name, entries in found.items():
-            self.work.tell(f"writing {name}")
+            self.work.progress(f"writing {name}")
             path = self.work.scratch / name
             path.unlink(missing_ok=True)
             late = {ARCHIVE: archive} if name == layout.FUNCTION_ZIP else {}
@@ -242,7 +246,7 @@ class _Zips:
         return bool(changed)
 
     def _copy_interpreter(self, placement: Placement) -> None:
-        self.work.tell(f"copying {self.given}")
+        self.work.progress(f"copying {self.given}")
         here = placement.interpreter
         done = portable.copy(self.given, here, runs_here=self.runs_here, facts=self.work.facts)
         self.work.warnings += [
@@ -335,9 +339,9 @@ class _Zips:
             )
             return None
         shutil.copyfile(task / ARCHIVE, work.task / ARCHIVE)
-        return self._told(sealed)
+        return self._with_warnings(sealed)
 
-    def _told(self, sealed: Sealed) -> Sealed:
+    def _with_warnings(self, sealed: Sealed) -> Sealed:
         self.work.warnings += [
             f"{name} is not in the module archive: {why}"
             for name, why in sealed.left_out.items()
@@ -346,7 +350,7 @@ class _Zips:
         return sealed
 
     def _stdlib(self) -> Path:
-        """Return the standard library of the package's interpreter, as it lies here."""
+        """Return the standard library of the package's interpreter, as it is here."""
         if not self.work.request.with_interpreter:
             return self.given.stdlib
         return portable.in_folder(self.given, self.placement.interpreter).stdlib
