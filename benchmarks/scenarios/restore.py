@@ -23,7 +23,7 @@ from benchmarks.samples import RestoreSample
 from snapboot_devkit.host import FunctionConfig, InitializationType, LocalHost
 from snapboot_devkit.host.errors import HostError
 from snapboot_devkit.host.snapshots.snapshot import reason_of_machine
-from snapboot_devkit.profile.environment import Ended, Outcome
+from snapboot_devkit.profile.environment import Outcome, PhaseEnd
 from snapboot_devkit.rehearse.stage import Backend, Stage
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from benchmarks.bench import Bench
     from snapboot_devkit.profile.environment import MeasuredEnvironment
-    from snapboot_devkit.rehearse.stage import Template
+    from snapboot_devkit.rehearse.stage import TemplateProcess
 
 LOCAL: Final = "local clone"
 FRESH: Final = "fresh init"
@@ -109,7 +109,7 @@ def _config(bench: Bench, folder: Path, way: str) -> FunctionConfig:
     )
 
 
-def _restored(number: int, template: Template, bench: Bench, folder: Path) -> RestoreSample:
+def _restored(number: int, template: TemplateProcess, bench: Bench, folder: Path) -> RestoreSample:
     clone = template.restore(LIMIT_S, [EVENT], LIMIT_S)
     _check(template, clone.outcome)
     found = _SAFETY.findall(template.printed)
@@ -129,7 +129,7 @@ def _started(number: int, stage: Stage, bench: Bench, folder: Path) -> RestoreSa
 
 
 def _check(environment: MeasuredEnvironment, outcome: Outcome | None) -> None:
-    if outcome is not None and outcome.ended is not Ended.READY:
+    if outcome is not None and outcome.ended is not PhaseEnd.READY:
         raise ContenderError(f"came to no end ({outcome.text}): {environment.printed!r}")
 
 

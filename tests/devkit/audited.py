@@ -12,7 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from snapboot_devkit.package.audit import Report, audit
+from snapboot_devkit.package.audit import AuditReport, audit
 
 UNIX = 3
 DATE = (2024, 5, 6, 7, 8, 10)
@@ -83,7 +83,7 @@ def distribution(name: str, version: str, *files: str, tag: str = "py3-none-any"
     }
 
 
-def codes(report: Report) -> dict[str, str]:
+def codes(report: AuditReport) -> dict[str, str]:
     """Return the findings' codes, each with its worst severity."""
     worst_last = reversed(report.findings)
     return {finding.code: finding.severity.value for finding in worst_last}

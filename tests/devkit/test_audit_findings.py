@@ -15,7 +15,7 @@ from snapboot_devkit.package.audit import AuditError, Severity, audit
 from snapboot_devkit.package.binary.elf import needs
 from snapboot_devkit.package.checks import sizes
 from snapboot_devkit.package.contents import managed_packages
-from snapboot_devkit.package.inside.archive import Module, archive
+from snapboot_devkit.package.inside.archive import ArchiveModule, archive
 from snapboot_devkit.package.target import MAX_GLIBC
 from tests.devkit.audited import (
     LONG,
@@ -421,7 +421,7 @@ def sealed(folder, *names):
         source = (folder / f"{name}.py").read_bytes()
         code = marshal.dumps(compile(source, name, "exec"))
         hashed = importlib.util.source_hash(source)
-        modules.append(Module(name, "t", f"{name}.py", code, hashed))
+        modules.append(ArchiveModule(name, "t", f"{name}.py", code, hashed))
     (folder / "snapboot.modules").write_bytes(archive(modules, ["t"]))
     (folder / "snapboot.modules").chmod(0o644)
     return folder

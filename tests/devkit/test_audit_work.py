@@ -331,7 +331,7 @@ def damaged(content, chance, times):
 def sound_archive():
     source = b"import package.member\n" * 5
     code = marshal.dumps(compile(source, "app.py", "exec"))
-    made = [archive.Module(f"m{n}", "t", f"m{n}.py", code, bytes(8)) for n in range(4)]
+    made = [archive.ArchiveModule(f"m{n}", "t", f"m{n}.py", code, bytes(8)) for n in range(4)]
     return archive.archive(made, ["t"])
 
 

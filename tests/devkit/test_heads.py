@@ -5,7 +5,7 @@ import random
 import pytest
 
 from snapboot_devkit.host.http import heads
-from snapboot_devkit.host.http.unusual import Begun, UnusualRequest
+from snapboot_devkit.host.http.unusual import RequestBegun, UnusualRequest
 
 NEXT = b"GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\nHost: 127.0.0.1:9\r\n\r\n"
 INVOKE = (
@@ -48,7 +48,7 @@ def read_by_h11(data):
     request = UnusualRequest()
     request.feed(data)
     begun = request.next_event()
-    assert isinstance(begun, Begun), data
+    assert isinstance(begun, RequestBegun), data
     return begun, request.rest
 
 

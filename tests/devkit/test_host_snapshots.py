@@ -269,7 +269,7 @@ def handler(event, context):
 def test_a_clone_that_fails_ends_its_environment_and_not_the_snapshot(tmp_path):
     source = """
 import gc
-(libc,) = {type(one) for one in gc.get_objects() if type(one).__name__ == "Libc"}
+(libc,) = {type(one) for one in gc.get_objects() if type(one).__name__ == "CLibrary"}
 clone = libc.clone
 
 def refused(self):

@@ -17,13 +17,13 @@ from snapboot_devkit.package.inside import archive
 from snapboot_devkit.package.inside.bytecode import marshalled
 
 SOURCES = {"app": b"import package.member\n", "package": b"", "package.member": b"value = 1\n"}
-EXTENSION = archive.Module("fast", "slib-dynload", "fast.cpython-313-x86_64-linux-gnu.so")
+EXTENSION = archive.ArchiveModule("fast", "slib-dynload", "fast.cpython-313-x86_64-linux-gnu.so")
 
 
-def sealed(name: str, home: str, tail: str) -> archive.Module:
+def sealed(name: str, home: str, tail: str) -> archive.ArchiveModule:
     source = SOURCES[name]
     code = marshalled(source, f"/var/task/{name}.py")
-    return archive.Module(name, home, tail, code, importlib.util.source_hash(source))
+    return archive.ArchiveModule(name, home, tail, code, importlib.util.source_hash(source))
 
 
 @pytest.fixture
@@ -254,7 +254,7 @@ def with_data(**changes: Any) -> bytes:
         "tdata/a.json": _imp.source_hash(key, b"{}"),
         "*tdata/*/a.json*": archive.listing_hash(["one/a.json", "two/a.json"]),
     }
-    data = archive.Data(
+    data = archive.ArchiveData(
         (DOCUMENT,), {"tdata": ({}, {}, {"a": (".json", 0)})}, {**hashes, **changes}
     )
     return archive.archive([sealed("app", "t", "app.py")], ["t"], (), {"app": data})

@@ -17,9 +17,9 @@ import pytest
 
 from snapboot_devkit.package.binary import modules
 from snapboot_devkit.package.inside.discovery import Found
-from snapboot_devkit.package.inside.failure import Failure
+from snapboot_devkit.package.inside.failure import WorkerError
 from snapboot_devkit.package.inside.sealing import read_source
-from snapboot_devkit.package.outputs.sealing import Order, Worker
+from snapboot_devkit.package.outputs.sealing import SealOptions, Worker
 from tests.fakes.contenders import ROOT
 
 INSIDE = ROOT / "devkit/snapboot_devkit/package/inside"
@@ -233,7 +233,9 @@ def test_what_lambda_gives_a_function_is_there_while_it_is_sealed(task: Task):
         "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR", "_HANDLER",
     )  # fmt: skip
     task.app(f"import os\nfor name in {names!r}:\n    assert os.environ[name]")
-    sealed = Worker(Path(sys.executable)).seal(task.root, Order("app.handler", RUNTIME, (), {}))
+    sealed = Worker(Path(sys.executable)).seal(
+        task.root, SealOptions("app.handler", RUNTIME, (), {})
+    )
     assert sealed.modules == len(task.archive().modules)
 
 
@@ -450,7 +452,7 @@ def test_a_module_that_changes_between_its_import_and_its_sealing_is_reported(ta
     found = _found(path)
     assert read_source(found) == b"value = 1"
     change(path)
-    with pytest.raises(Failure) as caught:
+    with pytest.raises(WorkerError) as caught:
         read_source(found)
     assert words in str(caught.value)
     assert str(path) in str(caught.value)

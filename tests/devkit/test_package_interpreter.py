@@ -16,7 +16,7 @@ from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.interpreters import choice, interpreter, managed, portable, runpath
 from snapboot_devkit.package.interpreters.trimming import TRIMMED, is_trimmed
 from snapboot_devkit.package.layout import Form
-from snapboot_devkit.package.request import Request
+from snapboot_devkit.package.request import PackageRequest
 from snapboot_devkit.package.target import Architecture, Target, is_free_threaded, parse_version
 from tests.devkit.packages import filled, own_interpreter, target
 
@@ -106,7 +106,7 @@ def test_a_version_without_the_gil_is_distinguished_from_the_usual_ones(monkeypa
 
 
 def test_an_image_has_the_interpreter_of_its_base_which_is_a_usual_one(tmp_path):
-    request = Request(
+    request = PackageRequest(
         source=tmp_path, handler="a.b", form=Form.IMAGE, output=tmp_path, python="3.14t"
     )
     with pytest.raises(PackageError, match=r"3\.14t is not for an image"):

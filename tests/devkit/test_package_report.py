@@ -12,7 +12,7 @@ from snapboot_devkit.package.checks import provided, sizes
 from snapboot_devkit.package.errors import PackageError
 from snapboot_devkit.package.layout import Form
 from snapboot_devkit.package.outputs import dockerfile
-from snapboot_devkit.package.request import Imports, Lazy, Made, Packaged, Request
+from snapboot_devkit.package.request import Imports, Lazy, Made, Packaged, PackageRequest
 from snapboot_devkit.package.target import Architecture, Libc, Target
 from tests.devkit.packages import filled, parts
 from tests.fakes.contenders import ROOT
@@ -29,7 +29,7 @@ def request(form=Form.ZIP, **changes):
         "python": "3.13",
         "architecture": Architecture.ARM64,
     }
-    return Request(**settings | changes)
+    return PackageRequest(**settings | changes)
 
 
 def packaged(*made, **changes):

@@ -21,7 +21,7 @@ from snapboot_devkit.package.interpreters import managed
 from snapboot_devkit.package.layout import Form
 from snapboot_devkit.package.outputs import zipping
 from snapboot_devkit.package.outputs.sealing import Worker
-from snapboot_devkit.package.request import Made, Packaged, Request
+from snapboot_devkit.package.request import Made, Packaged, PackageRequest
 from snapboot_devkit.package.store import Store, digest
 from snapboot_devkit.package.target import Architecture, Libc, Target
 from tests.devkit.packages import HELLO, filled, snapboot
@@ -294,7 +294,7 @@ def test_a_run_whose_requirements_are_elsewhere_is_made_each_time(tmp_path, name
 
 
 def request_for(source, **options):
-    return Request(
+    return PackageRequest(
         source=source,
         handler="app.handler",
         form=Form.ZIP,

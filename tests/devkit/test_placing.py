@@ -7,8 +7,8 @@ from snapboot_devkit.host.scaling.placing import (
     SETTLE_S,
     Condition,
     Grow,
-    Refuse,
-    Request,
+    PlacingRequest,
+    RefuseRequest,
     Use,
     Wait,
     place,
@@ -24,10 +24,10 @@ PROVISIONED = Condition(capacity=1, warm=True, used_at=5.0)
 SHARED = Condition(capacity=3, warm=True, used_at=60.0)
 OF_BLUE = Condition("blue", capacity=1, warm=True, idle=True, used_at=70.0)
 
-NEW = Request()
-PATIENT = Request(waited_s=SETTLE_S)
-EXHAUSTED = Request(waited_s=LAST_RESORT_S)
-SECOND = Request(ahead=1)
+NEW = PlacingRequest()
+PATIENT = PlacingRequest(waited_s=SETTLE_S)
+EXHAUSTED = PlacingRequest(waited_s=LAST_RESORT_S)
+SECOND = PlacingRequest(ahead=1)
 
 
 @pytest.mark.parametrize(
@@ -39,16 +39,20 @@ SECOND = Request(ahead=1)
         pytest.param([FREE_COLD, FREE], 2, NEW, Use(1), id="a warm one goes before a cold one"),
         pytest.param([FREE_COLD], 2, NEW, Use(0), id="one that is to be initialised anyway serves"),
         pytest.param([BUSY], 2, NEW, Grow(), id="when all are busy there is one more"),
-        pytest.param([BUSY], 1, NEW, Refuse(), id="at the limit a request is refused at once"),
+        pytest.param(
+            [BUSY], 1, NEW, RefuseRequest(), id="at the limit a request is refused at once"
+        ),
         pytest.param([SHARED], 1, NEW, Use(0), id="one that takes several events takes another"),
         pytest.param([SETTLING], 2, NEW, Wait(SETTLE_S), id="one that settles is waited for"),
         pytest.param([SETTLING], 2, PATIENT, Grow(), id="but not for ever"),
         pytest.param(
-            [SETTLING], 2, Request(waited_s=0.2), Wait(SETTLE_S - 0.2), id="the wait goes on"
+            [SETTLING], 2, PlacingRequest(waited_s=0.2), Wait(SETTLE_S - 0.2), id="the wait goes on"
         ),
         pytest.param([SETTLING], 2, SECOND, Grow(), id="one that settles serves one who waits"),
         pytest.param([SETTLING] * 2, 3, SECOND, Wait(SETTLE_S), id="two that settle serve two"),
-        pytest.param([SETTLING], 1, SECOND, Refuse(), id="the second is refused at the limit"),
+        pytest.param(
+            [SETTLING], 1, SECOND, RefuseRequest(), id="the second is refused at the limit"
+        ),
         pytest.param(
             [RESETTING],
             1,
@@ -56,14 +60,24 @@ SECOND = Request(ahead=1)
             Wait(LAST_RESORT_S - SETTLE_S),
             id="at the limit a reset is waited for",
         ),
-        pytest.param([RESETTING], 1, EXHAUSTED, Refuse(), id="which ends, too"),
+        pytest.param([RESETTING], 1, EXHAUSTED, RefuseRequest(), id="which ends, too"),
         pytest.param([OF_BLUE], 2, NEW, Grow(), id="a tenant's environment is not another's"),
-        pytest.param([FREE, OF_BLUE], 2, Request("blue"), Use(1), id="a tenant gets its own"),
         pytest.param(
-            [FREE, OF_BLUE], 2, Request("red"), Grow(retire=0), id="the longest idle makes room"
+            [FREE, OF_BLUE], 2, PlacingRequest("blue"), Use(1), id="a tenant gets its own"
         ),
         pytest.param(
-            [PROVISIONED, BUSY], 2, Request("red"), Refuse(), id="a provisioned one stays"
+            [FREE, OF_BLUE],
+            2,
+            PlacingRequest("red"),
+            Grow(retire=0),
+            id="the longest idle makes room",
+        ),
+        pytest.param(
+            [PROVISIONED, BUSY],
+            2,
+            PlacingRequest("red"),
+            RefuseRequest(),
+            id="a provisioned one stays",
         ),
     ],
 )

@@ -18,7 +18,7 @@ from snapboot_devkit.host.scaling.reload import (
     FORCE_POLLING,
     IGNORED_FOLDERS,
     LOOK_S,
-    Watch,
+    CodeWatch,
     look,
     stamps,
 )
@@ -102,7 +102,7 @@ def test_a_change_is_noticed(tmp_path, change):
 
     async def scenario():
         changed = asyncio.Event()
-        watch = Watch([tmp_path], changed.set)
+        watch = CodeWatch([tmp_path], changed.set)
         await watch.begin()
         change(tmp_path)
         async with asyncio.timeout(DEADLINE_S):
@@ -114,7 +114,7 @@ def test_a_change_is_noticed(tmp_path, change):
 
 def test_a_watch_that_was_interrupted_as_it_began_can_be_closed(tmp_path):
     async def scenario():
-        watch = Watch([tmp_path], None)
+        watch = CodeWatch([tmp_path], None)
         beginning = asyncio.create_task(watch.begin())
         await asyncio.sleep(0)
         beginning.cancel()
@@ -393,7 +393,7 @@ def test_a_change_is_noticed_wherever_it_is(tmp_path, change, polled, monkeypatc
 
     async def scenario():
         changed = asyncio.Event()
-        watch = Watch([code], changed.set)
+        watch = CodeWatch([code], changed.set)
         await watch.begin()
         assert bool(watch.note) is polled
         # A second change, after the first has been noticed, in a place that it has made.
@@ -435,7 +435,7 @@ def test_on_a_busy_machine_the_next_look_is_put_off_by_what_this_one_has_taken(
     written(tmp_path, app_py="a")
 
     async def scenario():
-        watch = Watch([tmp_path], None)
+        watch = CodeWatch([tmp_path], None)
         await watch.begin()
         await watch.close()
         return watch._pause_s

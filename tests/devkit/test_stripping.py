@@ -11,7 +11,7 @@ from elftools.elf.elffile import ELFFile
 
 from snapboot_devkit.package import stripping
 from snapboot_devkit.package.binary import elf
-from snapboot_devkit.package.inside.archive import Module, archive
+from snapboot_devkit.package.inside.archive import ArchiveModule, archive
 from snapboot_devkit.package.interpreters import managed
 from snapboot_devkit.package.stripping import Savings
 from tests.devkit.audited import TAG, compile_all, distribution, filled
@@ -240,7 +240,10 @@ def test_without_the_program_symbols_stay_and_that_is_said(tmp_path, monkeypatch
 
 def test_bytecode_of_archived_modules_goes_and_that_of_others_stays(tmp_path):
     folder = compile_all(filled(tmp_path, {"app.py": "", "part/__init__.py": "", "late.py": ""}))
-    made = [Module("app", "t", "app.py", b"c"), Module("part", "t", "part/__init__.py", b"c")]
+    made = [
+        ArchiveModule("app", "t", "app.py", b"c"),
+        ArchiveModule("part", "t", "part/__init__.py", b"c"),
+    ]
     (folder / "snapboot.modules").write_bytes(archive(made, ["t"]))
     savings = Savings()
     stripping.strip_doubles(folder, TAG, savings)

@@ -20,7 +20,7 @@ from snapboot_devkit.package.audit import Severity, audit
 from snapboot_devkit.package.interpreters import managed as native
 from snapboot_devkit.package.layout import Form
 from snapboot_devkit.package.packaging import package
-from snapboot_devkit.package.request import Request
+from snapboot_devkit.package.request import PackageRequest
 from tests.devkit.packages import buildable, filled, sdist, wheel
 from tests.shipping import packages
 from tests.shipping.rooted import Rooted
@@ -202,7 +202,7 @@ def test_package_and_audit_never_advise_opposite_things(tmp_path, project):
     layers = tuple(top / one for one in project.layers)
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     for managed in (False, True):
-        request = Request(
+        request = PackageRequest(
             source=top / project.source,
             handler=project.handler,
             form=Form.ZIP,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.cli.parser import Parser
     from snapboot_devkit.cli.printing import Piece
-    from snapboot_devkit.package.audit import Finding, Report
+    from snapboot_devkit.package.audit import AuditReport, Finding
     from snapboot_devkit.package.audit.changes import Change
 
 FINDINGS: Final = 1
@@ -106,7 +106,7 @@ def _waiting(text: str) -> contextlib.AbstractContextManager[object]:
     return Console(stderr=True).status(text)
 
 
-def _print(report: Report, changes: Iterable[Change], *, as_json: bool) -> None:
+def _print(report: AuditReport, changes: Iterable[Change], *, as_json: bool) -> None:
     if as_json:
         document = report.document()
         document["fixed"] = [{"path": one.path, "act": one.act.value} for one in changes]
@@ -119,7 +119,7 @@ def _print(report: Report, changes: Iterable[Change], *, as_json: bool) -> None:
     printing.styled(rendered(report))
 
 
-def rendered(report: Report) -> Iterable[tuple[Piece, ...]]:
+def rendered(report: AuditReport) -> Iterable[tuple[Piece, ...]]:
     """Return the report for people, line by line: the worst and the most expensive first."""
     yield ((_shown(_title(report)), ""),)
     yield ((_shown(f"largest: {_largest(report)}"), "dim"),)
@@ -138,7 +138,7 @@ def rendered(report: Report) -> Iterable[tuple[Piece, ...]]:
     yield ((words, "") if report.findings else ("Nothing found.", "green"),)
 
 
-def _title(report: Report) -> str:
+def _title(report: AuditReport) -> str:
     machine = f", {report.architecture}" if report.architecture else ""
     zipped = f" ({report.packed / MIB:,.1f} MB zipped)" if report.packed is not None else ""
     return (
@@ -147,7 +147,7 @@ def _title(report: Report) -> str:
     )
 
 
-def _largest(report: Report) -> str:
+def _largest(report: AuditReport) -> str:
     first = list(report.sizes.items())[:_LARGEST]
     return ", ".join(f"{name} {size / MIB:,.1f} MB" for name, size in first) or "nothing"
 

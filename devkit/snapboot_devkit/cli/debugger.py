@@ -12,7 +12,7 @@ from snapboot_devkit.host import AddressInUseError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from snapboot_devkit.debugging import Clock, DebugSession
+    from snapboot_devkit.debugging import DebugSession, PausableClock
     from snapboot_devkit.host import FunctionConfig
 
 
@@ -59,7 +59,7 @@ class Debugger:
         return replace(config, bootstrap=command, concurrency=1)
 
     @contextlib.asynccontextmanager
-    async def driving(self, clock: Clock) -> AsyncIterator[None]:
+    async def driving(self, clock: PausableClock) -> AsyncIterator[None]:
         """Let the clock rest whenever the function stands still."""
         if not self._session:
             yield

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from snapboot_devkit.package.audit import Finding
-    from snapboot_devkit.package.request import Imports, Made, Packaged, Request
+    from snapboot_devkit.package.request import Imports, Made, Packaged, PackageRequest
 
 # Names that stand for what only the user knows.
 _FUNCTION: Final = "NAME"
@@ -26,7 +26,7 @@ _LAYER: Final = "LAYER_VERSION_ARN"
 _NAMED: Final = 5
 
 
-def lines(packaged: Packaged, request: Request) -> Iterator[str]:
+def lines(packaged: Packaged, request: PackageRequest) -> Iterator[str]:
     """Yield the report for people."""
     yield from (_file(made, request) for made in packaged.made)
     yield from _rows(packaged)
@@ -34,7 +34,9 @@ def lines(packaged: Packaged, request: Request) -> Iterator[str]:
     yield from (f"  {command}" for command in commands(packaged, request))
 
 
-def document(packaged: Packaged, request: Request, findings: Iterable[Finding]) -> dict[str, Any]:
+def document(
+    packaged: Packaged, request: PackageRequest, findings: Iterable[Finding]
+) -> dict[str, Any]:
     """Return the report for machines.
 
     {"form", "python", "architecture", "files": [{"path", "zipBytes" (null for a folder),
@@ -75,7 +77,7 @@ def json_bytes(content: dict[str, Any]) -> bytes:
     return json.dumps(content).encode()
 
 
-def commands(packaged: Packaged, request: Request) -> Iterator[str]:
+def commands(packaged: Packaged, request: PackageRequest) -> Iterator[str]:
     """Yield the commands that deploy it, with names in capitals for what only the user knows."""
     files = {made.path.name: made for made in packaged.made}
     if request.form is Form.IMAGE:
@@ -101,7 +103,7 @@ def commands(packaged: Packaged, request: Request) -> Iterator[str]:
     )
 
 
-def _needs_layer(request: Request) -> bool:
+def _needs_layer(request: PackageRequest) -> bool:
     return request.form is Form.LAYER or not (request.with_interpreter or request.managed)
 
 
@@ -126,7 +128,7 @@ def _is_large(made: Made) -> bool:
     return (made.packed or 0) > provided.MAX_UPLOAD_BYTES
 
 
-def _file(made: Made, request: Request) -> str:
+def _file(made: Made, request: PackageRequest) -> str:
     if made.packed is None:
         return f"{made.path}/  {sizes.megabytes(made.unpacked)}, to be built by {request.form}"
     note = f", above {sizes.megabytes(provided.MAX_UPLOAD_BYTES)}: by S3" if _is_large(made) else ""

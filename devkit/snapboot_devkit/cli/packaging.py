@@ -15,7 +15,7 @@ from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
 from snapboot_devkit.package import repeated, store
 from snapboot_devkit.package.errors import MissingHandlerError
 from snapboot_devkit.package.layout import LAYER_ZIP, Form
-from snapboot_devkit.package.request import IMPORT_LIMIT_S, Extra, Lazy, Request
+from snapboot_devkit.package.request import IMPORT_LIMIT_S, Extra, Lazy, PackageRequest
 from snapboot_devkit.package.store import Store
 from snapboot_devkit.package.target import Architecture, Libc
 
@@ -194,7 +194,7 @@ def run(  # noqa: PLR0913 - each is something that is typed
         return 0
     source, handler = _required(form, source, handler, extra)
     managed = _managed(runtime)
-    request = Request(
+    request = PackageRequest(
         source=source,
         handler=handler,
         form=form,
@@ -265,7 +265,9 @@ def _required(
     return source, handler
 
 
-def _print(made: Packaged, request: Request, findings: Sequence[Finding], *, as_json: bool) -> None:
+def _print(
+    made: Packaged, request: PackageRequest, findings: Sequence[Finding], *, as_json: bool
+) -> None:
     from snapboot_devkit.cli import package_report  # noqa: PLC0415
 
     if as_json:
@@ -281,7 +283,9 @@ def _print(made: Packaged, request: Request, findings: Sequence[Finding], *, as_
     write_all(STDOUT, text.encode("utf-8", "backslashreplace"))
 
 
-def _made(request: Request, progress: Callable[[str], object]) -> tuple[Packaged, list[Finding]]:
+def _made(
+    request: PackageRequest, progress: Callable[[str], object]
+) -> tuple[Packaged, list[Finding]]:
     """Make a package and audit it, unless that would give what is there already."""
     request.check()
     progress("looking for what has changed")
@@ -298,7 +302,7 @@ def _made(request: Request, progress: Callable[[str], object]) -> tuple[Packaged
 
 
 def _made_again(
-    request: Request, progress: Callable[[str], object]
+    request: PackageRequest, progress: Callable[[str], object]
 ) -> tuple[Packaged, list[Finding]]:
     from snapboot_devkit.package.elf_facts import ElfFacts  # noqa: PLC0415 - not for what is there
     from snapboot_devkit.package.packaging import packaging  # noqa: PLC0415
@@ -322,7 +326,7 @@ def _managed(runtime: str) -> str | None:
     return found[1] if found else None
 
 
-def _findings(made: Packaged, request: Request, facts: ElfFacts) -> list[Finding]:
+def _findings(made: Packaged, request: PackageRequest, facts: ElfFacts) -> list[Finding]:
     """Return what an audit of all that was made finds and has not been reported before."""
     from snapboot_devkit.package.audit import Severity, audit, managed_imports  # noqa: PLC0415
     from snapboot_devkit.package.checks import binaries  # noqa: PLC0415
@@ -346,7 +350,7 @@ def _findings(made: Packaged, request: Request, facts: ElfFacts) -> list[Finding
     ]  # which packaging itself reports
 
 
-def _hint(request: Request) -> str:
+def _hint(request: PackageRequest) -> str:
     """Return which modules the source has."""
     from snapboot_devkit.cli import modules  # noqa: PLC0415
 

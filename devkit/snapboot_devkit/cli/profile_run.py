@@ -19,7 +19,7 @@ from snapboot_devkit.host.errors import ConfigError
 from snapboot_devkit.host.quotas import check_limits
 from snapboot_devkit.host.streams import STDERR, STDOUT, write_all
 from snapboot_devkit.profile import analysis, gate, html, logs, measure, page, prices, speedscope
-from snapboot_devkit.profile.target import Contender, Target, can_limit_cpu, cpu_share
+from snapboot_devkit.profile.target import Contender, ProfiledFunction, can_limit_cpu, cpu_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ def run(asked: ProfileOptions, options: FunctionOptions) -> int:
     notes = _of_image(options) + _of_zip(options.task_root)
     config = options.config(asked.handler)
     handlers.check(config)
-    with _ended_by_signals(), Target(config) as target, _progress(asked) as progress:
+    with _ended_by_signals(), ProfiledFunction(config) as target, _progress(asked) as progress:
         target.notes += notes
         contenders = _contenders(asked, sizes, options, target)
         measured = measure.measure(target, contenders, plan, progress)
@@ -180,7 +180,7 @@ def _terms(asked: ProfileOptions) -> analysis.Terms:
 
 
 def _contenders(
-    asked: ProfileOptions, sizes: list[int], options: FunctionOptions, target: Target
+    asked: ProfileOptions, sizes: list[int], options: FunctionOptions, target: ProfiledFunction
 ) -> list[Contender]:
     """Return what is measured in turn: each runtime and each what-if, at each size."""
     limited = len(sizes) > 1 or options.cpu_share
@@ -232,7 +232,7 @@ def _memory_sizes(text: str) -> list[int]:
     return list(dict.fromkeys(sizes))
 
 
-def _lazy(text: str, target: Target) -> str:
+def _lazy(text: str, target: ProfiledFunction) -> str:
     name = text.removeprefix(_LAZY)
     if name == text or not all(part.isidentifier() for part in name.split(".")):
         raise UsageError(f"--what-if {text!r} is not known; write lazy:NAME, such as lazy:pandas")

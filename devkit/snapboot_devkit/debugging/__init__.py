@@ -7,6 +7,6 @@ function stands still (`progress`).
 """
 
 from snapboot_devkit.debugging.command import debugged
-from snapboot_devkit.debugging.session import Clock, DebugSession
+from snapboot_devkit.debugging.session import DebugSession, PausableClock
 
-__all__ = ["Clock", "DebugSession", "debugged"]
+__all__ = ["DebugSession", "PausableClock", "debugged"]

@@ -26,7 +26,7 @@ _PIECE_BYTES: Final = 64 * 1024
 _REPORT_LIMIT_S: Final = 10.0
 
 
-class Clock(Protocol):
+class PausableClock(Protocol):
     """What deadlines run on, such as a LocalHost."""
 
     def pause_clock(self) -> None:
@@ -60,7 +60,7 @@ class DebugSession:
         """Prepare a session; nothing is opened before it is entered."""
         self._wanted_port = port
         self._report = report
-        self._clock: Clock | None = None
+        self._clock: PausableClock | None = None
         self._resting = False
         self._process: _Process | None = None
         self._arrival = asyncio.Event()
@@ -113,7 +113,7 @@ class DebugSession:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def drive(self, clock: Clock) -> None:
+    def drive(self, clock: PausableClock) -> None:
         """Let `clock` rest whenever the function's process stands still."""
         self._clock = clock
         self._settle()
@@ -200,7 +200,7 @@ class DebugSession:
         self._resting = resting
         (self._clock.pause_clock if resting else self._clock.resume_clock)()
 
-    def _started(self, serve: _Service) -> Callable[..., None]:
+    def _started(self, serve: _ServeConnection) -> Callable[..., None]:
         """Return what serves a connection in a task of ours, and closes it at the end."""
 
         async def served(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -217,7 +217,7 @@ class DebugSession:
         return connected
 
 
-class _Service(Protocol):
+class _ServeConnection(Protocol):
     async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
 

@@ -14,7 +14,7 @@ from snapboot_devkit.host import interpreters, protocol, quotas
 from snapboot_devkit.host.bandwidth import Bandwidth
 from snapboot_devkit.host.errors import ConfigError
 from snapboot_devkit.host.identity import Identity
-from snapboot_devkit.host.interpreters import Interpreter
+from snapboot_devkit.host.interpreters import LocalInterpreter
 from snapboot_devkit.host.lifecycle.rules import EventRules, Rules
 from snapboot_devkit.host.lifecycle.terms import InitializationType
 from snapboot_devkit.host.sources import env_files
@@ -157,7 +157,7 @@ class FunctionConfig:
         return [_program(words[0], self.interpreter), *words[1:]]
 
     @property
-    def interpreter(self) -> Interpreter:
+    def interpreter(self) -> LocalInterpreter:
         """The Python that runs our own runtime. Raises ConfigError."""
         return interpreters.find(self.python)
 
@@ -174,7 +174,7 @@ class FunctionConfig:
         return max(protocol.SNAPSTART_INIT_LIMIT_S, self.timeout_s)
 
 
-def _own_command(interpreter: Interpreter) -> list[str]:
+def _own_command(interpreter: LocalInterpreter) -> list[str]:
     """Return what starts our runtime, in the one way that there is."""
     try:
         program, *arguments = runtime.find().command(str(interpreter.program))
@@ -184,7 +184,7 @@ def _own_command(interpreter: Interpreter) -> list[str]:
     return [program, "-B", *arguments]
 
 
-def _program(word: str, interpreter: Interpreter) -> str:
+def _program(word: str, interpreter: LocalInterpreter) -> str:
     """Return the path of a command's program, looked up as where the command was typed.
 
     The interpreter's folder comes first, so that `python` is that one.

@@ -32,21 +32,21 @@ _ANSWER_LIMIT_S: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Interpreter:
+class LocalInterpreter:
     """A Python program, by its absolute path, and its version as folders are named: `3.14t`."""
 
     program: Path
     version: str
 
 
-def find(python: str | None) -> Interpreter:
+def find(python: str | None) -> LocalInterpreter:
     """Return the interpreter of a name or a path, or our own. Raises ConfigError.
 
     A relative path is one from the current folder. What stands in the place of an interpreter, as
     pyenv's shims do, is asked for the one that it starts; of a name, the first that works is taken.
     """
     if python is None:
-        return Interpreter(Path(sys.executable), _version(sys.version_info[:2], sys.abiflags))
+        return LocalInterpreter(Path(sys.executable), _version(sys.version_info[:2], sys.abiflags))
     refusals = []
     for found in programs.named(python):
         try:
@@ -85,7 +85,7 @@ def give_names(program: Path, folder: Path) -> Path:
 
 
 @functools.cache
-def _asked(program: str) -> Interpreter:
+def _asked(program: str) -> LocalInterpreter:
     try:
         done = subprocess.run(
             [program, "-I", "-S", "-c", _QUESTION],
@@ -102,7 +102,7 @@ def _asked(program: str) -> Interpreter:
         raise _refusal(program, str(exc)) from exc
     if implementation != "cpython" or tuple(version) < MINIMUM:
         raise _refusal(program, f"it is {implementation} {_version(version, '')}")
-    return Interpreter(Path(executable or program), _version(version, flags))
+    return LocalInterpreter(Path(executable or program), _version(version, flags))
 
 
 def _refusal(program: str, reason: str) -> ConfigError:

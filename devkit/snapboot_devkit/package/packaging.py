@@ -14,12 +14,12 @@ from snapboot_devkit.package.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from snapboot_devkit.package.request import Packaged, Request
+    from snapboot_devkit.package.request import Packaged, PackageRequest
 
 _MAKERS: Final = {Form.ZIP: zips.make, Form.LAYER: zips.make, Form.IMAGE: image.make}
 
 
-def package(request: Request, progress: Callable[[str], object]) -> Packaged:
+def package(request: PackageRequest, progress: Callable[[str], object]) -> Packaged:
     """Make a package; `progress` is called with what goes on.
 
     Raises PackageError; then nothing of it is left, and what was there before is untouched.
@@ -33,7 +33,7 @@ def package(request: Request, progress: Callable[[str], object]) -> Packaged:
 
 @contextlib.contextmanager
 def packaging(
-    request: Request, progress: Callable[[str], object], store: Store, facts: ElfFacts
+    request: PackageRequest, progress: Callable[[str], object], store: Store, facts: ElfFacts
 ) -> Iterator[Packaged]:
     """Do the same, and yield what was made while the last of the rest is removed."""
     request.check()

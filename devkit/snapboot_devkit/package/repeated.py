@@ -30,7 +30,7 @@ from snapboot_devkit.package.target import Architecture, Libc, Target, is_versio
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from snapboot_devkit.package.request import Request
+    from snapboot_devkit.package.request import PackageRequest
     from snapboot_devkit.package.store import Store
 
 TRUSTED_S: Final = 600
@@ -50,7 +50,7 @@ _LOCAL_IN_PROJECT: Final = re.compile(
 )
 
 
-def key(request: Request) -> bytes | None:
+def key(request: PackageRequest) -> bytes | None:
     """Return what stands for a run, or None for one that is not to be known again."""
     try:
         parts = [*_settings(request), *_contents(request)]
@@ -59,7 +59,9 @@ def key(request: Request) -> bytes | None:
     return None if None in parts else digest(*(part for part in parts if part is not None))
 
 
-def load(store: Store, known: bytes, request: Request) -> tuple[Packaged, list[Finding]] | None:
+def load(
+    store: Store, known: bytes, request: PackageRequest
+) -> tuple[Packaged, list[Finding]] | None:
     """Return what such a run made if all of it is still there, as it was."""
     content = store.find([known]).get(known)
     if content is None:
@@ -108,14 +110,14 @@ def save(store: Store, known: bytes, packaged: Packaged, findings: Sequence[Find
     store.keep({known: json.dumps(document).encode()})
 
 
-def _settings(request: Request) -> Iterator[bytes]:
+def _settings(request: PackageRequest) -> Iterator[bytes]:
     plain = replace(request, output=Path(), cache=None)
     yield repr(plain).encode("utf-8", "surrogateescape")
     yield repr(sorted(item for item in os.environ.items() if item[0].startswith("UV_"))).encode()
     yield str(request.source.resolve()).encode("utf-8", "surrogateescape")
 
 
-def _contents(request: Request) -> Iterator[bytes | None]:
+def _contents(request: PackageRequest) -> Iterator[bytes | None]:
     source = request.source.resolve()
     yield _of_folder(source, tree.walk(source, spare=request.output.resolve()))
     above = [folder / name for folder in (source, *source.parents) for name in _NAMED]

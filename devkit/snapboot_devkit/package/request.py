@@ -35,7 +35,7 @@ class Lazy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class PackageRequest:
     """A package that is wanted. `python` is a version, or an interpreter's folder or program.
 
     `env` are variables that the handler reads while it is imported, `layers` folders and zips that

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.package.checks.contents import Package
     from snapboot_devkit.package.checks.finding import Finding
-    from snapboot_devkit.package.request import Request
+    from snapboot_devkit.package.request import PackageRequest
     from snapboot_devkit.package.target import Target
 
 _MAX_NAMED: Final = 5
 
 
 @dataclass(slots=True)
-class Work:
+class PackageWork:
     """What was asked for, the scratch folder, and what has come of it so far.
 
     `task` becomes /var/task; `progress` is called with what goes on, `store` has what was made
@@ -42,7 +42,7 @@ class Work:
     folder are that was examined.
     """
 
-    request: Request
+    request: PackageRequest
     scratch: Path
     progress: Callable[[str], object]
     target: Target

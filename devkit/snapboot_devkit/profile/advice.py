@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from snapboot_devkit.profile.measure import Measured
-    from snapboot_devkit.profile.target import Target
+    from snapboot_devkit.profile.target import ProfiledFunction
 
 # What saves less is lost in the noise of any cold start.
 SMALLEST_MS: Final = 1.0
@@ -47,7 +47,9 @@ class Advice:
         }
 
 
-def advise(target: Target, measured: Measured, modules: Sequence[dict[str, Any]]) -> list[Advice]:
+def advise(
+    target: ProfiledFunction, measured: Measured, modules: Sequence[dict[str, Any]]
+) -> list[Advice]:
     """Return what can be done, what saves most first."""
     during = [one for one in modules if one["when"] != "invocation" and not one["thread"]]
     found = [*_bytecode(target, during), *_archive(target, during)]
@@ -57,7 +59,7 @@ def advise(target: Target, measured: Measured, modules: Sequence[dict[str, Any]]
     return sorted(worth, key=lambda one: -one.saves_ms)
 
 
-def _bytecode(target: Target, modules: Sequence[dict[str, Any]]) -> Iterator[Advice]:
+def _bytecode(target: ProfiledFunction, modules: Sequence[dict[str, Any]]) -> Iterator[Advice]:
     compiled = [
         one
         for one in modules
@@ -76,7 +78,7 @@ def _bytecode(target: Target, modules: Sequence[dict[str, Any]]) -> Iterator[Adv
         )
 
 
-def _archive(target: Target, modules: Sequence[dict[str, Any]]) -> Iterator[Advice]:
+def _archive(target: ProfiledFunction, modules: Sequence[dict[str, Any]]) -> Iterator[Advice]:
     files = [one for one in modules if one["bytecode"] == "valid" and one["when"] == "function"]
     spent = sum(one["partsMs"]["find"] for one in files)
     if files:
@@ -89,7 +91,7 @@ def _archive(target: Target, modules: Sequence[dict[str, Any]]) -> Iterator[Advi
 
 
 def _unused(
-    target: Target, measured: Measured, modules: Sequence[dict[str, Any]]
+    target: ProfiledFunction, measured: Measured, modules: Sequence[dict[str, Any]]
 ) -> Iterator[Advice]:
     """Advise to import what no event used where it is used."""
     usage = measured.usage
@@ -116,13 +118,13 @@ def _unused(
         )
 
 
-def _is_candidate(target: Target, module: dict[str, Any], importer: str) -> bool:
+def _is_candidate(target: ProfiledFunction, module: dict[str, Any], importer: str) -> bool:
     if module["failure"] or module["when"] != "function" or not importer:
         return False
     return module["distribution"] not in {YOURS, RUNTIME} and _is_own(target, importer)
 
 
-def _is_own(target: Target, file: str) -> bool:
+def _is_own(target: ProfiledFunction, file: str) -> bool:
     root = target.code.task_root
     path = target.outside(file)
     if not path.is_relative_to(root):
@@ -130,7 +132,7 @@ def _is_own(target: Target, file: str) -> bool:
     return path.relative_to(root).parts[0].partition(".")[0] in target.own_names
 
 
-def _text(target: Target, file: str) -> str:
+def _text(target: ProfiledFunction, file: str) -> str:
     try:
         return target.outside(file).read_text("utf-8", "replace")
     except OSError:
@@ -176,11 +178,11 @@ def _read_in(part: ast.AST) -> Iterator[str]:
     yield from _used_at_import(part)
 
 
-def _source(target: Target) -> str:
+def _source(target: ProfiledFunction) -> str:
     return shlex.quote(str(target.source))
 
 
-def _package(target: Target) -> str:
+def _package(target: ProfiledFunction) -> str:
     handler = shlex.quote(target.config.handler)
     return f"snapboot package {_source(target)} --handler {handler} --as zip --output dist"
 

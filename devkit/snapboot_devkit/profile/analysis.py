@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.profile.measure import FailedRun, Measured, Series
     from snapboot_devkit.profile.statistics import Estimate
-    from snapboot_devkit.profile.target import Target
-    from snapboot_devkit.profile.trace import Module, Trace
+    from snapboot_devkit.profile.target import ProfiledFunction
+    from snapboot_devkit.profile.trace import ImportedModule, RunTrace
 
 VERSION: Final = 1
 _DIGITS: Final = 3
@@ -53,7 +53,7 @@ class Terms:
     arm: bool = False
 
 
-def document(target: Target, measured: Measured, terms: Terms) -> dict[str, Any]:
+def document(target: ProfiledFunction, measured: Measured, terms: Terms) -> dict[str, Any]:
     """Return all that was found out, as JSON can hold it."""
     main = measured.main
     found: dict[str, Any] = {
@@ -158,7 +158,7 @@ def _failure(failure: FailedRun | None) -> dict[str, Any] | None:
 # ---- shares ----------------------------------------------------------------------------------
 
 
-def _shares(target: Target, measured: Measured) -> dict[str, Any]:
+def _shares(target: ProfiledFunction, measured: Measured) -> dict[str, Any]:
     total_ms = _middle(measured.main)
     traces = [one for one in measured.traces if one.phases()]
     if not traces:
@@ -197,13 +197,13 @@ def _shares(target: Target, measured: Measured) -> dict[str, Any]:
     }
 
 
-def _whole_ns(trace: Trace) -> int:
+def _whole_ns(trace: RunTrace) -> int:
     """Return what a run took, without the start of the probe."""
     assert trace.ready_ns is not None
     return trace.ready_ns - trace.probe_start_ns
 
 
-def _phases(traces: Sequence[Trace], total_ms: float) -> dict[str, float]:
+def _phases(traces: Sequence[RunTrace], total_ms: float) -> dict[str, float]:
     shares = {
         key: statistics.median(
             [found[key] / _whole_ns(trace) for trace in traces if (found := trace.phases())]
@@ -214,7 +214,9 @@ def _phases(traces: Sequence[Trace], total_ms: float) -> dict[str, float]:
     return {key: share / whole * total_ms for key, share in shares.items()}
 
 
-def _parts(target: Target, traces: Sequence[Trace], function_init_ms: float) -> dict[str, float]:
+def _parts(
+    target: ProfiledFunction, traces: Sequence[RunTrace], function_init_ms: float
+) -> dict[str, float]:
     """Return what Function Init consists of; what no import took is work outside imports."""
     runs = [_parts_of(target, trace) for trace in traces]
     shares = {
@@ -225,7 +227,7 @@ def _parts(target: Target, traces: Sequence[Trace], function_init_ms: float) -> 
     return {key: share / whole * function_init_ms for key, share in shares.items()}
 
 
-def _parts_of(target: Target, trace: Trace) -> dict[str, int]:
+def _parts_of(target: ProfiledFunction, trace: RunTrace) -> dict[str, int]:
     """Return the parts of one run's Function Init, in ns; they are all of it."""
     parts = dict.fromkeys(FUNCTION_INIT, 0)
     for root in trace.of_function_init():
@@ -238,13 +240,13 @@ def _parts_of(target: Target, trace: Trace) -> dict[str, int]:
     return parts
 
 
-def _is_yours(target: Target, module: Module) -> bool:
+def _is_yours(target: ProfiledFunction, module: ImportedModule) -> bool:
     return module.name.partition(".")[0] in target.own_names and target.outside(
         module.file
     ).is_relative_to(target.code.task_root)
 
 
-def _imports_share(traces: Sequence[Trace]) -> float:
+def _imports_share(traces: Sequence[RunTrace]) -> float:
     """Return what share of a run the imports of Function Init take, all together."""
     imports = [
         sum(sum(one.parts.values()) for root in trace.of_function_init() for one in root.walk())
@@ -256,7 +258,7 @@ def _imports_share(traces: Sequence[Trace]) -> float:
 
 
 def _modules_of(
-    target: Target, traces: Sequence[Trace], scale: float | None
+    target: ProfiledFunction, traces: Sequence[RunTrace], scale: float | None
 ) -> list[dict[str, Any]]:
     """Return all modules, a parent before its children, by the run that is in the middle.
 
@@ -272,7 +274,7 @@ def _modules_of(
     ends = (middle.handler_ns, middle.ready_ns)
     entries: list[dict[str, Any]] = []
 
-    def share(module: Module, part: str) -> float:
+    def share(module: ImportedModule, part: str) -> float:
         shares = [
             one.parts[part] / _whole_ns(trace)
             for trace, by_name in zip(traces, known, strict=True)
@@ -285,12 +287,12 @@ def _modules_of(
     medians = 0.0 if scale is None else sum(share(one, part) for one in counted for part in PARTS)
     factor = _imports_share(traces) / medians if medians else 1.0
 
-    def part_ms(module: Module, part: str) -> float:
+    def part_ms(module: ImportedModule, part: str) -> float:
         if scale is None:
             return module.parts[part] / 1e6
         return share(module, part) * factor * scale
 
-    def add(module: Module, parent: int | None) -> float:
+    def add(module: ImportedModule, parent: int | None) -> float:
         parts = {part: round(part_ms(module, part), 4) for part in PARTS}
         place = len(entries)
         entry: dict[str, Any] = {
@@ -319,13 +321,13 @@ def _modules_of(
     return entries
 
 
-def _when(module: Module, handler_ns: int | None, ready_ns: int | None) -> str:
+def _when(module: ImportedModule, handler_ns: int | None, ready_ns: int | None) -> str:
     if handler_ns is None or module.began_ns < handler_ns:
         return "runtime"
     return "function" if ready_ns is None or module.began_ns < ready_ns else "invocation"
 
 
-def _size(target: Target, file: str) -> int | None:
+def _size(target: ProfiledFunction, file: str) -> int | None:
     if not file or file in {"built-in", "frozen"}:
         return None
     try:
@@ -334,7 +336,7 @@ def _size(target: Target, file: str) -> int | None:
         return None
 
 
-def _bytecode(target: Target, module: Module) -> str:
+def _bytecode(target: ProfiledFunction, module: ImportedModule) -> str:
     """Return where a module's code came from; of one that was compiled also why."""
     found = module.bytecode
     if found != "compiled":
@@ -359,7 +361,9 @@ def _folded(modules: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(folded.values(), key=lambda entry: -entry["selfMs"])
 
 
-def _lines(target: Target, traces: Sequence[Trace], total_ms: float) -> list[dict[str, Any]]:
+def _lines(
+    target: ProfiledFunction, traces: Sequence[RunTrace], total_ms: float
+) -> list[dict[str, Any]]:
     """Return the lines at the top of the user's modules that take longest."""
     places = {
         (file, line) for trace in traces for file, lines in trace.lines.items() for line in lines

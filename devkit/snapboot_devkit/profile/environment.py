@@ -41,7 +41,7 @@ _ACCEPTED: Final = b'{"status":"OK"}\n'
 _SEND_LIMIT_S: Final = 10.0
 
 
-class Ended(StrEnum):
+class PhaseEnd(StrEnum):
     """How a phase of an environment came out."""
 
     READY = "ready"
@@ -55,7 +55,7 @@ class Ended(StrEnum):
 class Outcome:
     """How it came out, in words for people where that was not well."""
 
-    ended: Ended
+    ended: PhaseEnd
     text: str = ""
 
 
@@ -179,8 +179,8 @@ class MeasuredEnvironment:
         outcome = self._wait(lambda: self._next_ns is not None, deadline)
         if outcome is None:
             assert self._next_ns is not None
-            return Outcome(Ended.READY), self._next_ns - self.started_ns
-        if outcome.ended is Ended.TIMED_OUT:
+            return Outcome(PhaseEnd.READY), self._next_ns - self.started_ns
+        if outcome.ended is PhaseEnd.TIMED_OUT:
             outcome.text = f"the init has not ended within {limit_s:g} s"
         return outcome, time.perf_counter_ns() - self.started_ns
 
@@ -194,7 +194,7 @@ class MeasuredEnvironment:
         self._reply(connection, 200, event, self._event_headers(limit_s))
         outcome = self._wait(lambda: self._next_ns is not None, time.monotonic() + limit_s)
         if outcome is not None:
-            if outcome.ended is Ended.TIMED_OUT:
+            if outcome.ended is PhaseEnd.TIMED_OUT:
                 outcome.text = f"the invocation has not ended within {limit_s:g} s"
             return outcome
         assert self._next_ns is not None
@@ -222,18 +222,18 @@ class MeasuredEnvironment:
         while not done():
             left = deadline - time.monotonic()
             if left <= 0:
-                return Outcome(Ended.TIMED_OUT)
+                return Outcome(PhaseEnd.TIMED_OUT)
             for key, _ in self._selector.select(min(left, _LOOK_S)):
                 self._serve(key.fileobj)
             if done():
                 return None
             if self._init_error:
-                return Outcome(Ended.INIT_ERROR, self._init_error)
+                return Outcome(PhaseEnd.INIT_ERROR, self._init_error)
             if (status := self._status_of_process()) is not None:
-                return Outcome(Ended.EXITED, f"the process has ended with {_status(status)}")
+                return Outcome(PhaseEnd.EXITED, f"the process has ended with {_status(status)}")
             if self._output.stat().st_size > MAX_OUTPUT_BYTES:
                 text = f"it has printed more than {MAX_OUTPUT_BYTES >> 20} MiB"
-                return Outcome(Ended.PRINTED_TOO_MUCH, text)
+                return Outcome(PhaseEnd.PRINTED_TOO_MUCH, text)
         return None
 
     def _status_of_process(self) -> int | None:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.profile import statistics, trace
-from snapboot_devkit.profile.environment import Ended, Invoked, Outcome
+from snapboot_devkit.profile.environment import Invoked, Outcome, PhaseEnd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from snapboot_devkit.profile.target import Contender, Target
-    from snapboot_devkit.profile.trace import Trace
+    from snapboot_devkit.profile.target import Contender, ProfiledFunction
+    from snapboot_devkit.profile.trace import RunTrace
 
 # As long as Lambda lets an on-demand init take.
 INIT_LIMIT_S: Final = 10.0
@@ -65,7 +65,7 @@ class FailedRun:
     contender: str
     outcome: Outcome
     printed: str
-    trace: Trace | None = None
+    trace: RunTrace | None = None
 
 
 @dataclass(slots=True)
@@ -73,8 +73,8 @@ class Measured:
     """All samples of a profile. `failure` ends it: what was measured before is kept."""
 
     series: list[Series]
-    traces: list[Trace] = field(default_factory=list)
-    usage: Trace | None = None
+    traces: list[RunTrace] = field(default_factory=list)
+    usage: RunTrace | None = None
     failure: FailedRun | None = None
     notes: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Measured:
 
 
 def measure(
-    target: Target,
+    target: ProfiledFunction,
     contenders: Sequence[Contender],
     plan: MeasurementPlan,
     progress: Callable[[str], object] = str,
@@ -121,7 +121,10 @@ def measure(
 
 
 def _measure(
-    target: Target, plan: MeasurementPlan, measured: Measured, progress: Callable[[str], object]
+    target: ProfiledFunction,
+    plan: MeasurementPlan,
+    measured: Measured,
+    progress: Callable[[str], object],
 ) -> None:
     for number in range(plan.warmup):
         progress(f"warm-up {number + 1} of {plan.warmup}")
@@ -153,7 +156,7 @@ def _enough(measured: Measured, plan: MeasurementPlan, done: int, elapsed_s: flo
 
 
 def _plain(
-    target: Target,
+    target: ProfiledFunction,
     series: Series,
     plan: MeasurementPlan,
     measured: Measured,
@@ -165,7 +168,7 @@ def _plain(
         return
     with target.start(series.contender) as environment:
         outcome, ready_ns = environment.wait_until_ready(plan.init_limit_s)
-        if outcome.ended is not Ended.READY:
+        if outcome.ended is not PhaseEnd.READY:
             series.failed = True
             failure = FailedRun(series.contender.name, outcome, environment.printed)
             measured.failure = measured.failure or failure
@@ -186,7 +189,10 @@ def _plain(
 
 
 def _look_into(
-    target: Target, plan: MeasurementPlan, measured: Measured, progress: Callable[[str], object]
+    target: ProfiledFunction,
+    plan: MeasurementPlan,
+    measured: Measured,
+    progress: Callable[[str], object],
 ) -> None:
     """Do the instrumented runs: their shares are what is wanted, never their totals."""
     main = measured.main.contender
@@ -217,15 +223,19 @@ def _look_into(
 
 
 def _instrumented(
-    target: Target, contender: Contender, plan: MeasurementPlan, mode: str, events: Sequence[bytes]
-) -> tuple[Trace, Outcome | None]:
+    target: ProfiledFunction,
+    contender: Contender,
+    plan: MeasurementPlan,
+    mode: str,
+    events: Sequence[bytes],
+) -> tuple[RunTrace, Outcome | None]:
     record = target.scratch / f"record-{mode}-{time.monotonic_ns()}"
     # What is watched takes longer, and an init that takes too long was noticed by a plain run.
     slack = 5 if mode == "usage" else 2
     failure = None
     with target.start(contender, mode=mode, record=record) as environment:
         outcome, ready_ns = environment.wait_until_ready(plan.init_limit_s * slack)
-        if outcome.ended is not Ended.READY:
+        if outcome.ended is not PhaseEnd.READY:
             failure = outcome
         for event in events if failure is None else ():
             done = environment.invoke(event, plan.invoke_limit_s * slack)
@@ -233,10 +243,12 @@ def _instrumented(
                 failure = done
                 break
             if done.error:
-                failure = Outcome(Ended.EXITED, f"the event failed: {done.error}")
+                failure = Outcome(PhaseEnd.EXITED, f"the event failed: {done.error}")
                 break
         started_ns = environment.started_ns
-    found = trace.read(record, started_ns, None if outcome.ended is not Ended.READY else ready_ns)
+    found = trace.read(
+        record, started_ns, None if outcome.ended is not PhaseEnd.READY else ready_ns
+    )
     record.unlink(missing_ok=True)
     return found, failure
 

@@ -46,7 +46,7 @@ NATIVE = (
 )
 
 
-class Span:
+class ProbeSpan:
     """Work that is going on: its kind, what its parts took, and a module's times by kind."""
 
     __slots__ = ("began", "inner", "kind", "name", "times", "window")
@@ -72,7 +72,7 @@ class Probe:
         self.handler = handler
         self.task_root = task_root
         self.own = set(own.split(",")) - {""}
-        self.stacks: dict[int, list[Span]] = {self.main: []}
+        self.stacks: dict[int, list[ProbeSpan]] = {self.main: []}
         self.lines: Lines | None = None
         self.usage: Usage | None = None
 
@@ -84,7 +84,7 @@ class Probe:
         except Exception:  # noqa: BLE001, S110 - descriptors are closed, or the disk is full
             pass
 
-    def stack(self) -> "list[Span]":
+    def stack(self) -> "list[ProbeSpan]":
         """Return what is going on in the calling thread."""
         ident = _thread.get_ident()
         if ident not in self.stacks:
@@ -98,13 +98,13 @@ class Probe:
         top = path[len(self.task_root) + 1 :].partition("/")[0].partition(".")[0]
         return top in self.own
 
-    def begin(self, span: Span) -> "list[Span]":
+    def begin(self, span: ProbeSpan) -> "list[ProbeSpan]":
         """Note that work begins; return what is to be given to `end`."""
         stack = self.stack()
         stack.append(span)
         return stack
 
-    def end(self, span: Span, stack: "list[Span]") -> int:
+    def end(self, span: ProbeSpan, stack: "list[ProbeSpan]") -> int:
         """Note that work has ended; return how long it took by itself."""
         spent = clock() - span.began
         while stack and stack.pop() is not span:
@@ -135,7 +135,7 @@ def _loads(probe: Probe) -> "Any":
     original = _frozen_importlib._find_and_load  # type: ignore[attr-defined]  # noqa: SLF001
 
     def _find_and_load(name: str, import_: "Any") -> "Any":
-        span = Span(FIND, name)
+        span = ProbeSpan(FIND, name)
         importer, line = _importer(sys._getframe(1))  # noqa: SLF001
         stack = probe.begin(span)
         in_thread = _thread.get_ident() != probe.main
@@ -174,7 +174,7 @@ def _calls(probe: Probe) -> "Any":
         kind = KINDS.get(f) if type(f) is type(builtins.exec) else None
         if kind is None:
             return original(f, *args, **kwds)
-        span = Span(kind)
+        span = ProbeSpan(kind)
         stack = probe.begin(span)
         lines = probe.lines if kind == EXECUTE else None
         if lines is not None and not lines.begin(args[0], span):
@@ -194,7 +194,7 @@ def _bytecode(probe: Probe) -> "Any":
     original = _frozen_importlib_external._compile_bytecode  # type: ignore[attr-defined]  # noqa: SLF001
 
     def _compile_bytecode(*args: "Any", **kwds: "Any") -> "Any":
-        span = Span(UNMARSHAL)
+        span = ProbeSpan(UNMARSHAL)
         stack = probe.begin(span)
         try:
             return original(*args, **kwds)
@@ -212,7 +212,7 @@ def _watch_archive(probe: Probe) -> None:
         return
 
     def loads(content: "Any") -> "Any":
-        span = Span(UNMARSHAL)
+        span = ProbeSpan(UNMARSHAL)
         stack = probe.begin(span)
         try:
             return original(content)
@@ -225,11 +225,11 @@ def _watch_archive(probe: Probe) -> None:
 
 def _collections(probe: Probe) -> "Any":
     """Return what the garbage collector is to call before and after its work."""
-    running: list[Span] = []
+    running: list[ProbeSpan] = []
 
     def collected(phase: str, _details: object) -> None:
         if phase == "start":
-            running.append(Span(COLLECT))
+            running.append(ProbeSpan(COLLECT))
             probe.begin(running[-1])
         elif running:
             probe.end(running.pop(), probe.stack())
@@ -275,7 +275,7 @@ class Lines:
         self.events = self.monitoring.events
         self.monitoring.register_callback(TOOL, self.events.LINE, self.reached)
 
-    def begin(self, code: "Any", span: Span) -> bool:
+    def begin(self, code: "Any", span: ProbeSpan) -> bool:
         """Follow the body of a module of the user's own; return whether that is done."""
         path = getattr(code, "co_filename", "")
         if _thread.get_ident() != self.probe.main or not self.probe.is_own(path):
@@ -335,7 +335,7 @@ class Usage:
         else:
             sys.setprofile(self.profiled)
 
-    def opened(self, span: Span, importer: str, stack: "list[Span]") -> None:
+    def opened(self, span: ProbeSpan, importer: str, stack: "list[ProbeSpan]") -> None:
         """Note the begin of an import, which opens a window where the user's own code does it."""
         if importer:
             file = getattr(sys.modules.get(importer), "__file__", None)
@@ -347,7 +347,7 @@ class Usage:
         if span.window is None:
             span.window = next((one.window for one in reversed(stack) if one.window), None)
 
-    def closed(self, span: Span) -> None:
+    def closed(self, span: ProbeSpan) -> None:
         """Note the end of an import."""
         if span.window is None:
             return

@@ -51,7 +51,7 @@ class Contender:
     lazy: tuple[str, ...] = ()
 
 
-class Target:
+class ProfiledFunction:
     """What is measured, ready to be started again and again. Use it by `with`."""
 
     def __init__(self, config: FunctionConfig) -> None:

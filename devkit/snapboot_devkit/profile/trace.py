@@ -23,7 +23,7 @@ _EXTENSION_LOADERS: Final = frozenset({"ExtensionFileLoader", "NamespaceLoader"}
 
 
 @dataclass(slots=True)
-class Module:
+class ImportedModule:
     """One import that loaded a module, or failed to.
 
     `parts` are its own times by name, each less that of the modules imported in it. `parent` is the
@@ -42,7 +42,7 @@ class Module:
     file: str
     cached: str
     loader: str
-    children: list[Module] = field(default_factory=list)
+    children: list[ImportedModule] = field(default_factory=list)
 
     @property
     def self_ns(self) -> int:
@@ -67,7 +67,7 @@ class Module:
             return "-"
         return "valid"
 
-    def walk(self) -> Iterator[Module]:
+    def walk(self) -> Iterator[ImportedModule]:
         """Yield it and all that were imported in it, in the order of their beginning."""
         yield self
         for child in self.children:
@@ -75,7 +75,7 @@ class Module:
 
 
 @dataclass(slots=True)
-class Trace:
+class RunTrace:
     """One instrumented run. `ready_ns` is None for one that has not come to its first `next`."""
 
     ready_ns: int | None
@@ -83,7 +83,7 @@ class Trace:
     probe_ready_ns: int | None = None
     handler_ns: int | None = None
     python: str = ""
-    roots: list[Module] = field(default_factory=list)
+    roots: list[ImportedModule] = field(default_factory=list)
     lines: dict[str, dict[int, int]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     needed: dict[str, str] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Trace:
     open: list[str] = field(default_factory=list)
     damaged: int = 0
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self) -> Iterator[ImportedModule]:
         """Yield every module."""
         for root in self.roots:
             yield from root.walk()
@@ -117,7 +117,7 @@ class Trace:
             "function_init": self.ready_ns - handler,
         }
 
-    def of_function_init(self) -> list[Module]:
+    def of_function_init(self) -> list[ImportedModule]:
         """Return the roots of what the main thread imported during Function Init."""
         if self.handler_ns is None:
             return []
@@ -128,14 +128,14 @@ class Trace:
             if not root.in_thread and self.handler_ns <= root.began_ns < end
         ]
 
-    def after_init(self) -> list[Module]:
+    def after_init(self) -> list[ImportedModule]:
         """Return the roots of what was imported by the events."""
         if self.ready_ns is None:
             return []
         return [root for root in self.roots if root.began_ns >= self.ready_ns]
 
 
-def read(path: Path, started_ns: int, ready_ns: int | None) -> Trace:
+def read(path: Path, started_ns: int, ready_ns: int | None) -> RunTrace:
     """Read a record; lines that cannot be read are counted, not raised."""
     try:
         with path.open("rb") as file:
@@ -145,10 +145,10 @@ def read(path: Path, started_ns: int, ready_ns: int | None) -> Trace:
     return parse(content.decode("ascii", "replace").splitlines(), started_ns, ready_ns)
 
 
-def parse(lines: list[str], started_ns: int, ready_ns: int | None) -> Trace:
+def parse(lines: list[str], started_ns: int, ready_ns: int | None) -> RunTrace:
     """Read the lines of a record."""
-    trace = Trace(ready_ns)
-    flat: list[Module] = []
+    trace = RunTrace(ready_ns)
+    flat: list[ImportedModule] = []
     for line in lines:
         try:
             kind, *rest = ast.literal_eval(line)
@@ -159,7 +159,9 @@ def parse(lines: list[str], started_ns: int, ready_ns: int | None) -> Trace:
     return trace
 
 
-def _take(trace: Trace, flat: list[Module], kind: str, rest: list[Any], started_ns: int) -> None:
+def _take(
+    trace: RunTrace, flat: list[ImportedModule], kind: str, rest: list[Any], started_ns: int
+) -> None:
     match kind:
         case "start":
             began, ready, version, _tag = rest
@@ -193,11 +195,11 @@ def _close(names: list[str], name: str) -> None:
             return
 
 
-def _module(rest: list[Any], started_ns: int) -> Module:
+def _module(rest: list[Any], started_ns: int) -> ImportedModule:
     name, began, ended, times, parent, failure, in_thread, importer, line, *origin = rest
     file, cached, loader = map(str, origin)
     parts = dict(zip(PARTS, map(int, times), strict=True))
-    return Module(
+    return ImportedModule(
         str(name),
         int(began) - started_ns,
         int(ended) - started_ns,
@@ -213,13 +215,13 @@ def _module(rest: list[Any], started_ns: int) -> Module:
     )
 
 
-def _tree(flat: list[Module]) -> list[Module]:
+def _tree(flat: list[ImportedModule]) -> list[ImportedModule]:
     """Put each module below the one in whose import it was.
 
     The packages of a module are imported within its import, but are not its doing: they are put
     beside it.
     """
-    waiting: list[Module] = []
+    waiting: list[ImportedModule] = []
     for module in flat:  # in the order of their ends
         inside = [
             one

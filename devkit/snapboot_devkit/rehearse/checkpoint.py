@@ -10,15 +10,15 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from snapboot_devkit.profile.environment import Ended, Outcome
+from snapboot_devkit.profile.environment import Outcome, PhaseEnd
 from snapboot_devkit.rehearse import criu
 from snapboot_devkit.rehearse.errors import RehearsalError
-from snapboot_devkit.rehearse.stage import Template
+from snapboot_devkit.rehearse.stage import TemplateProcess
 
 _LIMIT_S: Final = 60.0
 
 
-class Checkpoint(Template):
+class Checkpoint(TemplateProcess):
     """The snapshot as files. A restored process is a child of this one, with its old number."""
 
     def __init__(self, program: criu.Criu, control: Path, *args: Any, **kwargs: Any) -> None:
@@ -46,7 +46,7 @@ class Checkpoint(Template):
     def wait_for_snapshot(self, limit_s: float) -> Outcome:
         """Return how the init came out, and have the process checkpointed if that was well."""
         outcome = super().wait_for_snapshot(limit_s)
-        if outcome.ended is not Ended.READY:
+        if outcome.ended is not PhaseEnd.READY:
             return outcome
         # It has hung up before it waits: nothing of ours is open in it then.
         self._wait(lambda: self._template not in self._reports, time.monotonic() + _LIMIT_S)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from snapboot_devkit.profile.environment import Ended
+from snapboot_devkit.profile.environment import PhaseEnd
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -141,7 +141,7 @@ def _of_clone(clone: Clone) -> list[RehearsalFinding]:
 
 def _why(clone: Clone) -> str:
     assert clone.outcome is not None
-    return clone.outcome.text.partition("; the hook ")[0] or Ended(clone.outcome.ended).value
+    return clone.outcome.text.partition("; the hook ")[0] or PhaseEnd(clone.outcome.ended).value
 
 
 def _same(name: str, same: int, clones: int) -> RehearsalFinding:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host import protocol
-from snapboot_devkit.profile.environment import Ended, Outcome
+from snapboot_devkit.profile.environment import Outcome, PhaseEnd
 from snapboot_devkit.rehearse import checks
 from snapboot_devkit.rehearse.stage import Backend, Clone, Stage
 
@@ -74,7 +74,7 @@ def _fresh(
         progress(f"fresh init {turn + 1}")
         with stage.start_fresh() as environment:
             outcome, took_ns = environment.wait_until_ready(limit_s)
-            if outcome.ended is not Ended.READY:
+            if outcome.ended is not PhaseEnd.READY:
                 held.notes.append(f"a fresh init failed: {outcome.text}")
                 return
             held.fresh_init_ms.append(took_ns / 1e6)
@@ -94,7 +94,7 @@ def _restores(
         held.before_hooks = template.hooks
         if template.initialised_ns is not None:
             held.init_ms = template.initialised_ns / 1e6
-        if outcome.ended is not Ended.READY:
+        if outcome.ended is not PhaseEnd.READY:
             held.findings = checks.of_failed_init(outcome, template.hooks)
             held.printed = template.printed
             return

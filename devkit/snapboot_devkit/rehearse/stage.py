@@ -24,8 +24,8 @@ from snapboot_devkit.host.sandbox import reaper_program
 from snapboot_devkit.host.sandbox.mount_namespace import TMP
 from snapboot_devkit.host.snapshots.snapshot import WRAPPER
 from snapboot_devkit.profile import instrumenting
-from snapboot_devkit.profile.environment import Ended, MeasuredEnvironment, Outcome
-from snapboot_devkit.profile.target import Target
+from snapboot_devkit.profile.environment import MeasuredEnvironment, Outcome, PhaseEnd
+from snapboot_devkit.profile.target import ProfiledFunction
 from snapboot_devkit.rehearse.errors import RehearsalError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Clone:
             self.own_kib = sizes.get("Private_Clean", 0) + sizes.get("Private_Dirty", 0)
 
 
-class Stage(Target):
+class Stage(ProfiledFunction):
     """The function as it is rehearsed: with SnapStart's variables and credential endpoint."""
 
     credentials_token = ""
@@ -102,7 +102,7 @@ class Stage(Target):
             started=self._mark,
         )
 
-    def start_template(self, backend: Backend, token: str) -> Template:
+    def start_template(self, backend: Backend, token: str) -> TemplateProcess:
         """Start the process that becomes the snapshot. Raises RehearsalError."""
         if sys.platform != "linux":
             raise RehearsalError("a rehearsal clones the process, which takes Linux")
@@ -113,7 +113,7 @@ class Stage(Target):
             )
         if {**self.config.image_env, **self.config.variables}.get(WRAPPER):
             raise RehearsalError(f"a rehearsal starts the runtime itself; leave out {WRAPPER}")
-        make: Callable[..., Template] = Template
+        make: Callable[..., TemplateProcess] = TemplateProcess
         if backend is Backend.CRIU:
             if self.namespace is not None:
                 raise RehearsalError(
@@ -179,7 +179,7 @@ class Stage(Target):
         self._reaper.send(reaper_program.MARK, mark)
 
 
-class Template(MeasuredEnvironment):
+class TemplateProcess(MeasuredEnvironment):
     """The snapshot: a process that clones itself on demand. One clone lives at a time."""
 
     def __init__(  # noqa: PLR0913 - those of the environment, and two
@@ -235,8 +235,8 @@ class Template(MeasuredEnvironment):
         """Return how the init came out, the hooks before the snapshot included."""
         outcome = self._wait(lambda: self._ready, time.monotonic() + limit_s)
         if outcome is None:
-            return Outcome(Ended.READY)
-        if outcome.ended is Ended.TIMED_OUT:
+            return Outcome(PhaseEnd.READY)
+        if outcome.ended is PhaseEnd.TIMED_OUT:
             outcome.text = f"the init has not ended within {limit_s:g} s{self._running_hook()}"
         return outcome
 
@@ -258,7 +258,7 @@ class Template(MeasuredEnvironment):
             # What it looks up by itself before it asks for an event is not part of the restore.
             outcome = self._wait(lambda: self._waiting is not None, time.monotonic() + limit_s)
             outcome = outcome or self._handle(clone, events, invoke_limit_s)
-        elif outcome.ended is Ended.TIMED_OUT:
+        elif outcome.ended is PhaseEnd.TIMED_OUT:
             outcome.text = f"the restore has not ended within {limit_s:g} s{self._running_hook()}"
         elif self._running_hook():
             outcome.text += self._running_hook()

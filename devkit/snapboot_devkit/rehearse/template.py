@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from snapboot_devkit.host.snapshots.process import (
-        Libc,
+        CLibrary,
         become_first,
         free_logging,
         jump,
@@ -103,7 +103,7 @@ class Control:
 def run(arguments: "list[str]", namespace: "dict[str, Any]") -> None:
     """Start the runtime as its script `bootstrap` does, in this process's place."""
     backend, path, task_root, own, token, script, *rest = arguments
-    libc = Libc()
+    libc = CLibrary()
     if backend == CLONE:
         try:
             become_first(libc)
@@ -111,12 +111,12 @@ def run(arguments: "list[str]", namespace: "dict[str, Any]") -> None:
             Control(path).send("refused", reason=str(exc))
             posix._exit(EXIT_REFUSED)
     control = Control(path)
-    watch = Watch(task_root, set(own.split(",")))
+    watch = InitWatch(task_root, set(own.split(",")))
     rehearsal = SnapshotProcess(libc, control, watch, token, backend)
     start_runtime(script, rest, namespace, rehearsal.install)
 
 
-class Watch:
+class InitWatch:
     """What init opens, starts and asks, and the line of the user's code that did it."""
 
     def __init__(self, task_root: str, own: "set[str]") -> None:
@@ -222,7 +222,7 @@ class SnapshotProcess:
     """Takes the place of the Runtime API at the snapshot, and looks at the clones."""
 
     def __init__(
-        self, libc: Libc, control: Control, watch: Watch, token: str, backend: str
+        self, libc: CLibrary, control: Control, watch: InitWatch, token: str, backend: str
     ) -> None:
         self._libc = libc
         self._backend = backend
@@ -456,7 +456,9 @@ def target_of(descriptor: int) -> str:
         return ""
 
 
-def descriptors(without: "set[int]", watch: Watch) -> "dict[tuple[int, str], tuple[str, str, str]]":
+def descriptors(
+    without: "set[int]", watch: InitWatch
+) -> "dict[tuple[int, str], tuple[str, str, str]]":
     """Return what is open beyond the standard streams: check, words, who opened it."""
     found = {}
     for name in posix.listdir("/proc/self/fd"):
@@ -473,7 +475,7 @@ def descriptors(without: "set[int]", watch: Watch) -> "dict[tuple[int, str], tup
     return found
 
 
-def opened(descriptor: int, target: str, watch: Watch) -> "tuple[str, str, str] | None":
+def opened(descriptor: int, target: str, watch: InitWatch) -> "tuple[str, str, str] | None":
     """Return what a descriptor stands for if a restore may find it dead or shared."""
     if target.startswith("socket:"):
         peer = peer_of(descriptor)

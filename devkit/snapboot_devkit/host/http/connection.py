@@ -22,7 +22,7 @@ from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from snapboot_devkit.host.http.unusual import Begun, UnusualRequest
+    from snapboot_devkit.host.http.unusual import RequestBegun, UnusualRequest
 
 _STATUS_LINES: Final = {
     status.value: b"HTTP/1.1 %d %b" % (status, status.phrase.encode()) for status in HTTPStatus
@@ -391,14 +391,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def _take(self, request: UnusualRequest) -> bool:
         """Take note of the next event, and return whether to look for another one."""
-        from snapboot_devkit.host.http.unusual import Begun, Closed, Ended  # noqa: PLC0415
+        from snapboot_devkit.host.http.unusual import Closed, RequestBegun, RequestEnded  # noqa: PLC0415
 
         match request.next_event():
-            case Begun() as begun:
+            case RequestBegun() as begun:
                 return self._begin_unusual(begun, request)
             case bytes(data):
                 return self._keep(data)
-            case Ended(trailers, rest):
+            case RequestEnded(trailers, rest):
                 self._end(Body(self._kept, self._size, trailers), rest)
             case Closed():
                 self._transport.close()
@@ -406,7 +406,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._encourage()
         return False
 
-    def _begin_unusual(self, begun: Begun, request: UnusualRequest) -> bool:
+    def _begin_unusual(self, begun: RequestBegun, request: UnusualRequest) -> bool:
         """Tell the service of a head, and return whether h11 is to read the body."""
         exchange = self._begin(begun.head, lasting=begun.lasting)
         if exchange is None:

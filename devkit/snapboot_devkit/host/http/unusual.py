@@ -25,7 +25,7 @@ class BadRequestError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class RequestBegun:
     """A head has arrived.
 
     `length` is that of the body, None where only its end shows it. After a request that is
@@ -38,7 +38,7 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class RequestEnded:
     """The request is whole; `trailers` are headers behind its body, `rest` is of the next one."""
 
     trailers: Mapping[bytes, bytes]
@@ -55,7 +55,7 @@ class Wanting:
     """Nothing more is whole yet."""
 
 
-Event: TypeAlias = Begun | Ended | Closed | Wanting | bytes
+Event: TypeAlias = RequestBegun | RequestEnded | Closed | Wanting | bytes
 CLOSED: Final = Closed()
 WANTING: Final = Wanting()
 
@@ -96,13 +96,13 @@ class UnusualRequest:
             case h11.Data():
                 return bytes(event.data)
             case h11.EndOfMessage():
-                return Ended(_by_name(event.headers.raw_items()), self.rest)
+                return RequestEnded(_by_name(event.headers.raw_items()), self.rest)
             case h11.ConnectionClosed():
                 return CLOSED
         return WANTING
 
 
-def _begun(request: h11.Request) -> Begun:
+def _begun(request: h11.Request) -> RequestBegun:
     path, _, query = request.target.decode("ascii", "replace").partition("?")
     version = "1.1" if request.http_version == b"1.1" else "1.0"
     headers = _by_name(request.headers.raw_items())
@@ -115,7 +115,7 @@ def _begun(request: h11.Request) -> Begun:
         headers.pop(b"content-length", None)
         length = None
     head = Head(request.method.decode("ascii"), path, query, headers, version)
-    return Begun(head, None if length is None else int(length), lasting)
+    return RequestBegun(head, None if length is None else int(length), lasting)
 
 
 def _by_name(headers: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.execution.environment import Restore
     from snapboot_devkit.host.execution.shared import Shared
     from snapboot_devkit.host.lifecycle.terms import Invocation
-    from snapboot_devkit.host.scaling.reload import Watch
+    from snapboot_devkit.host.scaling.reload import CodeWatch
     from snapboot_devkit.host.snapshots.snapshot import Snapshot
     from snapboot_devkit.host.sources import Code
 
@@ -138,7 +138,7 @@ class HostedFunction:
         self._shared = shared
         # The host's own words, beside the log streams of the environments.
         self._notes = LogStream(shared.log, self.config.name)
-        self._watch: Watch | None = None
+        self._watch: CodeWatch | None = None
         self._reload: asyncio.Task[None] | None = None
         self._changed_again = False
 
@@ -154,10 +154,10 @@ class HostedFunction:
 
     async def watch(self) -> None:
         """Serve with new code from now on whenever it changes."""
-        from snapboot_devkit.host.scaling.reload import MAX_FILES, Watch  # noqa: PLC0415
+        from snapboot_devkit.host.scaling.reload import MAX_FILES, CodeWatch  # noqa: PLC0415
 
         roots = self.config.task_root, *self.config.layers, *self.config.env_files
-        self._watch = Watch(roots, self._code_changed)
+        self._watch = CodeWatch(roots, self._code_changed)
         await self._watch.begin()
         if self._watch.is_partial:
             self._log_of_function(f"it has more than {MAX_FILES} files; the rest is not watched")

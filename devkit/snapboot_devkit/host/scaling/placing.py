@@ -38,7 +38,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class PlacingRequest:
     """Who asks: how long already, in seconds, and behind how many others of its tenant."""
 
     tenant: str = ""
@@ -68,11 +68,11 @@ class Grow:
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class RefuseRequest:
     """There are as many environments as there may be, and none will be free soon."""
 
 
-Placing: TypeAlias = Use | Wait | Grow | Refuse
+Placing: TypeAlias = Use | Wait | Grow | RefuseRequest
 
 
 class Placed(Protocol):
@@ -118,7 +118,7 @@ def one_settles(environments: Iterable[Placed], tenant: str, ahead: int = 0) -> 
     return ahead < sum(one.settling for one in environments if one.tenant == tenant)
 
 
-def place(environments: Sequence[Condition], limit: int, request: Request) -> Placing:
+def place(environments: Sequence[Condition], limit: int, request: PlacingRequest) -> Placing:
     """Decide where a request goes, given a function's environments and how many it may have."""
     index = free(environments, request.tenant)
     if index is not None:
@@ -133,4 +133,4 @@ def place(environments: Sequence[Condition], limit: int, request: Request) -> Pl
         return Grow(retire=min(idle)[-1])
     if hopeful and request.waited_s < LAST_RESORT_S:
         return Wait(LAST_RESORT_S - request.waited_s)
-    return Refuse()
+    return RefuseRequest()

@@ -20,8 +20,8 @@ from snapboot_devkit.host.scaling.placing import (
     SETTLE_S,
     Grow,
     Placing,
-    Refuse,
-    Request,
+    PlacingRequest,
+    RefuseRequest,
     Use,
     Wait,
     free,
@@ -167,7 +167,7 @@ class Pool:
                     self._use(self._environments[index], request.invocation, request.caller)
                 case Grow(retire):
                     self._replace(retire, request)
-                case Refuse():
+                case RefuseRequest():
                     request.caller.refused(_too_many(self._function))
         self._waiting = still
         self._set_patience(pause_s)
@@ -175,7 +175,7 @@ class Pool:
     def _place(self, request: _Waiting, ahead: int) -> Placing:
         conditions = [one.condition for one in self._environments]
         waited_s = self._now() - request.since
-        asked = Request(request.tenant, waited_s, ahead)
+        asked = PlacingRequest(request.tenant, waited_s, ahead)
         return place(conditions, self._function.scale.limit, asked)
 
     def _use(self, one: PooledEnvironment, invocation: Invocation, caller: Caller) -> None:

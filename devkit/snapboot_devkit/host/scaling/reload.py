@@ -154,7 +154,7 @@ def _is_own_output(found: os.stat_result) -> bool:
     return False
 
 
-class Watch:
+class CodeWatch:
     """Watches folders and files; `changed` is called once for every change that has settled."""
 
     def __init__(self, roots: Sequence[Path], changed: Callable[[], object]) -> None:

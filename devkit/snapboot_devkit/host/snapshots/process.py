@@ -29,7 +29,7 @@ SYS_CLONE = {"x86_64": 56, "aarch64": 220}
 JUMP_S = 3600
 
 
-class Libc:
+class CLibrary:
     """The system calls that Python has no function for."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Libc:
         return self.call("syscall", number, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0)
 
 
-def become_first(libc: Libc) -> None:
+def become_first(libc: CLibrary) -> None:
     """Return in a child that is the first process of a new namespace; the parent waits for it.
 
     Raises OSError where that is not allowed.
@@ -96,7 +96,7 @@ def read(path: str) -> str:
     return content.decode("ascii", "replace")
 
 
-def jump(libc: Libc) -> bool:
+def jump(libc: CLibrary) -> bool:
     """Let the clones' monotonic clock be another, as after a restore, where that is allowed."""
     try:
         libc.call("unshare", CLONE_NEWTIME)

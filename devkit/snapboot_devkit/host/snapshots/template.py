@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     # Defined in the same namespace by then.
     from snapboot_devkit.host.snapshots.process import (
-        Libc,
+        CLibrary,
         become_first,
         free_logging,
         jump,
@@ -35,19 +35,19 @@ RESTORE_NEXT = "/2018-06-01/runtime/restore/next"
 def run(arguments: "list[str]", namespace: "dict[str, Any]") -> None:
     """Start the runtime in this process's place."""
     path, script, *rest = arguments
-    libc = Libc()
+    libc = CLibrary()
     try:
         become_first(libc)
     except OSError as exc:
         posix.write(STDERR, f"snapboot: no namespace for the snapshot: {exc}\n".encode())
         posix._exit(EXIT_REFUSED)
-    start_runtime(script, rest, namespace, Template(libc, path).install)
+    start_runtime(script, rest, namespace, SnapshotTemplate(libc, path).install)
 
 
-class Template:
+class SnapshotTemplate:
     """What stands in the runtime's way at the snapshot."""
 
-    def __init__(self, libc: Libc, path: str) -> None:
+    def __init__(self, libc: CLibrary, path: str) -> None:
         self._libc = libc
         self._path = path
         # By the descriptor that becomes readable with a clone's end: its process, and its report.

@@ -6,8 +6,8 @@ of the package is ever executed: its modules are parsed and compiled by a proces
 
 from snapboot_devkit.package.audit.auditing import audit
 from snapboot_devkit.package.audit.fixing import fix
-from snapboot_devkit.package.audit.report import Report
+from snapboot_devkit.package.audit.report import AuditReport
 from snapboot_devkit.package.checks.contents import AuditError
 from snapboot_devkit.package.checks.finding import Finding, Severity
 
-__all__ = ["AuditError", "Finding", "Report", "Severity", "audit", "fix"]
+__all__ = ["AuditError", "AuditReport", "Finding", "Severity", "audit", "fix"]

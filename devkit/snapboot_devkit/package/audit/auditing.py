@@ -23,7 +23,7 @@ from snapboot_devkit.package.audit import (
     wrappers,
 )
 from snapboot_devkit.package.audit.gathering import AuditOptions, gather
-from snapboot_devkit.package.audit.report import Measured, Report
+from snapboot_devkit.package.audit.report import AuditReport, CompileMeasure
 from snapboot_devkit.package.checks import reserved, secrets
 from snapboot_devkit.package.checks.contents import AuditError, Package, opened
 from snapboot_devkit.package.checks.folders import FolderStore
@@ -66,7 +66,7 @@ def audit(  # noqa: PLR0913 - each is something that a caller may know
     architecture: str | None = None,
     layers: Sequence[Path] = (),
     facts: ElfFacts | None = None,
-) -> Report:
+) -> AuditReport:
     """Return what would make a package start slowly, or not at all.
 
     `path` is a folder, a zip, the build context of an image or its root file system. `python` is
@@ -94,10 +94,10 @@ def package_at(path: Path, facts: ElfFacts | None = None) -> Iterator[tuple[Pack
         raise AuditError(f"cannot audit {str(path)!r}: give a folder or a zip file")
 
 
-def _report(subject: Subject) -> Report:
+def _report(subject: Subject) -> AuditReport:
     findings = [finding for check in CHECKS for finding in check(subject)]
     package = subject.package
-    return Report(
+    return AuditReport(
         str(package.store.path),
         subject.layout.form.value,
         subject.place.value,
@@ -112,9 +112,9 @@ def _report(subject: Subject) -> Report:
     )
 
 
-def _measured(subject: Subject) -> Measured | None:
+def _measured(subject: Subject) -> CompileMeasure | None:
     python, done = subject.python, subject.compiled
     if not done.seconds:
         return None
     version = ".".join(map(str, python.measured_version))
-    return Measured(python.measured_by, version, len(done.seconds), done.work.start)
+    return CompileMeasure(python.measured_by, version, len(done.seconds), done.work.start)

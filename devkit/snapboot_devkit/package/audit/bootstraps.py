@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.binary.elf import MAGIC
 from snapboot_devkit.package.checks.finding import Finding, error, note, warning
-from snapboot_devkit.package.checks.layout import LAYER, TASK, Form, Place
+from snapboot_devkit.package.checks.layout import LAYER, TASK, PackageKind, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ _SYSTEM: Final = frozenset(
 
 def path_of(subject: Subject) -> str:
     """Return where the package has its bootstrap, if it has one."""
-    image = subject.layout.form is Form.IMAGE
+    image = subject.layout.form is PackageKind.IMAGE
     return _IMAGE_BOOTSTRAP if image else f"{subject.layout.task}{_NAME}"
 
 
@@ -35,14 +35,14 @@ def check(subject: Subject) -> Iterator[Finding]:
     path = path_of(subject)
     if not subject.package.is_file(path):
         yield from _missing(subject, path)
-    elif subject.layout.form is not Form.CONTEXT and subject.place is Place.MANAGED:
+    elif subject.layout.form is not PackageKind.CONTEXT and subject.place is Place.MANAGED:
         yield note("bootstrap-unused", path, "a managed runtime does not start it", "leave it out")
     else:
         yield from _startable(subject, path)
 
 
 def _missing(subject: Subject, path: str) -> Iterator[Finding]:
-    if subject.place is Place.PROVIDED and subject.layout.form is Form.CODE:
+    if subject.place is Place.PROVIDED and subject.layout.form is PackageKind.CODE:
         yield note(
             "bootstrap-missing",
             path,
@@ -94,7 +94,7 @@ def _unknown(subject: Subject, words: list[str]) -> Finding | None:
     """Return what is wrong with the interpreter that a bootstrap names."""
     path, program = path_of(subject), words[0]
     inside = subject.layout.in_package(program)
-    if inside is not None and subject.layout.form is not Form.IMAGE:
+    if inside is not None and subject.layout.form is not PackageKind.IMAGE:
         return _inside(subject, path, program, inside)
     if subject.place is Place.IMAGE:
         return None  # the rest of the image is not looked at

@@ -25,7 +25,7 @@ _LIMIT_S: Final = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class CompileJob:
     """What to compile: those of the files `due` that loading the modules `start` comes to.
 
     `sources` are all files that imports may lead to; `start` is None for all of `due`; with `keep`
@@ -39,19 +39,19 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
+class CompileTimes:
     """What compiling took: by path the seconds, or why it failed, and the code if it was kept."""
 
-    work: Work
+    work: CompileJob
     seconds: Mapping[str, float] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
     codes: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def compiled(package: Package, layout: Layout, interpreter: str, work: Work) -> Compiled:
+def compiled(package: Package, layout: Layout, interpreter: str, work: CompileJob) -> CompileTimes:
     """Compile a package's modules by an interpreter. Raises AuditError."""
     if not work.due:
-        return Compiled(work)
+        return CompileTimes(work)
     contents = ((path, package.content(path)) for path in work.sources)
     sources = {path: content for path, content in contents if content is not None}
     files = [
@@ -64,7 +64,9 @@ def compiled(package: Package, layout: Layout, interpreter: str, work: Work) -> 
         request.writelines(sources.values())
         request.flush()
         answer, rest = _asked(interpreter, request.name)
-    return Compiled(work, answer["seconds"], answer["failed"], dict(_cut(answer["sizes"], rest)))
+    return CompileTimes(
+        work, answer["seconds"], answer["failed"], dict(_cut(answer["sizes"], rest))
+    )
 
 
 def _asked(interpreter: str, request: str) -> tuple[dict[str, Any], bytes]:

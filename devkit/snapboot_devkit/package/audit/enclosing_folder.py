@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from snapboot_devkit.package.checks.finding import Finding, error
-from snapboot_devkit.package.checks.layout import Form
+from snapboot_devkit.package.checks.layout import PackageKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Find that nothing but a folder is at the top, so that no handler was found there."""
-    if subject.layout.form is not Form.CODE or subject.compiled.work.start is not None:
+    if subject.layout.form is not PackageKind.CODE or subject.compiled.work.start is not None:
         return  # the start is known where the handler was given, or the folder is a package
     if folder := enclosing(subject.package):
         yield error(

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Final
 from snapboot_devkit.package.audit import bootstraps, permissions, sealed
 from snapboot_devkit.package.audit.auditing import package_at
 from snapboot_devkit.package.audit.changes import Act, Change
-from snapboot_devkit.package.audit.compiling import Work, compiled
+from snapboot_devkit.package.audit.compiling import CompileJob, compiled
 from snapboot_devkit.package.audit.gathering import AuditOptions, gather
 from snapboot_devkit.package.audit.modules import State, cached, useless
 from snapboot_devkit.package.audit.writing import write
 from snapboot_devkit.package.binary.bytecode import unchecked
 from snapboot_devkit.package.checks.contents import AuditError
-from snapboot_devkit.package.checks.layout import Form
+from snapboot_devkit.package.checks.layout import PackageKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,14 +75,14 @@ def _bootstrap(subject: Subject) -> Iterator[Change]:
 def _bytecode(subject: Subject) -> Iterator[Change]:
     """Compile whatever does not have bytecode that is used without a look at its source."""
     due = [path for path, state in subject.states.items() if state is not State.USED]
-    if not due or subject.layout.form is Form.CONTEXT:
+    if not due or subject.layout.form is PackageKind.CONTEXT:
         return
     python = subject.python
     if not python.measures:
         raise AuditError(
             f"the package is for {python}, which is not at hand to compile it; give it by --python"
         )
-    work = Work(due, due, keep=True)
+    work = CompileJob(due, due, keep=True)
     done = compiled(subject.package, subject.layout, python.measured_by, work)
     for path, code in done.codes.items():
         source = subject.package.content(path) or b""

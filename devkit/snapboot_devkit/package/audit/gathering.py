@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.audit import enclosing_folder
-from snapboot_devkit.package.audit.compiling import Work, compiled
+from snapboot_devkit.package.audit.compiling import CompileJob, compiled
 from snapboot_devkit.package.audit.modules import COMPILED, State, module_name, states
 from snapboot_devkit.package.audit.pythons import Python, at_hand, given, of_package
 from snapboot_devkit.package.audit.sealed import sealed
@@ -15,7 +15,14 @@ from snapboot_devkit.package.binary.modules import NAME
 from snapboot_devkit.package.checks import binaries, wrappers
 from snapboot_devkit.package.checks.contents import AuditError
 from snapboot_devkit.package.checks.distributions import Owners, distributions
-from snapboot_devkit.package.checks.layout import Form, Layout, Place, Runtime, layout, runtime
+from snapboot_devkit.package.checks.layout import (
+    Layout,
+    PackageKind,
+    Place,
+    TargetRuntime,
+    layout,
+    runtime,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -38,7 +45,7 @@ class AuditOptions:
     layers: tuple[Path, ...] = ()
 
     @property
-    def runtime(self) -> Runtime | None:
+    def runtime(self) -> TargetRuntime | None:
         """Where the package is to run, if that was said. Raises AuditError."""
         found = None if self.target is None else runtime(self.target)
         if found is None and self.target is not None:
@@ -75,13 +82,13 @@ def gather(package: Package, options: AuditOptions, *, image: bool) -> Subject:
         compiled_files,
         by_source,
         archive,
-        compiled(package, places, python.measured_by, Work(by_source, due, start)),
+        compiled(package, places, python.measured_by, CompileJob(by_source, due, start)),
         options.layers,
     )
 
 
 def _python(
-    options: AuditOptions, said: Runtime | None, package: Package, places: Layout
+    options: AuditOptions, said: TargetRuntime | None, package: Package, places: Layout
 ) -> Python:
     if options.python is not None:
         return given(options.python)
@@ -91,7 +98,7 @@ def _python(
 
 
 def _place(package: Package, places: Layout) -> Place:
-    if places.form in {Form.IMAGE, Form.CONTEXT}:
+    if places.form in {PackageKind.IMAGE, PackageKind.CONTEXT}:
         return Place.IMAGE
     if wrappers.script(package) is not None and not package.is_file("bootstrap"):
         return Place.MANAGED
@@ -102,7 +109,7 @@ def _place(package: Package, places: Layout) -> Place:
 
 def _due(package: Package, places: Layout, by_source: Mapping[str, State]) -> set[str]:
     """Return the modules that are compiled on Lambda whenever they are imported."""
-    if places.form is Form.CONTEXT and _COMPILES in package.text("Dockerfile"):
+    if places.form is PackageKind.CONTEXT and _COMPILES in package.text("Dockerfile"):
         return set()
     return {path for path, state in by_source.items() if state in COMPILED}
 
@@ -119,7 +126,7 @@ def _start(
     Without a handler: those in the code's folder that no distribution has brought there, packages
     by their own name. If everything is a distribution's, as in a layer, no start is known.
     """
-    if handler is not None and places.form is not Form.LAYER:  # of which it is no part
+    if handler is not None and places.form is not PackageKind.LAYER:  # of which it is no part
         return (_handler_module(handler, by_source, places, package),)
     elsewhere = tuple(root for root in places.roots[1:] if root)
     own = (path for path in by_source if path not in owned and path.startswith(places.task))

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from snapboot_devkit.package.audit.subject import Subject
-    from snapboot_devkit.package.checks.contents import Entry, Package
+    from snapboot_devkit.package.checks.contents import Package, PackageEntry
     from snapboot_devkit.package.checks.layout import Layout
 
 _PROGRAM: Final = re.compile(r"bin/python3\.\d+t?|lib(?:64)?/libpython3\.\d+t?\.so[\d.]*")
@@ -65,7 +65,7 @@ def _debugged(subject: Subject) -> Iterator[tuple[str, int]]:
             yield entry.path, min(size, entry.size)
 
 
-def _files(package: Package, layout: Layout) -> Iterator[tuple[Entry, str]]:
+def _files(package: Package, layout: Layout) -> Iterator[tuple[PackageEntry, str]]:
     """Return the files of the interpreter, and their paths from its folder on."""
     if layout.stdlib is None:
         return

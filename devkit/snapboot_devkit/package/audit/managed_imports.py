@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.package.binary.limits import Steps, TooMuchWorkError
 from snapboot_devkit.package.checks.finding import Finding, warning
-from snapboot_devkit.package.checks.layout import Form, Place
+from snapboot_devkit.package.checks.layout import PackageKind, Place
 from snapboot_devkit.package.contents import managed_packages
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _MAX_BYTES: Final = 8 * 1024 * 1024
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Find imports of the function's own code that nothing satisfies where it is to run."""
-    if subject.place is Place.MANAGED or subject.layout.form is Form.LAYER:
+    if subject.place is Place.MANAGED or subject.layout.form is PackageKind.LAYER:
         return
 
     def has(module: str) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from snapboot_devkit.package.audit.pythons import Python
-    from snapboot_devkit.package.checks.contents import Entry, Package
+    from snapboot_devkit.package.checks.contents import Package, PackageEntry
     from snapboot_devkit.package.checks.layout import Layout
 
 CACHE: Final = "__pycache__/"
@@ -55,7 +55,7 @@ class Bytecode:
     source: str
 
 
-def sources(package: Package, layout: Layout) -> Iterator[Entry]:
+def sources(package: Package, layout: Layout) -> Iterator[PackageEntry]:
     """Return the files that can be imported as modules."""
     for entry in package.files:
         if entry.path.endswith(".py") and module_name(entry.path, layout) is not None:
@@ -110,7 +110,7 @@ def useless(package: Package, python: Python) -> Iterator[str]:
             yield found.path
 
 
-def _state(package: Package, source: Entry, python: Python, foreign: set[str]) -> State:
+def _state(package: Package, source: PackageEntry, python: Python, foreign: set[str]) -> State:
     path = cached(source.path, python.tag)
     if not package.is_file(path):
         return State.OTHER_VERSION if source.path in foreign else State.MISSING
@@ -121,7 +121,7 @@ def _state(package: Package, source: Entry, python: Python, foreign: set[str]) -
         return State.DAMAGED
 
 
-def _judged(package: Package, source: Entry, found: Header, python: Python) -> State:
+def _judged(package: Package, source: PackageEntry, found: Header, python: Python) -> State:
     if python.magic and found.magic != python.magic:
         return State.OTHER_VERSION
     if found.mode is Mode.TIMESTAMP:
@@ -133,7 +133,7 @@ def _judged(package: Package, source: Entry, found: Header, python: Python) -> S
     return State.CHECKED if matches else State.STALE_SOURCE
 
 
-def _dated(source: Entry, found: Header) -> State:
+def _dated(source: PackageEntry, found: Header) -> State:
     """Compare sizes first: with another size the date is not the reason."""
     if found.size != source.size & 0xFFFFFFFF:
         return State.STALE_SOURCE

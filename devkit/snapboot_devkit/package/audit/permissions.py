@@ -12,7 +12,7 @@ from snapboot_devkit.package.checks.finding import Finding, counted, error, list
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from snapboot_devkit.package.checks.contents import Entry
+    from snapboot_devkit.package.checks.contents import PackageEntry
 
 _REMEDY: Final = "chmod -R a+rX, or snapboot audit --fix"
 _ENTER: Final = stat.S_IROTH | stat.S_IXOTH
@@ -30,7 +30,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     yield from _odd_names(subject)
 
 
-def is_closed(entry: Entry) -> bool:
+def is_closed(entry: PackageEntry) -> bool:
     """Tell whether Lambda's user cannot use a file or folder."""
     if entry.mode is None:
         return False
@@ -39,7 +39,7 @@ def is_closed(entry: Entry) -> bool:
     return entry.kind is Kind.FILE and not entry.mode & stat.S_IROTH
 
 
-def opened(entry: Entry) -> int:
+def opened(entry: PackageEntry) -> int:
     """Return the mode that lets Lambda's user use it, as `chmod a+rX` would set it."""
     mode = (entry.mode or 0) | 0o444
     runs = entry.kind is Kind.FOLDER or mode & 0o111

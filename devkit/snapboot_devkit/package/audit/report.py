@@ -17,7 +17,7 @@ _NAMED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class CompileMeasure:
     """How the seconds were found: an interpreter compiled so many modules; `start` says which."""
 
     interpreter: str
@@ -38,7 +38,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class AuditReport:
     """An audit's outcome. `sizes` are unpacked bytes by distribution; the largest comes first."""
 
     path: str
@@ -50,7 +50,7 @@ class Report:
     size: int
     packed: int | None
     sizes: Mapping[str, int]
-    measured: Measured | None
+    measured: CompileMeasure | None
     findings: tuple[Finding, ...]
 
     @property
@@ -93,7 +93,7 @@ class Report:
         }
 
 
-def _measured(measured: Measured) -> dict[str, Any]:
+def _measured(measured: CompileMeasure) -> dict[str, Any]:
     return {
         "interpreter": measured.interpreter,
         "version": measured.version,

@@ -27,7 +27,7 @@ _AGAIN = "package the function again: snapboot package"
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class SealedArchive:
     """The archive at `path`, or why it is refused; `loaded` are the sources that it replaces."""
 
     path: str
@@ -36,21 +36,21 @@ class Sealed:
     loaded: frozenset[str]
 
 
-def sealed(package: Package, layout: Layout, python: Python) -> Sealed | None:
+def sealed(package: Package, layout: Layout, python: Python) -> SealedArchive | None:
     """Return what is known of the package's module archive, None if it has none."""
     path = f"{layout.task}{NAME}"
     if not package.is_file(path):
         return None
     content = package.content(path)
     if content is None:
-        return Sealed(path, None, "it cannot be read", frozenset())
+        return SealedArchive(path, None, "it cannot be read", frozenset())
     try:
         archive = read(content)
     except ModuleArchiveError as exc:
-        return Sealed(path, None, str(exc), frozenset())
+        return SealedArchive(path, None, str(exc), frozenset())
     refusal = _refusal(archive, python)
     loaded = () if refusal else (source_path(one, layout) for one in archive.modules)
-    return Sealed(path, archive, refusal, frozenset(filter(None, loaded)))
+    return SealedArchive(path, archive, refusal, frozenset(filter(None, loaded)))
 
 
 def source_path(module: SealedModule, layout: Layout) -> str | None:
@@ -93,7 +93,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _changed(subject: Subject, found: Sealed, archive: ModuleArchive) -> Iterator[Finding]:
+def _changed(subject: Subject, found: SealedArchive, archive: ModuleArchive) -> Iterator[Finding]:
     def source_of(module: SealedModule) -> bytes | None:
         path = source_path(module, subject.layout)
         if path is None or path not in subject.package.entries:
@@ -120,7 +120,9 @@ def _changed(subject: Subject, found: Sealed, archive: ModuleArchive) -> Iterato
         )
 
 
-def _changed_data(subject: Subject, found: Sealed, archive: ModuleArchive) -> Iterator[Finding]:
+def _changed_data(
+    subject: Subject, found: SealedArchive, archive: ModuleArchive
+) -> Iterator[Finding]:
     package = subject.package
 
     def content_of(place: str) -> bytes | None:

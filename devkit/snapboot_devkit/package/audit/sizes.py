@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from snapboot_devkit.package.checks import provided, sizes
 from snapboot_devkit.package.checks.finding import Finding, note
-from snapboot_devkit.package.checks.layout import Form, Place
+from snapboot_devkit.package.checks.layout import PackageKind, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ def by_owner(subject: Subject) -> dict[str, int]:
 
 def check(subject: Subject) -> Iterator[Finding]:
     """Find a package that is larger than Lambda takes, or than can be uploaded at once."""
-    image = subject.place is Place.IMAGE or subject.layout.form is Form.CONTEXT
+    image = subject.place is Place.IMAGE or subject.layout.form is PackageKind.CONTEXT
     parts = {**by_owner(subject), **sizes.of_layers(subject.layers)}
     if found := sizes.excess(parts, image=image):
         yield found

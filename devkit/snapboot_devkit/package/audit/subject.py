@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from snapboot_devkit.package.audit.compiling import Compiled
+    from snapboot_devkit.package.audit.compiling import CompileTimes
     from snapboot_devkit.package.audit.modules import State
     from snapboot_devkit.package.audit.pythons import Python
-    from snapboot_devkit.package.audit.sealed import Sealed
+    from snapboot_devkit.package.audit.sealed import SealedArchive
     from snapboot_devkit.package.checks.binaries import Binaries
     from snapboot_devkit.package.checks.contents import Package
     from snapboot_devkit.package.checks.distributions import Distribution, Owners
@@ -38,8 +38,8 @@ class Subject:
     owners: Owners
     binaries: Binaries
     states: Mapping[str, State]
-    sealed: Sealed | None
-    compiled: Compiled
+    sealed: SealedArchive | None
+    compiled: CompileTimes
     layers: tuple[Path, ...] = ()
 
     @property

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from snapboot_devkit.package.binary.elf import Needs
-    from snapboot_devkit.package.checks.contents import Entry, Package
+    from snapboot_devkit.package.checks.contents import Package, PackageEntry
     from snapboot_devkit.package.checks.distributions import Distribution
 
 # What `check` may find: `snapboot package` has reported these when it audits what it made.
@@ -78,7 +78,7 @@ class Binaries:
         return votes.most_common(1)[0][0] if votes else None
 
 
-def candidates(package: Package) -> Iterator[Entry]:
+def candidates(package: Package) -> Iterator[PackageEntry]:
     """Return the files that may be compiled ones, by their names and modes."""
     for entry in package.files:
         runs = entry.mode is not None and entry.mode & _RUNS

@@ -49,7 +49,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PackageEntry:
     """A file, folder or link, its path relative to the package with "/" between the parts.
 
     `mode` holds the permissions, None where the zip does not say; `times` are the modification
@@ -77,13 +77,13 @@ class Entry:
         return self.mode is None or bool(self.mode & permission)
 
 
-class Store(Protocol):
+class PackageContainer(Protocol):
     """Where entries and content come from. `read` raises OSError and ValueError."""
 
     path: Path
     packed_bytes: int | None
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[PackageEntry]:
         """Return what there is. Raises AuditError."""
 
     def read(self, path: str, size: int) -> bytes:
@@ -101,8 +101,8 @@ class Package:
     end what would be too much.
     """
 
-    store: Store
-    entries: Mapping[str, Entry]
+    store: PackageContainer
+    entries: Mapping[str, PackageEntry]
     facts: ElfFacts = field(default_factory=ElfFacts)
     unread: dict[str, str] = field(default_factory=dict)
     steps: Steps = field(default_factory=Steps)
@@ -114,7 +114,7 @@ class Package:
         return f"<Package {str(self.store.path)!r} of {len(self.entries)} entries>"
 
     @property
-    def files(self) -> Iterator[Entry]:
+    def files(self) -> Iterator[PackageEntry]:
         """The files alone."""
         return (entry for entry in self.entries.values() if entry.kind is Kind.FILE)
 
@@ -183,7 +183,7 @@ class Package:
         return None
 
 
-def opened(store: Store, facts: ElfFacts | None = None) -> Package:
+def opened(store: PackageContainer, facts: ElfFacts | None = None) -> Package:
     """Return the package in a store. Raises AuditError."""
     entries = {entry.path: entry for entry in store.entries()}
     return Package(store, entries, facts or ElfFacts())

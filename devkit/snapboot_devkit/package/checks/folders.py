@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.sources.unpacking import MAX_ENTRIES
-from snapboot_devkit.package.checks.contents import AuditError, Entry, Kind, kind_of
+from snapboot_devkit.package.checks.contents import AuditError, Kind, PackageEntry, kind_of
 from snapboot_devkit.package.checks.finding import Finding, error, warning
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class FolderStore:
     def __repr__(self) -> str:
         return f"<FolderStore {str(self.path)!r}>"
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[PackageEntry]:
         """Return what there is, sorted. Raises AuditError."""
         yield from self._walk()
 
@@ -64,7 +64,7 @@ class FolderStore:
                     "put the file itself in its place",
                 )
 
-    def _walk(self) -> Iterator[Entry]:
+    def _walk(self) -> Iterator[PackageEntry]:
         self._closed.clear()
         below = (entry for part in self._parts for entry in self._below(part))
         for count, entry in enumerate(below):
@@ -75,7 +75,7 @@ class FolderStore:
                 )
             yield entry
 
-    def _below(self, start: str) -> Iterator[Entry]:
+    def _below(self, start: str) -> Iterator[PackageEntry]:
         waiting = [start]
         while waiting:
             prefix = waiting.pop()
@@ -113,11 +113,11 @@ class FolderStore:
         return os.path.realpath(place).startswith(f"{root}{os.sep}") and os.path.exists(place)  # noqa: PTH110
 
 
-def _entry(found: os.DirEntry[str], path: str) -> Entry:
+def _entry(found: os.DirEntry[str], path: str) -> PackageEntry:
     try:
         state = found.stat(follow_symlinks=False)
     except OSError:
-        return Entry(path, Kind.OTHER, None, 0, ())
+        return PackageEntry(path, Kind.OTHER, None, 0, ())
     kind = kind_of(state.st_mode)
     size = state.st_size if kind is Kind.FILE else 0
-    return Entry(path, kind, state.st_mode & _PERMISSIONS, size, (int(state.st_mtime),))
+    return PackageEntry(path, kind, state.st_mode & _PERMISSIONS, size, (int(state.st_mtime),))

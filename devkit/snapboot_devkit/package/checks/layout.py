@@ -32,7 +32,7 @@ _MAX_PACKAGE_FOLDERS: Final = 16
 _RUNTIMES: Final = (".snapboot/runtime/", "var/runtime/", wrappers.LAYER_HOME)
 
 
-class Form(StrEnum):
+class PackageKind(StrEnum):
     """What was given to be audited."""
 
     CODE = "code"
@@ -50,19 +50,19 @@ class Place(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Runtime:
+class TargetRuntime:
     """A runtime by its place; `python` is the version that one of AWS's own has."""
 
     place: Place
     python: tuple[int, int] | None = None
 
 
-def runtime(name: str) -> Runtime | None:
+def runtime(name: str) -> TargetRuntime | None:
     """Return the runtime of a name as Lambda has it, or `image`; None for another one."""
     if found := _MANAGED.fullmatch(name):
-        return Runtime(Place.MANAGED, (3, int(found[1])))
+        return TargetRuntime(Place.MANAGED, (3, int(found[1])))
     places = {"provided.al2023": Place.PROVIDED, **{place.value: place for place in Place}}
-    return Runtime(places[name]) if name in places else None
+    return TargetRuntime(places[name]) if name in places else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Layout:
     standard library's, if the package brings it along, and `python` the version that it is of.
     """
 
-    form: Form
+    form: PackageKind
     task: str
     roots: tuple[str, ...]
     stdlib: str | None
@@ -82,16 +82,16 @@ class Layout:
 
     def on_lambda(self, path: str) -> str:
         """Return the path of a file of the package once it is deployed."""
-        if self.form is Form.IMAGE:
+        if self.form is PackageKind.IMAGE:
             return f"/{path}"
-        base = LAYER if self.form is Form.LAYER else TASK
+        base = LAYER if self.form is PackageKind.LAYER else TASK
         return f"{base}{path.removeprefix(self.task)}"
 
     def in_package(self, path: str) -> str | None:
         """Return which file of the package is at a path on Lambda; None for one of elsewhere."""
-        if self.form is Form.IMAGE:
+        if self.form is PackageKind.IMAGE:
             return path.lstrip("/")
-        base = LAYER if self.form is Form.LAYER else TASK
+        base = LAYER if self.form is PackageKind.LAYER else TASK
         return f"{self.task}{path.removeprefix(base)}" if path.startswith(base) else None
 
 
@@ -108,7 +108,7 @@ def image_parts(root: Path) -> tuple[str, ...] | None:
 def layout(package: Package, *, image: bool) -> Layout:
     """Find out what is where."""
     form = _form(package, image=image)
-    task = {Form.IMAGE: _IMAGE_TASK, Form.CONTEXT: _CONTEXT_TASK}.get(form, "")
+    task = {PackageKind.IMAGE: _IMAGE_TASK, PackageKind.CONTEXT: _CONTEXT_TASK}.get(form, "")
     stdlib, python = _standard_library(package)
     runtime = next((f for f in _RUNTIMES if f"{f}snapboot/__init__.py" in package.entries), None)
     roots = [task, *_layer_roots(package, form, python), *_site_packages(package)]
@@ -117,23 +117,25 @@ def layout(package: Package, *, image: bool) -> Layout:
     return Layout(form, task, tuple(dict.fromkeys(roots)), stdlib, python, runtime)
 
 
-def _form(package: Package, *, image: bool) -> Form:
+def _form(package: Package, *, image: bool) -> PackageKind:
     entries = package.entries
     if image:
-        return Form.IMAGE
+        return PackageKind.IMAGE
     if "Dockerfile" in entries and _CONTEXT_TASK.rstrip("/") in entries:
-        return Form.CONTEXT
+        return PackageKind.CONTEXT
     if wrappers.script(package) == wrappers.LAYER_SCRIPT:
-        return Form.LAYER
+        return PackageKind.LAYER
     own = any("/" not in path and path.endswith(".py") for path in entries)
     if "python" in entries and not package.is_file("python/__init__.py") and not own:
-        return Form.LAYER
+        return PackageKind.LAYER
     start = package.head("bootstrap", len("#!/opt/")) if package.is_file("bootstrap") else None
-    return Form.LAYER if start == b"#!/opt/" and not own else Form.CODE
+    return PackageKind.LAYER if start == b"#!/opt/" and not own else PackageKind.CODE
 
 
-def _layer_roots(package: Package, form: Form, python: tuple[int, int] | None) -> Iterator[str]:
-    base = {Form.IMAGE: "opt/", Form.LAYER: ""}.get(form)
+def _layer_roots(
+    package: Package, form: PackageKind, python: tuple[int, int] | None
+) -> Iterator[str]:
+    base = {PackageKind.IMAGE: "opt/", PackageKind.LAYER: ""}.get(form)
     if base is None:
         return
     version = f"{python[0]}.{python[1]}" if python else r"3\.\d+"

@@ -19,8 +19,8 @@ from snapboot_devkit.host.sources.unpacking import MAX_ENTRIES
 from snapboot_devkit.package.checks.contents import (
     MAX_READ_BYTES,
     AuditError,
-    Entry,
     Kind,
+    PackageEntry,
     kind_of,
 )
 from snapboot_devkit.package.checks.finding import Finding, error, warning
@@ -128,7 +128,7 @@ class ZipStore:
         self._zip.close()
         self._file.close()
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[PackageEntry]:
         """Return what Lambda unpacks; of two entries of one name the last. Raises AuditError."""
         found = {path: _entry(info) for path, info in self.by_path.items() if not _leaves(info)}
         for count, folder in enumerate(_folders(found)):
@@ -137,7 +137,7 @@ class ZipStore:
                     f"cannot audit {str(self.path)!r}: its files are in more than {MAX_ENTRIES} "
                     "folders; leave out what the function does not need"
                 )
-            yield Entry(folder, Kind.FOLDER, None, 0, ())
+            yield PackageEntry(folder, Kind.FOLDER, None, 0, ())
         yield from found.values()
 
     def read(self, path: str, size: int) -> bytes:
@@ -212,14 +212,14 @@ def _kind(info: zipfile.ZipInfo) -> Kind:
     return Kind.FOLDER if info.is_dir() else kind_of(_mode(info))
 
 
-def _entry(info: zipfile.ZipInfo) -> Entry:
+def _entry(info: zipfile.ZipInfo) -> PackageEntry:
     kind, mode = _kind(info), _mode(info)
     size = info.file_size if kind is Kind.FILE else 0
     permissions = mode & _PERMISSIONS if stat.S_IMODE(mode) else None
-    return Entry(_path(info), kind, permissions, size, tuple(_times(info)))
+    return PackageEntry(_path(info), kind, permissions, size, tuple(_times(info)))
 
 
-def _folders(found: dict[str, Entry]) -> Iterator[str]:
+def _folders(found: dict[str, PackageEntry]) -> Iterator[str]:
     """Return the folders that have no entry of their own: they get usual permissions."""
     named: set[str] = set()
     for path in found:

@@ -49,7 +49,7 @@ PLAIN_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Module:
+class ArchiveModule:
     """A module to be sealed; an extension module has neither code nor source."""
 
     name: str
@@ -65,7 +65,7 @@ class Module:
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
+class ArchiveData:
     """What a module parses: contents made of files, what they are, and the files' hashes."""
 
     contents: tuple[bytes, ...]
@@ -85,10 +85,10 @@ def listing_hash(names: list[str], key: bytes = importlib.util.MAGIC_NUMBER) -> 
 
 
 def archive(
-    modules: list[Module],
+    modules: list[ArchiveModule],
     path: list[str],
     patterns: tuple[Any, ...] = (),
-    data: Mapping[str, Data] = MappingProxyType({}),
+    data: Mapping[str, ArchiveData] = MappingProxyType({}),
     lazy: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> bytes:
     """Return the archive of these modules for this very interpreter; `path` is of homes.
@@ -129,7 +129,7 @@ def _put(code: bytearray, content: bytes) -> tuple[int, int, bytes]:
 
 
 def _index(
-    modules: list[Module], path: list[str]
+    modules: list[ArchiveModule], path: list[str]
 ) -> tuple[tuple[str, ...], dict[str, tuple[object, ...]]]:
     tops = {module.home for module in modules if module.is_top}
     first = dict.fromkeys(home for home in path if home in tops)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType
 
-from .failure import Failure
+from .failure import WorkerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ UNCOMPILABLE = (SyntaxError, ValueError, RecursionError, MemoryError, OverflowEr
 
 
 @dataclass(frozen=True, slots=True)
-class Compiled:
+class CompiledFolder:
     """What came of a folder; `failed` maps a file, relative to the folder, to why it did not.
 
     `tag` is what the names of the bytecode files have.
@@ -41,12 +41,12 @@ class Compiled:
 
 def compile_folder(
     folder: str, place: str, *, keep: bool = False, only: Iterable[str] | None = None
-) -> Compiled:
+) -> CompiledFolder:
     """Write the bytecode of every module below a folder that will be at `place` on Lambda.
 
     With `keep` what is there already and belongs to its source stays; `only` names the modules.
     A file that is not Python of this version is reported and left: packages carry templates and
-    code for other versions, which nothing imports. Raises Failure when bytecode cannot be written.
+    code for other versions, which nothing imports. Raises WorkerError when one cannot be written.
     """
     failed, files = {}, 0
     for name in _sources(folder) if only is None else only:
@@ -62,7 +62,7 @@ def compile_folder(
         else:
             _write(path, source, body)
             files += 1
-    return Compiled(files, failed)
+    return CompiledFolder(files, failed)
 
 
 def kept_body(path: Path, source: bytes, place: str) -> bytes | None:
@@ -146,7 +146,7 @@ def _write(path: Path, source: bytes, body: bytes) -> None:
         replace(target, head + body)
     except OSError as exc:
         words = f"cannot write the bytecode {str(target)!r}: {exc.strerror}"
-        raise Failure(words, REMEDY_SPACE) from exc
+        raise WorkerError(words, REMEDY_SPACE) from exc
 
 
 def replace(path: Path, content: bytes) -> None:

@@ -29,10 +29,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from .bytecode import compile_folder
-from .discovery import DEADLINE_S, Init, discover
-from .failure import Failure
+from .discovery import DEADLINE_S, TracedInit, discover
+from .failure import WorkerError
 from .places import Places
-from .sealing import Order, seal
+from .sealing import SealCommand, seal
 
 TASK_ROOT = "/var/task"
 EXIT_FAILURE = 1
@@ -40,7 +40,7 @@ EXIT_FAILURE = 1
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise Failure(message, self.format_usage().strip())
+        raise WorkerError(message, self.format_usage().strip())
 
 
 def main(arguments: list[str]) -> int:
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     os.dup2(2, 1)  # what else is printed is no part of the answer
     try:
         document, status = _answer(_parser().parse_args(arguments)), 0
-    except Failure as exc:
+    except WorkerError as exc:
         document, status = exc.document(), EXIT_FAILURE
     with os.fdopen(answer, "w", encoding="ascii") as file:
         json.dump(document, file, sort_keys=True)
@@ -91,18 +91,18 @@ def _answer(wanted: argparse.Namespace) -> dict[str, object]:
     if wanted.command == "trace":
         return asdict(discover(_init(wanted, runtime)))
     places = Places(((wanted.folder, wanted.place), *wanted.places))
-    order = Order(_init(wanted, runtime), places, suffix=wanted.suffix, output=wanted.output)
+    order = SealCommand(_init(wanted, runtime), places, suffix=wanted.suffix, output=wanted.output)
     try:
         return seal(order)
-    except Failure as exc:
+    except WorkerError as exc:
         if not (wanted.if_importable and exc.may_work):
             raise
         sys.stderr.write(f"no module archive: {exc}; {exc.remedy}\n{exc.detail}\n")
         return {"archive": None}
 
 
-def _init(wanted: argparse.Namespace, runtime: str) -> Init:
-    return Init(
+def _init(wanted: argparse.Namespace, runtime: str) -> TracedInit:
+    return TracedInit(
         wanted.folder,
         wanted.handler,
         runtime,
@@ -117,7 +117,7 @@ def _init(wanted: argparse.Namespace, runtime: str) -> Init:
 def _folder(path: str) -> str:
     """Return the real path: the modules' own files are named by it as well."""
     if not Path(path).is_dir():
-        raise Failure(f"there is no folder {path!r}", "name one that exists")
+        raise WorkerError(f"there is no folder {path!r}", "name one that exists")
     return str(Path(path).resolve())
 
 
@@ -136,4 +136,4 @@ def _own_runtime() -> str:
         for folder in (above / "provided/runtime", above, above / "runtime"):
             if (folder / "snapboot/__init__.py").is_file():
                 return str(folder)
-    raise Failure("there is no runtime beside this program", "name its folder by --runtime")
+    raise WorkerError("there is no runtime beside this program", "name its folder by --runtime")

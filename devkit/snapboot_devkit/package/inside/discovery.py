@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from . import reasons
-from .failure import Failure
+from .failure import WorkerError
 from .tracing import IN_PLACE, LAYERS, WATCHED
 
 TRACING = str(Path(__file__).with_name("tracing.py"))
@@ -64,7 +64,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
+class ParsedFiles:
     """What a module parses: files, what was made of each, and what is known of their folders.
 
     `listings` are folders, each with a pattern for names below it that were gone by.
@@ -91,14 +91,14 @@ class Discovery:
     packages: tuple[str, ...]
     path: tuple[str, ...]
     patterns: tuple[Any, ...]
-    data: dict[str, Data | str]
+    data: dict[str, ParsedFiles | str]
     called: tuple[tuple[str, str, int], ...] = ()
     effects: dict[str, str] = field(default_factory=dict)
     complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Init:
+class TracedInit:
     """A Function Init to be traced: `layer` is the folder that stands for /opt, "" for /opt itself.
 
     The import may take `limit_s` seconds.
@@ -121,21 +121,21 @@ class Init:
         return f"the handler {self.handler!r}{included}"
 
 
-def discover(init: Init) -> Discovery:
-    """Import a handler, and the modules to be included, as on Lambda; raise Failure if it fails."""
+def discover(init: TracedInit) -> Discovery:
+    """Import a handler, and the modules to be included, as on Lambda. Raises WorkerError."""
     answered = _answer(init)
     if answered.get("type") == UNKNOWN_SERVICE:
         message = f"the botocore in the package has no service {answered['message']!r}"
-        raise Failure(message, "name one that it has by --include-service, such as s3")
+        raise WorkerError(message, "name one that it has by --include-service, such as s3")
     if "event" in answered:
         event = answered["event"]
         message = f"the handler {init.handler!r} fails for --event {event}: {_words(answered)}"
-        raise Failure(message, REMEDY_EVENT, answered["traceback"])
+        raise WorkerError(message, REMEDY_EVENT, answered["traceback"])
     if "modules" not in answered:
         message = f"cannot import {init.named}: {_words(answered)}"
         kind = answered["kind"]
         remedy = REMEDIES.get(kind) or reasons.remedy(answered, init.task, _environment(init))
-        raise Failure(message, remedy, answered["traceback"], may_work=kind not in CERTAIN)
+        raise WorkerError(message, remedy, answered["traceback"], may_work=kind not in CERTAIN)
     modules = tuple(Found(*described) for described in answered["modules"])
     path = tuple(str(Path(init.task, entry)) for entry in answered["path"])
     data = {
@@ -148,16 +148,16 @@ def discover(init: Init) -> Discovery:
     return Discovery(modules, packages, path, patterns, data, called, effects, complete)
 
 
-def _data(files: list[Any], folders: dict[str, Any], listings: list[Any]) -> Data:
+def _data(files: list[Any], folders: dict[str, Any], listings: list[Any]) -> ParsedFiles:
     found = tuple(
         Found("", path, is_source=False, size=size, changed=changed)
         for path, size, changed, _ in files
     )
     contents = tuple(content for *_, content in files)
-    return Data(found, contents, folders, tuple(map(tuple, listings)))
+    return ParsedFiles(found, contents, folders, tuple(map(tuple, listings)))
 
 
-def _answer(init: Init) -> dict[str, Any]:
+def _answer(init: TracedInit) -> dict[str, Any]:
     # Files and no pipes: what the function may have forked would keep those open.
     with (
         tempfile.TemporaryFile() as answer,
@@ -190,7 +190,7 @@ def _answer(init: Init) -> dict[str, Any]:
         except (EOFError, ValueError, TypeError):
             text = f"the process that imported {init.named} ended {ending}"
             remedy = reasons.remedy({}, init.task, {}, reasons.hosts(noted))
-            raise Failure(text, remedy, _tail(errors), may_work=True) from None
+            raise WorkerError(text, remedy, _tail(errors), may_work=True) from None
     return {**answered, "hosts": reasons.hosts(noted), "opened": reasons.opened(noted)}
 
 
@@ -211,7 +211,7 @@ def _read(notes: IO[bytes]) -> str:
     return notes.read().decode("utf-8", "replace")
 
 
-def _ending(process: subprocess.Popen[bytes], init: Init, notes: IO[bytes]) -> str:
+def _ending(process: subprocess.Popen[bytes], init: TracedInit, notes: IO[bytes]) -> str:
     """Wait for the process, and say how it ended."""
     try:
         status = process.wait(init.limit_s)
@@ -222,7 +222,7 @@ def _ending(process: subprocess.Popen[bytes], init: Init, notes: IO[bytes]) -> s
         place = reasons.place(where, init.task)
         remedy = reasons.remedy({}, init.task, {}, reasons.hosts(noted))
         text += f"; it was at {place}" if place else ""
-        raise Failure(text, remedy, where.rstrip(), may_work=True) from exc
+        raise WorkerError(text, remedy, where.rstrip(), may_work=True) from exc
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -245,7 +245,7 @@ def _where(process: subprocess.Popen[bytes], notes: IO[bytes]) -> str:
     return noted
 
 
-def _environment(init: Init) -> dict[str, str]:
+def _environment(init: TracedInit) -> dict[str, str]:
     task, layer = init.task, init.layer or LAYERS
     given = {name: _here(name, value, init) for name, value in os.environ.items()}
     return {
@@ -260,7 +260,7 @@ def _environment(init: Init) -> dict[str, str]:
     }
 
 
-def _here(name: str, value: str, init: Init) -> str:
+def _here(name: str, value: str, init: TracedInit) -> str:
     """Return a variable with the folders of Lambda as they are here, if it is one of folders."""
     if name not in FOLDERS:
         return value

@@ -62,7 +62,7 @@ class Execution:
         self.seen: dict[int, Seen] = {}
 
 
-class Watch:
+class EffectWatch:
     """Notes `called`, and in `found` the first effect of each module that has any."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Failure(Exception):  # noqa: N818 - reads as the outcome it is
+class WorkerError(Exception):
     """Something was tried and failed; show the message and the remedy to the user, and stop.
 
     `detail` is longer text for those who look further: a traceback. `may_work` says that the

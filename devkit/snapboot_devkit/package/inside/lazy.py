@@ -31,7 +31,7 @@ PLAIN_STATEMENTS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Imp
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ObservedModule:
     """A module to be sealed, and what a run has shown of it.
 
     `called` are the (name, first line) of functions that have run, `effect` is what its execution
@@ -77,7 +77,7 @@ class Plan:
 Imports = Mapping[str, list[tuple[Import, list[str]]]]
 
 
-def plan(sources: Mapping[str, Source], extensions: frozenset[str]) -> Plan:
+def plan(sources: Mapping[str, ObservedModule], extensions: frozenset[str]) -> Plan:
     """Return which imports of these modules can wait; `sources` are in the order of import.
 
     `extensions` have no source to be judged.
@@ -110,7 +110,7 @@ def plan(sources: Mapping[str, Source], extensions: frozenset[str]) -> Plan:
 
 
 def _decided(
-    sources: Mapping[str, Source], every: AbstractSet[str], starred: AbstractSet[str]
+    sources: Mapping[str, ObservedModule], every: AbstractSet[str], starred: AbstractSet[str]
 ) -> Plan:
     """Return what the statements of each module by themselves say.
 
@@ -132,7 +132,7 @@ def _decided(
     return made
 
 
-def _decide(made: Plan, source: Source, statement: Import, reason: str) -> None:
+def _decide(made: Plan, source: ObservedModule, statement: Import, reason: str) -> None:
     names = ", ".join(bound(alias, statement) for alias in statement.names)
     if reason:
         made.eager.setdefault(source.name, {})[statement.lineno] = f"{names}: {reason}"
@@ -140,7 +140,7 @@ def _decide(made: Plan, source: Source, statement: Import, reason: str) -> None:
         made.waiting.setdefault(source.name, {})[statement.lineno] = names
 
 
-def _roots(sources: Mapping[str, Source], imports: Imports) -> set[str]:
+def _roots(sources: Mapping[str, ObservedModule], imports: Imports) -> set[str]:
     """Return the modules that no other's statement imports: the handler, and names in strings."""
     roots: set[str] = set()
     reached: set[str] = set()
@@ -160,7 +160,7 @@ def _roots(sources: Mapping[str, Source], imports: Imports) -> set[str]:
 
 
 def _effects(
-    sources: Mapping[str, Source],
+    sources: Mapping[str, ObservedModule],
     extensions: frozenset[str],
     imports: Imports,
     starred: AbstractSet[str],
@@ -245,7 +245,7 @@ def _reached(
     return reached
 
 
-def _imports(source: Source, every: AbstractSet[str]) -> Iterator[tuple[Import, list[str]]]:
+def _imports(source: ObservedModule, every: AbstractSet[str]) -> Iterator[tuple[Import, list[str]]]:
     """Yield the imports that a module makes when it is executed, or in functions that have run."""
     for statement, function in source.facts.imports:
         if function is None or _has_run(function, source):
@@ -256,7 +256,7 @@ def _imports(source: Source, every: AbstractSet[str]) -> Iterator[tuple[Import, 
             yield statement, sorted(names & every)
 
 
-def _has_run(function: Function, source: Source) -> bool:
+def _has_run(function: Function, source: ObservedModule) -> bool:
     lines = [function.lineno, *(one.lineno for one in function.decorator_list)]
     return any((function.name, line) in source.called for line in lines)
 
@@ -265,7 +265,7 @@ class _Reasons:
     """What speaks against putting off imports of one module."""
 
     def __init__(
-        self, source: Source, starred: AbstractSet[str], members: AbstractSet[str]
+        self, source: ObservedModule, starred: AbstractSet[str], members: AbstractSet[str]
     ) -> None:
         self._facts = facts = source.facts
         self._members = members
@@ -317,7 +317,7 @@ class _Reasons:
         return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-def _own_effects(source: Source) -> str:
+def _own_effects(source: ObservedModule) -> str:
     """Return what a module does to others when it is executed, as far as its statements show."""
     if source.is_standard and source.name not in NOTICEABLE:
         return ""
@@ -368,7 +368,7 @@ def _root(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _origin(source: Source, statement: ast.ImportFrom) -> str:
+def _origin(source: ObservedModule, statement: ast.ImportFrom) -> str:
     if not statement.level:
         return statement.module or ""
     parts = source.package.split(".")
@@ -376,7 +376,7 @@ def _origin(source: Source, statement: ast.ImportFrom) -> str:
     return ".".join([*parts, *([statement.module] if statement.module else [])])
 
 
-def _targets(source: Source, statement: Import) -> list[str]:
+def _targets(source: ObservedModule, statement: Import) -> list[str]:
     """Return the modules that an import may have executed, without the packages around them."""
     if isinstance(statement, ast.Import):
         return [alias.name for alias in statement.names]

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import lazy
-from .archive import NAME, Data, Module, archive, listing_hash
+from .archive import NAME, ArchiveData, ArchiveModule, archive, listing_hash
 from .bytecode import REMEDY_SPACE, UNCOMPILABLE, kept_body, marshalled, replace
-from .discovery import Discovery, Found, Init, discover
-from .failure import Failure
+from .discovery import Discovery, Found, TracedInit, discover
+from .failure import WorkerError
 from .homes import Homes, Outside
 from .late_code import deferred
 from .places import Places
@@ -28,7 +28,7 @@ PLATFORM_DATA = "_sysconfigdata_"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SealCommand:
     """What is to be sealed, as the command line has it.
 
     `suffix` takes the place of this interpreter's own in the names of extension modules: that of
@@ -36,16 +36,16 @@ class Order:
     written to `output`, by default into the function's folder.
     """
 
-    init: Init
+    init: TracedInit
     places: Places = field(default_factory=lambda: Places(()))
     suffix: str = ""
     output: str = ""
 
 
-def seal(order: Order) -> dict[str, object]:
+def seal(order: SealCommand) -> dict[str, object]:
     """Write the archive; return its path, counts, size in bytes and {module left out: why}.
 
-    Raises Failure.
+    Raises WorkerError.
     """
     init = order.init
     target = Path(order.output or Path(init.task, NAME))
@@ -62,7 +62,7 @@ def seal(order: Order) -> dict[str, object]:
     try:
         replace(target, content)
     except OSError as exc:
-        raise Failure(f"cannot write {str(target)!r}: {exc.strerror}", REMEDY_SPACE) from exc
+        raise WorkerError(f"cannot write {str(target)!r}: {exc.strerror}", REMEDY_SPACE) from exc
     return {
         "archive": str(target),
         "bytes": len(content),
@@ -105,7 +105,7 @@ def _waiting(found: Discovery, sealed: set[str]) -> Waiting:
                 tree = ast.parse(read_source(each))
             except UNCOMPILABLE as exc:
                 tree, fixed = ast.Module([], []), f"the module cannot be parsed: {exc}"
-            sources[each.name] = lazy.Source(
+            sources[each.name] = lazy.ObservedModule(
                 each.name,
                 each.path.endswith("/__init__.py"),
                 tree,
@@ -130,7 +130,7 @@ def _waiting(found: Discovery, sealed: set[str]) -> Waiting:
 
 
 def _placed(
-    order: Order, found: Discovery, homes: Homes
+    order: SealCommand, found: Discovery, homes: Homes
 ) -> tuple[dict[str, tuple[Found, str, str]], dict[str, str]]:
     """Return the modules to be sealed, each with its home and tail, and the reasons for others."""
     placed, left_out = {}, {}
@@ -150,7 +150,7 @@ def _placed(
 
 def _data(
     found: Discovery, homes: Homes, sealed: set[str], left_out: dict[str, str]
-) -> dict[str, Data]:
+) -> dict[str, ArchiveData]:
     """Return the data of sealed modules, of folders that will be on Lambda where they are here."""
     result = {}
     for name, each in found.data.items():
@@ -168,36 +168,38 @@ def _data(
                 names = sorted(str(path.relative_to(folder)) for path in Path(folder).glob(pattern))
                 hashes[f"*{home}/{pattern}"] = listing_hash(names)
         if name in sealed and known:
-            result[name] = Data(each.contents, known, hashes)
+            result[name] = ArchiveData(each.contents, known, hashes)
     return result
 
 
-def _module(found: Found, home: str, tail: str, order: Order, changed: ast.Module | None) -> Module:
+def _module(
+    found: Found, home: str, tail: str, order: SealCommand, changed: ast.Module | None
+) -> ArchiveModule:
     if not found.is_source:
-        return Module(found.name, home, _renamed(tail, order.suffix))
+        return ArchiveModule(found.name, home, _renamed(tail, order.suffix))
     source = read_source(found)
     place = order.places.of(found.path)
     code = None if changed else kept_body(Path(found.path), source, place)
     if code is not None:
-        return Module(found.name, home, tail, code, importlib.util.source_hash(source))
+        return ArchiveModule(found.name, home, tail, code, importlib.util.source_hash(source))
     try:
         code = marshalled(changed or source, place)
     except UNCOMPILABLE as exc:
         words = f"cannot compile {found.path!r}, the module {found.name!r}: {exc}"
-        raise Failure(words, REMEDY_FILE) from exc
-    return Module(found.name, home, tail, code, importlib.util.source_hash(source))
+        raise WorkerError(words, REMEDY_FILE) from exc
+    return ArchiveModule(found.name, home, tail, code, importlib.util.source_hash(source))
 
 
 def read_source(found: Found) -> bytes:
-    """Return a module's source as it was when it was imported. Raises Failure."""
+    """Return a module's source as it was when it was imported. Raises WorkerError."""
     try:
         with Path(found.path).open("rb") as file:
             source = file.read()
             status = os.fstat(file.fileno())
     except OSError as exc:
-        raise Failure(f"cannot read {found.path!r}: {exc.strerror}", REMEDY_FILE) from exc
+        raise WorkerError(f"cannot read {found.path!r}: {exc.strerror}", REMEDY_FILE) from exc
     if (status.st_size, status.st_mtime_ns) != (found.size, found.changed):
-        raise Failure(f"{found.path!r} has changed while it was being sealed", REMEDY_AGAIN)
+        raise WorkerError(f"{found.path!r} has changed while it was being sealed", REMEDY_AGAIN)
     return source
 
 
@@ -217,4 +219,4 @@ def _remove(path: Path) -> None:
     try:
         path.unlink()
     except OSError as exc:
-        raise Failure(f"cannot replace {str(path)!r}: {exc.strerror}", REMEDY_FILE) from exc
+        raise WorkerError(f"cannot replace {str(path)!r}: {exc.strerror}", REMEDY_FILE) from exc

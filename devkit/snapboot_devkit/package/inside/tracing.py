@@ -48,7 +48,7 @@ ADAPTERS = {
 }
 
 
-class Order:
+class ImportOrder:
     """A finder that finds nothing, and notes the order in which modules are begun.
 
     `sys.modules` has the order in which they were completed; the code is read in this one.
@@ -94,7 +94,7 @@ class Notes:
             posix.write(self._descriptor, line.encode("utf-8", "backslashreplace"))
 
 
-class Trace:
+class InitTrace:
     """What is known so far of one Function Init; `answer` is where the outcome goes."""
 
     def __init__(self, answer: int, layers: str, included: "list[str]", notes: Notes) -> None:
@@ -105,7 +105,7 @@ class Trace:
         self._path = sys.path[:]
         self._packages: list[str] = []
         self._before: set[str] = set()
-        self._order = Order()
+        self._order = ImportOrder()
         self._watch: Any = None
         self._events: list[str] = []
         self._handled = 0
@@ -113,7 +113,7 @@ class Trace:
 
     def watch(self, events: "list[str]") -> None:
         """Note what is called, in Function Init and for these events, and what imports change."""
-        self._watch = _beside("effects").Watch()
+        self._watch = _beside("effects").EffectWatch()
         self._events = events
 
     def next_event(self) -> "bytes | None":
@@ -214,7 +214,7 @@ def main(arguments: "list[str]") -> "NoReturn":
     faulthandler.register(SIGUSR2, file=notes, all_threads=False)
     heard = Notes(notes)
     sys.addaudithook(heard.hear)
-    trace = Trace(answer, LAYERS if layer == IN_PLACE else layer, included, heard)
+    trace = InitTrace(answer, LAYERS if layer == IN_PLACE else layer, included, heard)
     if watched == WATCHED:
         trace.watch(events)
     try:
@@ -224,7 +224,7 @@ def main(arguments: "list[str]") -> "NoReturn":
 
 
 def _run(  # noqa: C901 - with classes of what the runtime has
-    runtime: str, layer: str, trace: Trace
+    runtime: str, layer: str, trace: InitTrace
 ) -> "NoReturn":
     """Hand over to the runtime's `main`, which comes back by way of `trace`."""
     sys.path.insert(0, runtime)

@@ -18,10 +18,10 @@ from snapboot_devkit.package.target import (
 )
 
 if TYPE_CHECKING:
-    from snapboot_devkit.package.request import Request
+    from snapboot_devkit.package.request import PackageRequest
 
 
-def shipped(request: Request) -> Interpreter:
+def shipped(request: PackageRequest) -> Interpreter:
     """Return the interpreter for a package that brings one. Raises PackageError."""
     if is_version(request.python):
         wanted = Target(parse_version(request.python), request.architecture)
@@ -44,7 +44,7 @@ def shipped(request: Request) -> Interpreter:
     return found
 
 
-def beside(request: Request) -> Interpreter:
+def beside(request: PackageRequest) -> Interpreter:
     """Return an interpreter that is not shipped, for the version and the work. Raises PackageError.
 
     Its target is the package's, whatever it runs on itself.
@@ -58,7 +58,7 @@ def beside(request: Request) -> Interpreter:
     return replace(found, target=replace(found.target, architecture=request.architecture))
 
 
-def version_of(request: Request) -> tuple[int, int]:
+def version_of(request: PackageRequest) -> tuple[int, int]:
     """Return the version of Python that is meant, (3, 13). Raises PackageError."""
     if is_version(request.python):
         return parse_version(request.python)

@@ -11,7 +11,7 @@ from snapboot_devkit.package.errors import PackageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from snapboot_devkit.package.request import Request
+    from snapboot_devkit.package.request import PackageRequest
     from snapboot_devkit.package.target import Target
 
 # As the Dockerfile of the base image lays it out.
@@ -50,7 +50,7 @@ _CHECK: Final = (
 )
 
 
-def dockerfile(request: Request, target: Target, env: Mapping[str, str] | None) -> str:
+def dockerfile(request: PackageRequest, target: Target, env: Mapping[str, str] | None) -> str:
     """Return the text; without `env`, the variables that the handler gets, nothing is sealed.
 
     If the archive is required, the build fails where the handler cannot be imported in it.
@@ -66,7 +66,7 @@ def dockerfile(request: Request, target: Target, env: Mapping[str, str] | None) 
     )
 
 
-def _seal(request: Request, env: Mapping[str, str]) -> str:
+def _seal(request: PackageRequest, env: Mapping[str, str]) -> str:
     pairs = [_word(f"{name}={value}") for name, value in env.items()]
     arguments = ["--handler", _word(request.handler), "--runtime", _RUNTIME]
     if not request.archive_required:

@@ -11,21 +11,21 @@ from snapboot_devkit.package.outputs import dockerfile, sealing
 from snapboot_devkit.package.request import Made, Packaged
 from snapboot_devkit.package.scratch import put
 from snapboot_devkit.package.target import Target
-from snapboot_devkit.package.work import Work
+from snapboot_devkit.package.work import PackageWork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from snapboot_devkit.package.elf_facts import ElfFacts
-    from snapboot_devkit.package.request import Request
+    from snapboot_devkit.package.request import PackageRequest
     from snapboot_devkit.package.store import Store
 
 _DOCKERFILE: Final = "Dockerfile"
 
 
 def make(
-    request: Request,
+    request: PackageRequest,
     scratch: Path,
     progress: Callable[[str], object],
     store: Store,
@@ -36,7 +36,7 @@ def make(
     Bytecode and module archive come of the build, where the base image's interpreter makes them.
     """
     target = Target(version_of(request), request.architecture, request.libc)
-    work = Work(request, scratch / layout.IMAGE_FOLDER, progress, target, store, facts)
+    work = PackageWork(request, scratch / layout.IMAGE_FOLDER, progress, target, store, facts)
     work.scratch.mkdir()
     work.lay_out_code(max_bytes=provided.MAX_IMAGE_BYTES, bootstrap=False)
     if request.stripped:

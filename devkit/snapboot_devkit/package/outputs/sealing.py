@@ -56,7 +56,7 @@ AS_ON_LAMBDA: Final[dict[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class SealResult:
     """What is in the archive: how many modules, and those that are not, with the reason."""
 
     modules: int
@@ -116,13 +116,13 @@ class Worker:
             if one.name.endswith(".py") and stat.S_ISREG(one.mode)
         }
 
-    def seal(self, task: Path, order: Order) -> Sealed:
+    def seal(self, task: Path, order: SealOptions) -> SealResult:
         """Write the module archive into the function's folder; see `sealing`."""
         with self.sealing(task, order) as finish:
             return finish()
 
     @contextlib.contextmanager
-    def sealing(self, task: Path, order: Order) -> Iterator[Callable[[], Sealed]]:
+    def sealing(self, task: Path, order: SealOptions) -> Iterator[Callable[[], SealResult]]:
         """Make the module archive meanwhile; yield what waits for it and puts it into the folder.
 
         That raises PackageError, ImportFailedError where the function may still work on Lambda.
@@ -147,7 +147,7 @@ class Worker:
         limit_s = _SEALING_S + order.limit_s
         with self._started(arguments, order.env, limit_s, view.command) as finish:
 
-            def finish_sealing() -> Sealed:
+            def finish_sealing() -> SealResult:
                 try:
                     answer = finish()
                 except PackageError as exc:
@@ -158,7 +158,7 @@ class Worker:
                     raise type(exc)(text) from exc
                 written.replace(task / ARCHIVE)
                 imports = Imports(answer["lazy"], answer["eager"]) if order.lazy else None
-                return Sealed(int(answer["modules"]), dict(answer["left_out"]), imports)
+                return SealResult(int(answer["modules"]), dict(answer["left_out"]), imports)
 
             yield finish_sealing
 
@@ -188,7 +188,7 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SealOptions:
     """What to seal, and how the import may see the file system and how long it may take.
 
     `places` are folders beside the function's, each with its path on Lambda.

@@ -32,7 +32,7 @@ _MAX_KEPT_BYTES: Final = 64 * 1024 * 1024
 _PACKED: Final = struct.Struct("<IQ")
 
 
-class Entry(NamedTuple):
+class ZipEntry(NamedTuple):
     """What is below a folder: its name relative to that, its place, its mode, its size in bytes.
 
     `written` is when its content was last written, in nanoseconds since 1970.
@@ -45,11 +45,11 @@ class Entry(NamedTuple):
     written: int
 
 
-def _entry(name: str, path: str, status: os.stat_result) -> Entry:
-    return Entry(name, path, status.st_mode, status.st_size, status.st_mtime_ns)
+def _entry(name: str, path: str, status: os.stat_result) -> ZipEntry:
+    return ZipEntry(name, path, status.st_mode, status.st_size, status.st_mtime_ns)
 
 
-def entries(folder: Path) -> list[Entry]:
+def entries(folder: Path) -> list[ZipEntry]:
     """Return all that is below a folder, sorted; links are not followed. Raises OSError."""
     found = []
     waiting = [("", os.fspath(folder))]
@@ -65,12 +65,12 @@ def entries(folder: Path) -> list[Entry]:
     return sorted(found)
 
 
-def changed(before: Iterable[Entry], now: Iterable[Entry]) -> list[str]:
+def changed(before: Iterable[ZipEntry], now: Iterable[ZipEntry]) -> list[str]:
     """Return the names of the files that were added, removed or written between two looks."""
     return sorted({entry.name for entry in {*before} ^ {*now} if not stat.S_ISDIR(entry.mode)})
 
 
-def entry_of(path: Path) -> Entry | None:
+def entry_of(path: Path) -> ZipEntry | None:
     """Return a file as what is at the top of its folder; None if it is not there."""
     if not path.exists():
         return None
@@ -89,10 +89,10 @@ def write(folder: Path, target: Path, store: Store = NOTHING) -> None:
 
 
 def write_entries(
-    found: Iterable[Entry],
+    found: Iterable[ZipEntry],
     target: Path,
     store: Store = NOTHING,
-    late: Mapping[str, Callable[[], Entry | None]] = MappingProxyType({}),
+    late: Mapping[str, Callable[[], ZipEntry | None]] = MappingProxyType({}),
 ) -> None:
     """Write what `entries` has found; what was compressed before is in the store. Raises OSError.
 
@@ -116,7 +116,7 @@ def write_entries(
                 archive.writestr(_head(f"{name}/", _FOLDER), b"")
 
 
-def _compressed(found: Iterable[Entry], store: Store) -> dict[str, bytes]:
+def _compressed(found: Iterable[ZipEntry], store: Store) -> dict[str, bytes]:
     """Return the files among these, compressed, by their names."""
     files = {entry.name: entry.path for entry in found if stat.S_ISREG(entry.mode)}
     keys = {name: _key(content_of(path)) for name, path in files.items()}

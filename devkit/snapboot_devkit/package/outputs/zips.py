@@ -19,18 +19,18 @@ from snapboot_devkit.package.errors import ImportFailedError
 from snapboot_devkit.package.interpreters import choice, cross_build, managed, portable
 from snapboot_devkit.package.layout import Form, Placement
 from snapboot_devkit.package.outputs import view, zipping
-from snapboot_devkit.package.outputs.sealing import Order, Sealed, Worker
+from snapboot_devkit.package.outputs.sealing import SealOptions, SealResult, Worker
 from snapboot_devkit.package.request import Made, Packaged
 from snapboot_devkit.package.scratch import put
-from snapboot_devkit.package.work import Work, some
+from snapboot_devkit.package.work import PackageWork, some
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from snapboot_devkit.package.elf_facts import ElfFacts
     from snapboot_devkit.package.interpreters.interpreter import Interpreter
-    from snapboot_devkit.package.outputs.zipping import Entry
-    from snapboot_devkit.package.request import Request
+    from snapboot_devkit.package.outputs.zipping import ZipEntry
+    from snapboot_devkit.package.request import PackageRequest
     from snapboot_devkit.package.store import Store
 
 _MAX_NAMED: Final = 5
@@ -38,7 +38,7 @@ _MISSING: Final = re.compile(r"No module named '(\w+)")
 
 
 def make(
-    request: Request,
+    request: PackageRequest,
     scratch: Path,
     progress: Callable[[str], object],
     store: Store,
@@ -47,7 +47,7 @@ def make(
     """Make the zip or zips in the output's folder. Raises PackageError."""
     progress(f"looking for Python {request.python}")
     given = choice.shipped(request) if request.with_interpreter else choice.beside(request)
-    zips = _Zips(Work(request, scratch, progress, given.target, store, facts), given)
+    zips = _Zips(PackageWork(request, scratch, progress, given.target, store, facts), given)
     zips.lay_out()
     zips.compile()
     found = zips.found()  # before the import, which may write
@@ -59,7 +59,7 @@ def make(
 class _Zips:
     """The folders that become zips; `given` is the interpreter as it is outside of them."""
 
-    work: Work
+    work: PackageWork
     given: Interpreter
 
     @property
@@ -130,7 +130,7 @@ class _Zips:
             ]
 
     @contextlib.contextmanager
-    def sealing(self) -> Iterator[Callable[[], Sealed | None]]:
+    def sealing(self) -> Iterator[Callable[[], SealResult | None]]:
         """Begin to make the module archive; yield what waits for it, and returns None without one.
 
         Raises PackageError.
@@ -155,7 +155,7 @@ class _Zips:
         with Worker(worker.program).sealing(self.work.task, order) as finish:
             yield cache(lambda: self._sealed(finish))
 
-    def _sealed(self, finish: Callable[[], Sealed | None]) -> Sealed | None:
+    def _sealed(self, finish: Callable[[], SealResult | None]) -> SealResult | None:
         """Return what is in the archive, None without one. Raises PackageError."""
         try:
             sealed = finish()
@@ -176,7 +176,7 @@ class _Zips:
         message, remedy = managed_packages.described([found[1]], version, image=False)
         return f"\n{message}: {remedy}"
 
-    def pack(self, found: dict[str, list[Entry]], finish: Callable[[], Sealed | None]) -> Packaged:
+    def pack(self, found: dict[str, list[ZipEntry]], finish: Callable[[], SealResult | None]) -> Packaged:
         """Write the zips and move them to their places. Raises OSError and PackageError.
 
         What was `found` is written while the module archive is made, which `finish` waits for. If
@@ -215,10 +215,10 @@ class _Zips:
             sealed.imports if sealed else None,
         )
 
-    def _write(self, found: Mapping[str, list[Entry]], finish: Callable[[], Sealed | None]) -> None:
+    def _write(self, found: Mapping[str, list[ZipEntry]], finish: Callable[[], SealResult | None]) -> None:
         """Write each zip to the scratch folder, the function's module archive when it is made."""
 
-        def archive() -> Entry | None:
+        def archive() -> ZipEntry | None:
             return zipping.entry_of(self.work.task / ARCHIVE) if finish() else None
 
         for name, entries in found.items():
@@ -229,7 +229,7 @@ class _Zips:
             zipping.write_entries(entries, path, self.work.store, late)
 
     def _warn_of_changes(
-        self, before: Mapping[str, list[Entry]], now: Mapping[str, list[Entry]]
+        self, before: Mapping[str, list[ZipEntry]], now: Mapping[str, list[ZipEntry]]
     ) -> bool:
         """Return whether the import has changed what is packaged, and warn of it."""
         changed = [
@@ -260,11 +260,11 @@ class _Zips:
             if sizes.excess(self._with_layers(self._parts(self.found())), image=False):
                 strip(self.work.task, self.work.savings)
 
-    def found(self) -> dict[str, list[Entry]]:
+    def found(self) -> dict[str, list[ZipEntry]]:
         """Return what goes into each zip."""
         return {name: zipping.entries(root) for name, root in self.shipped.items()}
 
-    def _parts(self, found: Mapping[str, Iterable[Entry]]) -> dict[str, int]:
+    def _parts(self, found: Mapping[str, Iterable[ZipEntry]]) -> dict[str, int]:
         """Return the sizes of what goes into the zips."""
         return sizes.by_part(
             (
@@ -297,13 +297,13 @@ class _Zips:
 
     def _order(
         self, task: Path, runtime_folder: Path, worker: Interpreter, suffix: str = ""
-    ) -> Order:
+    ) -> SealOptions:
         request, place, stdlib = self.work.request, self.placement.place, worker.stdlib
         needed = (worker.program, stdlib, runtime_folder, Path(__file__).parents[1])
         seen = view.prepare(task, request.layers, request.env, self.work.scratch, needed)
         self.work.warnings += seen.missing
         library = f"{place}/{layout.INTERPRETER}/{stdlib.parent.name}/{stdlib.name}"
-        return Order(
+        return SealOptions(
             request.handler,
             runtime_folder,
             request.included,
@@ -316,7 +316,7 @@ class _Zips:
             request.events,
         )
 
-    def _seal_by_cross_build(self, native: Interpreter) -> Sealed | None:
+    def _seal_by_cross_build(self, native: Interpreter) -> SealResult | None:
         """Seal the function as if it were one for this machine, by an interpreter for it."""
         work, folder = self.work, self.work.scratch
         stdlib = self._stdlib()
@@ -341,7 +341,7 @@ class _Zips:
         shutil.copyfile(task / ARCHIVE, work.task / ARCHIVE)
         return self._with_warnings(sealed)
 
-    def _with_warnings(self, sealed: Sealed) -> Sealed:
+    def _with_warnings(self, sealed: SealResult) -> SealResult:
         self.work.warnings += [
             f"{name} is not in the module archive: {why}"
             for name, why in sealed.left_out.items()
