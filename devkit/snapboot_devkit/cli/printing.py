@@ -136,6 +136,19 @@ def rendered_hint(text: str, label: str = "") -> str:
     return _coloured([((before, _colour(label)), (line, "yellow"))])
 
 
+def spinner(text: str, elapsed_s: float) -> str:
+    """Return a line for a terminal, without its end, that begins with a sign that turns."""
+    from rich.spinner import Spinner  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    turning = Spinner("dots", Text(text))
+    turning.start_time = 0.0
+    console = _terminal()
+    with console.capture() as shown:
+        console.print(turning.render(elapsed_s), style="dim", end="")
+    return shown.get()
+
+
 def _coloured(lines: Iterable[tuple[Piece, ...]]) -> str:
     from rich.text import Text  # noqa: PLC0415
 

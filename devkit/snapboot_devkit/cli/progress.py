@@ -7,6 +7,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.cli import printing
 from snapboot_devkit.host.lifecycle.states import EnvironmentState
 
 if TYPE_CHECKING:
@@ -16,20 +17,11 @@ if TYPE_CHECKING:
 
 # What takes no longer needs no word.
 PATIENCE_S: Final = 1.0
-_STEP_S: Final = 0.2
+_STEP_S: Final = 0.16
 
 _INITIALISING: Final = EnvironmentState.INITIALISING.value
 
 _ERASE: Final = "\r\x1b[2K"
-_DIM: Final = "\x1b[2m"
-_PLAIN: Final = "\x1b[0m"
-_SPINNER: Final = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-
-
-def status(names: Sequence[str], elapsed_s: float) -> str:
-    """Return the line for functions whose init has been going on for this long."""
-    turn = _SPINNER[int(elapsed_s / _STEP_S) % len(_SPINNER)]
-    return f"{turn} initialising {', '.join(names)} … {elapsed_s:.0f} s"
 
 
 def initialising(host: LocalHost) -> list[str]:
@@ -105,8 +97,8 @@ class InitProgress:
         elif self._since is None:
             self._since = now
         elapsed_s = 0.0 if self._since is None else now - self._since
-        due = elapsed_s >= PATIENCE_S
-        self._show(f"{_DIM}{status(names, elapsed_s)}{_PLAIN}" if due else "")
+        text = f"initialising {', '.join(names)} … {elapsed_s:.0f} s"
+        self._show(printing.spinner(text, elapsed_s) if elapsed_s >= PATIENCE_S else "")
 
     def _show(self, line: str) -> None:
         if line != self._line:
