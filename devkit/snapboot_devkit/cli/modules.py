@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.host.protocol import MIB
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
 # A zip may say anything of itself.
-_MAX_SOURCE_BYTES: Final = 4 * 1024 * 1024
+_MAX_SOURCE_BYTES: Final = 4 * MIB
 _MAX_LISTED: Final = 10
 _MODULES: Final = (".py", ".pyc", ".so")
 _FUNCTION: Final = (ast.FunctionDef, ast.AsyncFunctionDef)

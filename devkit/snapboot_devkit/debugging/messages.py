@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from snapboot_devkit.host.protocol import MIB
+
 MAX_HEAD_BYTES: Final = 4096
 # Variables of a function can be large; debugpy cuts them long before this.
-MAX_MESSAGE_BYTES: Final = 64 * 1024 * 1024
+MAX_MESSAGE_BYTES: Final = 64 * MIB
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length"

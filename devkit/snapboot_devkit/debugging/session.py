@@ -15,14 +15,14 @@ from snapboot_devkit.debugging import progress
 from snapboot_devkit.debugging.messages import MessageError, MessageReader
 from snapboot_devkit.debugging.progress import Progress
 from snapboot_devkit.host.errors import AddressInUseError
-from snapboot_devkit.host.protocol import LOOPBACK
+from snapboot_devkit.host.protocol import KIB, LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
 
-_PIECE_BYTES: Final = 64 * 1024
+_PIECE_BYTES: Final = 64 * KIB
 _REPORT_LIMIT_S: Final = 10.0
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
+MS_PER_S: Final = 1000.0
 MAX_PORT: Final = 65_535
 LOOPBACK: Final = "127.0.0.1"
 

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
+from snapboot_devkit.host.protocol import KIB
 from snapboot_devkit.package.errors import PackageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = ".snapboot-package-"
 # A disk with less than this is what made something fail that failed.
-_NO_SPACE_BYTES: Final = 64 * 1024
+_NO_SPACE_BYTES: Final = 64 * KIB
 # Between making a folder and locking it a run may be this slow.
 ABANDONED_S: Final = 60.0
 _NO_SPACE: Final = os.strerror(errno.ENOSPC)

@@ -20,12 +20,13 @@ except ImportError:  # a build of Python without it
     sqlite3 = None  # type: ignore[assignment]
 
 from snapboot import __version__
+from snapboot_devkit.host.protocol import MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
-MAX_BYTES: Final = 1024 * 1024 * 1024
+MAX_BYTES: Final = 1024 * MIB
 _NAME: Final = "package-2.db"
 _DIGEST_BYTES: Final = 20
 _BUSY_S: Final = 2.0

@@ -30,11 +30,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 # A function that prints more than this during its init prints without end.
-MAX_OUTPUT_BYTES: Final = 64 * 1024 * 1024
+MAX_OUTPUT_BYTES: Final = 64 * protocol.MIB
 _LAST_WORDS_BYTES: Final = 4_000
 _LOOK_S: Final = 0.25
 _READ_BYTES: Final = 1 << 18
-_LISTEN_ON: Final = "127.0.0.1"
 _JSON: Final = (("Content-Type", "application/json"),)
 _ACCEPTED: Final = b'{"status":"OK"}\n'
 
@@ -98,10 +97,10 @@ class MeasuredEnvironment:
         goes to the file `output`. `started` hears of the mark that all its processes have.
         """
         self._selector = selectors.DefaultSelector()
-        self._listener = socket.create_server((_LISTEN_ON, 0), backlog=128)
+        self._listener = socket.create_server((protocol.LOOPBACK, 0), backlog=128)
         self._listener.setblocking(False)  # noqa: FBT003
         self._selector.register(self._listener, selectors.EVENT_READ)
-        self.address = f"{_LISTEN_ON}:{self._listener.getsockname()[1]}"
+        self.address = f"{protocol.LOOPBACK}:{self._listener.getsockname()[1]}"
         self.mark = f"AWS_LAMBDA_RUNTIME_API={self.address}"
         self._exchanges: dict[socket.socket, _Exchange] = {}
         self._waiting: socket.socket | None = None

@@ -16,6 +16,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from snapboot_devkit.host.protocol import MIB
 from snapboot_devkit.profile import analysis, statistics
 from snapboot_devkit.profile.errors import ProfileError
 from snapboot_devkit.profile.page import interval, milliseconds
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-MAX_FILE_BYTES: Final = 512 * 1024 * 1024
+MAX_FILE_BYTES: Final = 512 * MIB
 # Lambda's own limits are 15 minutes; what is beyond is no figure of Lambda's.
 _MAX_MS: Final = 3_600_000.0
 _MAX_LINE_CHARACTERS: Final = 100_000

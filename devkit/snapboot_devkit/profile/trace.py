@@ -9,6 +9,8 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from snapboot_devkit.host.protocol import MIB
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 PARTS: Final = ("execute", "unmarshal", "compile", "library", "collect", "find")
 _COMPILE: Final = PARTS.index("compile")
 # A record of a function that loads modules without end.
-MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
+MAX_RECORD_BYTES: Final = 64 * MIB
 _ARCHIVE_LOADERS: Final = frozenset({"ArchiveLoader", "PatternLoader"})
 _EXTENSION_LOADERS: Final = frozenset({"ExtensionFileLoader", "NamespaceLoader"})
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # The marks of a table's columns.
 _COLUMNS = ("median", "min", "max")
-_MIB = 1024.0
+_KIB_PER_MIB = 1024.0
 _WHY_NOT = {
     Backend.CLONE: "this kernel does not allow it",
     Backend.FORK: "a fork keeps it",
@@ -129,7 +129,7 @@ def _ms(ns: int | None) -> float | None:
 
 
 def _mib(clones: Sequence[dict[str, Any]], name: str) -> list[float | None]:
-    return [None if one[name] is None else one[name] / _MIB for one in clones]
+    return [None if one[name] is None else one[name] / _KIB_PER_MIB for one in clones]
 
 
 def _row(name: str, values: Sequence[float | None], unit: str = "ms") -> str:

@@ -17,7 +17,7 @@ from snapboot_devkit.host.http import heads, site
 from snapboot_devkit.host.http.exchange import Body, Head, Response, error_response
 from snapboot_devkit.host.http.refusal_line import FIRST_ERROR, is_refusal
 from snapboot_devkit.host.http.response_stream import Framing, ResponseStream
-from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
+from snapboot_devkit.host.protocol import KIB, MAX_PAYLOAD_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,11 +38,11 @@ MAX_HELD_BYTES: Final = 40 * MAX_PAYLOAD_BYTES
 _LINGER_S: Final = 0.5
 # On and for no time: what is closed is reset (socket(7)).
 _NO_LINGER: Final = struct.pack("ii", 1, 0)
-_READ_BYTES: Final = 64 * 1024
+_READ_BYTES: Final = 64 * KIB
 # Beyond this a peer that sends without reading its answers is made to wait.
-_PIPELINE_BYTES: Final = 64 * 1024
+_PIPELINE_BYTES: Final = 64 * KIB
 # Up to here one copy is cheaper than a second system call, by which the peer is woken twice.
-_JOINED_BYTES: Final = 128 * 1024
+_JOINED_BYTES: Final = 128 * KIB
 _WITHOUT_BODY: Final = frozenset({204, 304})
 _NOWHERE: Final = memoryview(b"")
 _NO_TRAILERS: Final[Mapping[bytes, bytes]] = {}

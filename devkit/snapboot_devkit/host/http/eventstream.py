@@ -10,14 +10,16 @@ import struct
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
+from snapboot_devkit.host.protocol import KIB, MIB
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONTENT_TYPE: Final = b"application/vnd.amazon.eventstream"
 
 # What the parsers of AWS's SDKs take.
-MAX_HEADERS_BYTES: Final = 128 * 1024
-MAX_PAYLOAD_BYTES: Final = 24 * 1024 * 1024
+MAX_HEADERS_BYTES: Final = 128 * KIB
+MAX_PAYLOAD_BYTES: Final = 24 * MIB
 
 _STRING: Final = 7
 _FRAME_BYTES: Final = 16

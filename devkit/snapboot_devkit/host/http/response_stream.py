@@ -5,11 +5,13 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol
 
+from snapboot_devkit.host.protocol import KIB
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 # Up to here one copy is cheaper than two more system calls.
-_JOINED_BYTES: Final = 64 * 1024
+_JOINED_BYTES: Final = 64 * KIB
 
 
 class Framing(Enum):

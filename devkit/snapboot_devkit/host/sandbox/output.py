@@ -11,14 +11,15 @@ import termios
 from typing import IO, TYPE_CHECKING, Final
 
 from snapboot_devkit.host import folders
+from snapboot_devkit.host.protocol import KIB, MIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 # As much is read at one go, so that a flood of output cannot keep the host from its work.
-_READ_BYTES: Final = 64 * 1024
+_READ_BYTES: Final = 64 * KIB
 # A line that never ends is broken here; it is also the largest event CloudWatch Logs takes.
-_MAX_LINE_BYTES: Final = 1024 * 1024
+_MAX_LINE_BYTES: Final = MIB
 # The variable with the path, for a runtime.
 LOG_SOCKET: Final = "_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET"
 # All workers may come at the same moment; who does not fit in blocks until there is room.

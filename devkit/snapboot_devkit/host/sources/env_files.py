@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.errors import SourceError
+from snapboot_devkit.host.protocol import KIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from dotenv.parser import Binding
 
 # A function's variables may take 4 KiB; a file far above that with its comments is another one.
-MAX_FILE_BYTES: Final = 256 * 1024
+MAX_FILE_BYTES: Final = 256 * KIB
 
 
 def read(files: Iterable[Path], environ: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from snapboot_devkit.host.errors import SourceError
-from snapboot_devkit.host.protocol import MIB
+from snapboot_devkit.host.protocol import KIB, MIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MAX_UNPACKED_BYTES: Final = 250 * MIB
 # Lambda names no figure; more files than this is a mistake, such as a packed node_modules.
 MAX_ENTRIES: Final = 100_000
-_PIECE_BYTES: Final = 256 * 1024
+_PIECE_BYTES: Final = 256 * KIB
 _FILE_MODE: Final = 0o644
 _FOLDER_MODE: Final = 0o755
 # Without these the host itself could neither run nor remove what it has unpacked.

@@ -35,7 +35,6 @@ Batch: TypeAlias = tuple[bytes, ...]
 MAX_WAITING_BATCHES: Final = 8
 # AWS's own words, which people search for.
 TOO_SLOW: Final = "Consumer seems to have fallen behind as it has not acknowledged receipt of logs."
-_MS: Final = 1000.0
 
 _READ_BYTES: Final = 16 * protocol.KIB
 # An answer says nothing but its status; who says more than this is not listened to any longer.
@@ -211,7 +210,9 @@ class Buffer:
         if not self._waiting:
             return None
         first, _ = self._waiting[0]
-        return first if self._is_full() else first + self.subscription.timeout_ms / _MS
+        return (
+            first if self._is_full() else first + self.subscription.timeout_ms / protocol.MS_PER_S
+        )
 
     def lose(self, batch: Batch, now: float, reason: str) -> None:
         """Count events that will never arrive."""

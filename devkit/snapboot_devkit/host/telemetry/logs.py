@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.lifecycle import records
+from snapboot_devkit.host.protocol import MIB
 from snapboot_devkit.host.telemetry.text_log import text_lines
 from snapboot_devkit.lazy_dataclass import dataclass
 
@@ -27,7 +28,7 @@ DEFAULT_LEVEL: Final = "INFO"
 
 # Of an invocation that prints more only the end is kept; the sink has seen it all. In characters,
 # and each line counts for some more, which is about what it takes in memory.
-_MAX_KEPT: Final = 8 * 1024 * 1024
+_MAX_KEPT: Final = 8 * MIB
 _LINE_OVERHEAD: Final = 64
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.host.protocol import MIB
 from snapboot_devkit.package.binary.limits import Steps, TooMuchWorkError
 from snapboot_devkit.package.checks.finding import Finding, warning
 from snapboot_devkit.package.checks.layout import PackageKind, Place
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 # `snapboot package` reports this itself.
 CODE: Final = "managed-import"
 # All that is read of the function's own code for this; people write less.
-_MAX_BYTES: Final = 8 * 1024 * 1024
+_MAX_BYTES: Final = 8 * MIB
 
 
 def check(subject: Subject) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import InterpSegment
 
+from snapboot_devkit.host.protocol import MIB
 from snapboot_devkit.package.binary.limits import Steps
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ _FEATURES: Final = {"GLIBC_ABI_DT_RELR": (2, 36)}
 # Far more than the tables of any library take (LLVM's: 6 MB in 470,000 reads). How long they are is
 # the file's own word: entries without end, and names of many megabytes, could be promised in some
 # hundred bytes.
-_MAX_READ_BYTES: Final = 8 * 1024 * 1024
+_MAX_READ_BYTES: Final = 8 * MIB
 _MAX_READS: Final = 1_000_000
 _MAX_TABLES: Final = 4_096
 _MAX_ENTRIES: Final = 65_536

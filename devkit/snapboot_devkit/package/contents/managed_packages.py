@@ -14,6 +14,8 @@ import re
 import zipfile
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.host.protocol import MIB
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
     from pathlib import Path
@@ -38,7 +40,7 @@ DISTRIBUTIONS: Final = frozenset(
     re.split("[=<>]", requirement, maxsplit=1)[0] for requirement in PACKAGES.values()
 )
 # A larger source was not written by people.
-MAX_SOURCE_BYTES: Final = 1024 * 1024
+MAX_SOURCE_BYTES: Final = MIB
 _NAMED: Final = re.compile("|".join(PACKAGES).encode())
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from snapboot_devkit.host.protocol import MIB
 from snapboot_devkit.package.store import NOTHING, Store, digest
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _UNIX: Final = 3
 _LEVEL: Final = 6
 # Two at the most run at once here anyway, and the rest of the work is one.
 _THREADS: Final = 4
-_MAX_KEPT_BYTES: Final = 64 * 1024 * 1024
+_MAX_KEPT_BYTES: Final = 64 * MIB
 _PACKED: Final = struct.Struct("<IQ")
 
 
