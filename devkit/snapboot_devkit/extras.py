@@ -7,8 +7,8 @@ from importlib.machinery import PathFinder
 from typing import Final
 
 # By module. `host` is enough for the local host; `devkit` is all.
-HOST: Final = frozenset({"h11", "dotenv", "msgspec", "psutil", "rich", "watchfiles"})
-DEVKIT: Final = frozenset({"elftools", "packaging", "shtab", "uv"})
+HOST: Final = frozenset({"h11", "dotenv", "msgspec", "packaging", "psutil", "rich", "watchfiles"})
+DEVKIT: Final = frozenset({"elftools", "shtab", "uv"})
 
 
 def require_host() -> None:

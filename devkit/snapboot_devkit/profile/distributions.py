@@ -43,13 +43,15 @@ def own_names(task_root: Path) -> frozenset[str]:
 @functools.cache
 def _claimed(folder: Path) -> dict[str, str]:
     """Return the top names in a folder that a distribution claims, and which one does."""
+    from packaging.utils import canonicalize_name  # noqa: PLC0415 - after what was measured
+
     claimed: dict[str, str] = {}
     try:
         infos = [entry for entry in folder.iterdir() if entry.name.endswith(_INFO)]
     except OSError:
         return claimed
     for info in sorted(infos):
-        distribution = info.name.partition("-")[0].removesuffix(".egg-info").replace("_", "-")
+        distribution = canonicalize_name(info.stem.partition("-")[0])
         for name in _tops(info):
             claimed.setdefault(name, distribution)
     return claimed
