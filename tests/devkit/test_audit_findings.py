@@ -136,6 +136,12 @@ def test_boto3_is_in_the_managed_runtime_and_in_no_other(sdk):
     assert "boto3" not in found(sdk, "provided", target="provided.al2023").message
 
 
+def test_a_distribution_has_the_same_size_in_a_finding_as_in_the_report(sdk):
+    report = audit(sdk, target=f"python3.{sys.version_info[1]}")
+    (message,) = (one.message for one in report.findings if one.code == "provided")
+    assert f"boto3 1.0 ({sizes.megabytes(report.sizes['boto3'])})" in message
+
+
 def test_nothing_is_to_be_left_out_for_a_runtime_that_is_only_supposed(sdk):
     finding = found(sdk, "provided")
     assert finding.severity.value == "note"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from snapboot_devkit.cli import printing
 from snapboot_devkit.host.streams import STDOUT, write_all
+from snapboot_devkit.package.checks import sizes
 from snapboot_devkit.package.outputs.wrapper_layer import VARIABLE
 from snapboot_devkit.package.target import Architecture
 
@@ -41,8 +42,8 @@ def _document(layer: WrapperLayer) -> dict[str, Any]:
 
 
 def _lines(layer: WrapperLayer) -> Iterator[str]:
-    kilobytes = [f"{size / 1000:,.0f} kB" for size in (layer.packed, layer.unpacked)]
-    yield f"{layer.path}: {kilobytes[0]}, {kilobytes[1]} unpacked"
+    packed, unpacked = map(sizes.megabytes, (layer.packed, layer.unpacked))
+    yield f"{layer.path}  {packed}, {unpacked} unpacked"
     for words, has_bytecode in (("bytecode for", True), ("source only for", False)):
         versions = [
             version for version, by in layer.compiled_by.items() if (by is not None) is has_bytecode

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.package.checks import sizes
 from snapboot_devkit.package.checks.finding import Finding, note, warning
 from snapboot_devkit.package.checks.layout import Place
 from snapboot_devkit.package.contents import managed_packages
@@ -73,12 +74,13 @@ def _path(found: list[Distribution]) -> str:
 
 
 def _sized(subject: Subject, found: list[Distribution]) -> str:
-    names = ", ".join(f"{one} ({_size(subject, one)})" for one in found)
+    parts = sizes.by_owner(subject.package, subject.owners)
+    names = ", ".join(f"{one} ({sizes.megabytes(parts.get(one.name, 0))})" for one in found)
     return f"{names} {'is' if len(found) == 1 else 'are'}"
 
 
 def _client(subject: Subject, one: Distribution) -> Iterator[Finding]:
-    message = f"{one} ({_size(subject, one)}) is AWS's runtime client"
+    message = f"{_sized(subject, [one])} AWS's runtime client"
     if subject.place is Place.IMAGE and subject.layout.runtime is None:
         yield note(
             "runtime-client",
@@ -94,8 +96,3 @@ def _client(subject: Subject, one: Distribution) -> Iterator[Finding]:
             "simplejson at the top of the path",
             "leave it out",
         )
-
-
-def _size(subject: Subject, one: Distribution) -> str:
-    size = sum(subject.package.entries[path].size for path in one.files)
-    return f"{size / 1e6:.1f} MB"
