@@ -123,6 +123,12 @@ def test_variables_come_from_a_file_and_from_options_which_win(tmp_path):
     ("arguments", "expected"),
     [
         (["echo", '{"a"'], "the event in the argument is not JSON (line 1, column 5); give JSON, @file, or -"),
+        (["echo", "nothing.json"], "the event file 'nothing.json' does not exist; give the path of one"),
+        (["echo", "--event", "no/such file"], "the event file 'no/such file' does not exist; give"),
+        (["echo", "--event", "@no/such.json"], "cannot read the event file 'no/such.json': No such file"),
+        (["echo", "--event", "Ada"], "the event in the argument is not JSON"),
+        (["echo", "/"], "the event in the argument is not JSON"),
+        (["echo", "/" * 100_000], "the event in the argument is not JSON"),
         (["echo", "@no-such-file"], "cannot read the event file 'no-such-file': No such file or directory"),
         (["echo", "--env", "=x"], "--env holds '=x'; write it as KEY=VALUE"),
         (["echo", "--env", "NO_SUCH"], "'NO_SUCH' is not set; export it, or write NO_SUCH=VALUE"),

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 # What a function's name cannot hold.
 _NO_NAME: Final = re.compile(r"[^a-zA-Z0-9_-]")
+# Linux takes no longer path.
+_MAX_PATH: Final = 4096
+# With a folder or a suffix, and none of the signs that JSON consists of.
+_LIKE_A_PATH: Final = re.compile(r"(?!@)[^{}\[\]\"\n]*(?:/[^{}\[\]\"\n]*|\.[a-zA-Z]\w*)")
 
 
 def event_bytes(
@@ -96,6 +100,11 @@ def _given(argument: str) -> bytes:
         # The numbers are of no interest, and Python refuses very long ones.
         json.loads(content.decode(), parse_int=float)
     except (ValueError, RecursionError) as exc:
+        if _is_missing(argument):
+            raise UsageError(
+                f"the event file {argument!r} does not exist; give the path of one, JSON, or - for "
+                "standard input"
+            ) from None
         raise UsageError(
             f"the event in {_origin(argument)} is not JSON{_reason(exc)}; {_instead(argument)}"
         ) from exc
@@ -119,6 +128,18 @@ def _is_file(word: str) -> bool:
     try:
         return Path(word).is_file()
     except (OSError, ValueError):  # far too long for a path, or with a null byte
+        return False
+
+
+def _is_missing(argument: str) -> bool:
+    """Tell whether a text that is not JSON is the path of a file that does not exist."""
+    try:
+        return (
+            len(argument) < _MAX_PATH
+            and _LIKE_A_PATH.fullmatch(argument) is not None
+            and not Path(argument).exists()
+        )
+    except (OSError, ValueError):  # a name in it is too long, or has a null byte
         return False
 
 
