@@ -72,7 +72,7 @@ def test_fixing_first_leaves_nothing_to_find(folder):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["absent"], b"cannot audit 'absent': give a folder or a zip file"),
+        (["absent"], b"cannot audit 'absent': it does not exist; give a folder or a zip file"),
         ([__file__], b"as a zip file"),
         (["--python", "no-such-python", "."], b"cannot find the interpreter 'no-such-python'"),
         (["--python", "3.99", "."], b"no Python 3.99 was found on this machine; give --python"),

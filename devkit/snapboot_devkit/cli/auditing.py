@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.cli import printing
-from snapboot_devkit.host.protocol import MIB
 from snapboot_devkit.host.streams import STDERR, write_all
 from snapboot_devkit.package.audit import Severity, audit, fix
 from snapboot_devkit.package.checks.finding import counted
+from snapboot_devkit.package.checks.sizes import megabytes
 from snapboot_devkit.package.target import Architecture
 
 if TYPE_CHECKING:
@@ -140,16 +140,16 @@ def rendered(report: AuditReport) -> Iterable[tuple[Piece, ...]]:
 
 def _title(report: AuditReport) -> str:
     machine = f", {report.architecture}" if report.architecture else ""
-    zipped = f" ({report.packed / MIB:,.1f} MB zipped)" if report.packed is not None else ""
+    zipped = f" ({megabytes(report.packed)} zipped)" if report.packed is not None else ""
     return (
         f"{report.path}: {report.form} for {report.place}, {report.python}{machine}; "
-        f"{report.files:,} files, {report.size / MIB:,.1f} MB{zipped}"
+        f"{report.files:,} files, {megabytes(report.size)}{zipped}"
     )
 
 
 def _largest(report: AuditReport) -> str:
     first = list(report.sizes.items())[:_LARGEST]
-    return ", ".join(f"{name} {size / MIB:,.1f} MB" for name, size in first) or "nothing"
+    return ", ".join(f"{name} {megabytes(size)}" for name, size in first) or "nothing"
 
 
 def _finding(finding: Finding) -> Iterable[tuple[Piece, ...]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from snapboot_devkit.package import layout
 from snapboot_devkit.package.checks import provided, sizes
+from snapboot_devkit.package.checks.finding import counted
 from snapboot_devkit.package.layout import Form
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def _rows(packaged: Packaged) -> Iterator[str]:
     if packaged.interpreter:
         yield f"interpreter  {packaged.interpreter}"
     if packaged.modules is not None:
-        yield f"archive      {packaged.modules} modules"
+        yield f"archive      {counted(packaged.modules, 'module')}"
     if packaged.imports:
         yield from _imports(packaged.imports)
     for saving in packaged.savings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -91,7 +92,8 @@ def package_at(path: Path, facts: ElfFacts | None = None) -> Iterator[tuple[Pack
         with ZipStore(path) as store:
             yield opened(store, facts), False
     else:
-        raise AuditError(f"cannot audit {str(path)!r}: give a folder or a zip file")
+        why = "it is neither" if os.path.lexists(path) else "it does not exist"
+        raise AuditError(f"cannot audit {str(path)!r}: {why}; give a folder or a zip file")
 
 
 def _report(subject: Subject) -> AuditReport:
