@@ -11,6 +11,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import threading
+import urllib.request
 
 import pytest
 
@@ -185,6 +187,8 @@ def of_kind(wanted):
 @of_kind("test")
 def test_a_test_of_the_documentation_passes(body, tmp_path):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "app.py").write_text(snippet("docs/getting-started.md", "def handler"))
     (tmp_path / "test_app.py").write_text(body)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_app.py"]
     done = subprocess.run(
@@ -294,3 +298,97 @@ def test_a_command_that_needs_no_account_succeeds(words, folder):
         assert (folder / "dist" / "function.zip").is_file()
     else:
         assert done.stdout
+
+
+# ---- getting started ----------------------------------------------------------------------------
+
+STEP = re.compile(
+    r"`(?P<file>[\w./]+\.py)`[^\n]*:\n\n```python\n(?P<body>.*?)^```"
+    r"|^```(?:sh|console)\n(?P<shell>.*?)^```",
+    re.MULTILINE | re.DOTALL,
+)
+# What the test has already, and what takes an account.
+NOT_RUN = {"python3", ".", "pip", "aws"}
+
+
+def steps(page):
+    """Give what a page says to do: a file's name and text, or a command's words and output."""
+    for found in STEP.finditer(PAGES[page]):
+        if found["file"]:
+            yield found["file"], found["body"]
+            continue
+        text = found["shell"].replace("\\\n", " ")
+        prompt = "$ " if text.startswith("$ ") else ""
+        for part in re.split(rf"^{re.escape(prompt)}", text, flags=re.MULTILINE):
+            first, *output = part.splitlines() or [""]
+            if first and (prompt or not output):
+                yield shlex.split(first), output
+            else:
+                yield from ((shlex.split(line), []) for line in part.splitlines())
+
+
+def served(folder, words):
+    """Start what serves, on a free port; return its process and the port."""
+    command = [sys.executable, "-m", "snapboot_devkit", *words, "--port", "0"]
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
+    guard = threading.Timer(DEADLINE_S, process.kill)
+    guard.start()
+    for line in process.stderr:
+        if found := re.search(r"Serving at http://127\.0\.0\.1:(\d+)", line):
+            guard.cancel()
+            return process, int(found[1])
+    pytest.fail(f"{shlex.join(words)} does not serve")
+
+
+def called(words, port):
+    """Return what a call by curl answers."""
+    _, url, option, data = words
+    assert option == "-d"
+    request = urllib.request.Request(url.replace(":9000", f":{port}"), data.encode())
+    with urllib.request.urlopen(request, timeout=DEADLINE_S) as response:
+        return response.read().decode()
+
+
+@pytest.fixture
+def hosts():
+    """Return a list of processes that are killed in the end."""
+    processes = []
+    yield processes
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def followed(folder, words):
+    """Run a command of a page in a folder, and return it with its output."""
+    program, *rest = words
+    if program == "snapboot":
+        return ours(folder, here(rest))
+    command = [sys.executable if program == "python" else program, *rest]
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.mark.slow
+def test_getting_started_works_from_its_first_line_to_its_last(tmp_path, hosts):
+    done = []
+    for step, content in steps("docs/getting-started.md"):
+        if isinstance(step, str):
+            (tmp_path / step).parent.mkdir(exist_ok=True)
+            (tmp_path / step).write_text(content)
+            continue
+        done.append(step[1] if step[0] == "snapboot" else step[0])
+        if done[-1] == "start":
+            host, port = served(tmp_path, step[1:])
+            hosts.append(host)
+        elif done[-1] == "curl":
+            assert called(step, port) == content[-1]
+        elif step[0] not in NOT_RUN:
+            ran = followed(tmp_path, step)
+            assert ran.returncode == 0, (step, ran.stdout, ran.stderr)
+            assert not content or ran.stdout.splitlines()[-1] == content[-1]
+    assert done[:3] == ["python3", ".", "pip"]
+    assert done[3:] == [
+        "invoke", "start", "curl", "python", "profile", "rehearse", "package", "audit", "aws",
+    ]  # fmt: skip
