@@ -179,6 +179,7 @@ def test_every_message_of_the_code_that_refuses_says_what_to_do():
         if " " in message and not REMEDIES.search(message) and not OF_LAMBDA & set(texts):
             silent.append(f"{file}:{call.lineno}: {message}")
     assert silent == []
+    assert {path.name for path in (ROOT / "devkit/snapboot_devkit").rglob("*.py")} >= COMPLETED
 
 
 # ---- what is asked for -----------------------------------------------------------------------
