@@ -176,7 +176,9 @@ class _Zips:
         message, remedy = managed_packages.described([found[1]], version, image=False)
         return f"\n{message}: {remedy}"
 
-    def pack(self, found: dict[str, list[ZipEntry]], finish: Callable[[], SealResult | None]) -> Packaged:
+    def pack(
+        self, found: dict[str, list[ZipEntry]], finish: Callable[[], SealResult | None]
+    ) -> Packaged:
         """Write the zips and move them to their places. Raises OSError and PackageError.
 
         What was `found` is written while the module archive is made, which `finish` waits for. If
@@ -215,7 +217,9 @@ class _Zips:
             sealed.imports if sealed else None,
         )
 
-    def _write(self, found: Mapping[str, list[ZipEntry]], finish: Callable[[], SealResult | None]) -> None:
+    def _write(
+        self, found: Mapping[str, list[ZipEntry]], finish: Callable[[], SealResult | None]
+    ) -> None:
         """Write each zip to the scratch folder, the function's module archive when it is made."""
 
         def archive() -> ZipEntry | None:
