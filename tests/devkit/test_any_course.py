@@ -107,7 +107,7 @@ def test_every_course_of_events_keeps_its_promises(course, initialization, exten
     every_caller_is_served_once(callers, effects)
     every_call_is_answered_once_at_most(effects)
     every_report_follows_its_start(effects)
-    every_init_and_restore_tells_its_end_once(effects)
+    every_init_and_restore_ends_once(effects)
 
 
 def all_processes_end(play):
@@ -143,13 +143,13 @@ def every_report_follows_its_start(effects):
                 open_request = None
 
 
-def every_init_and_restore_tells_its_end_once(effects):
+def every_init_and_restore_ends_once(effects):
     """The runtime's part and the whole end once at most: a host that stops waits for neither."""
-    told = Counter()
+    ends = Counter()
     for effect in effects:
         match effect:
             case InitStart() | RestoreStart():
-                told.clear()
+                ends.clear()
             case InitRuntimeDone() | InitReport() | RestoreRuntimeDone() | RestoreReport():
-                told[type(effect)] += 1
-                assert told[type(effect)] == 1
+                ends[type(effect)] += 1
+                assert ends[type(effect)] == 1

@@ -916,7 +916,7 @@ def test_every_course_of_events_keeps_its_promises(course, extensions, max_concu
     every_caller_is_served_once(callers, effects)
     every_call_is_answered_once_at_most(effects)
     every_start_has_its_end(effects)
-    every_init_tells_its_end_once(effects)
+    every_init_ends_once(effects)
 
 
 def contents(effects):
@@ -947,7 +947,7 @@ def every_call_is_answered_once_at_most(effects):
     assert all(count == 1 for count in answered.values())
 
 
-def every_init_tells_its_end_once(effects):
+def every_init_ends_once(effects):
     done, reports = every(InitRuntimeDone, effects), every(InitReport, effects)
     assert len(reports) <= len(every(InitStart, effects)) <= 1
     assert len(done) <= 1
