@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser
+from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, ArgumentTypeError
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,6 +62,15 @@ def _save(outcome: Outcome, started: str, options: Namespace) -> dict[str, objec
     return document
 
 
+def _program(given: str) -> str:
+    """Return the whole path of a program: the function and its extension start it elsewhere."""
+    found = shutil.which(given)
+    if found is None:
+        msg = f"there is no program {given!r}; give the path of an interpreter"
+        raise ArgumentTypeError(msg)
+    return str(Path(found).absolute())  # and not what a virtual environment's link leads to
+
+
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog="python -m benchmarks soak",
@@ -77,7 +87,10 @@ def _parser() -> ArgumentParser:
         "--timeout", type=float, default=plan.timeout_s, help="the function's, in seconds"
     )
     parser.add_argument(
-        "--python", default=sys.executable, help="the interpreter that runs the function"
+        "--python",
+        type=_program,
+        default=sys.executable,
+        help="the interpreter that runs the function",
     )
     parser.add_argument(
         "--output", type=Path, default=RESULTS, help="the folder of what is recorded"

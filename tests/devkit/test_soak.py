@@ -1,6 +1,7 @@
 """The soak in small: hundreds of invocations, of which every fifth meets with a misfortune."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -49,7 +50,8 @@ def test_a_client_that_hangs_up_must_not_be_answered():
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is left")
 def test_nothing_is_lost_and_nothing_is_left_whatever_happens(tmp_path, capsys):
     counts = ("--invocations", str(COUNT), "--seed", "3", "--stretch", str(STRETCH))
-    code = main([*counts, "--output", str(tmp_path)])
+    python = os.path.relpath(sys.executable)
+    code = main([*counts, "--python", python, "--output", str(tmp_path)])
     (path,) = tmp_path.iterdir()
     recorded = json.loads(path.read_text())
     assert recorded["faults"] == []
@@ -59,6 +61,14 @@ def test_nothing_is_lost_and_nothing_is_left_whatever_happens(tmp_path, capsys):
     assert recorded["clean"]
     assert code == 0
     assert capsys.readouterr().out == f"{newest(tmp_path)}\n"
+
+
+def test_an_interpreter_that_is_not_there_is_refused_before_anything_is_run(tmp_path, capsys):
+    with pytest.raises(SystemExit) as refused:
+        main(["--python", "no-such-python", "--output", str(tmp_path)])
+    assert refused.value.code == 2
+    assert "there is no program 'no-such-python'" in capsys.readouterr().err
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_folder_without_a_soak_says_how_to_have_one(tmp_path):
