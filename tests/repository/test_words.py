@@ -51,8 +51,6 @@ CODE = [
     # Functions as users write them, some broken on purpose; and this test's own list.
     if "functions" not in path.parts and path.name != "test_words.py"
 ]
-# Of these only the messages, so far.
-NOT_YET = ("devkit/snapboot_devkit/host/lifecycle",)
 
 
 def private(text):
@@ -140,15 +138,8 @@ def found_in(paths):
 
 
 def test_no_docstring_comment_or_name_has_a_private_word():
-    done = [path for path in CODE if not str(path.relative_to(ROOT)).startswith(NOT_YET)]
-    assert len(done) > 300
-    assert found_in(done) == {}
-
-
-@pytest.mark.parametrize("folder", NOT_YET)
-def test_a_folder_that_is_listed_as_not_done_has_such_words_still(folder):
-    sources = (path.read_text("utf-8") for path in (ROOT / folder).rglob("*.py"))
-    assert any(map(private_in_code, sources)), f"take {folder!r} off NOT_YET"
+    assert len(CODE) > 300
+    assert found_in(CODE) == {}
 
 
 def test_a_private_word_is_found():

@@ -1,6 +1,6 @@
 """The life of one execution environment, without any I/O.
 
-`Environment.feed` is told one thing that happened and returns what is to be done about it. It
+`Environment.feed` takes one thing that happened and returns what is to be done about it. It
 decides first and acts never: clock, ids, processes and sockets belong to its owner. The owner
 also watches `deadline` and feeds `TimePassed` when that instant has come.
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.lifecycle.rules import Rules
     from snapboot_devkit.host.lifecycle.terms import CallerToken, CallToken
 
-    # The failure as the invocation with this request id is told of it.
+    # The failure as the caller of the invocation with this request id gets it.
     FailureOf: TypeAlias = Callable[[str], failures.Failure]
     Answer: TypeAlias = msg.ResponseBegun | msg.ErrorBegun
 
@@ -53,7 +53,6 @@ _TOO_MANY: Final = terms.ServiceFailure(
     "TooManyRequestsException",
     f"Rate Exceeded: {protocol.MAX_WAITING} invocations are waiting; let some of them end first",
 )
-_MS: Final = 1000.0
 
 
 class Environment(ABC):
@@ -90,7 +89,7 @@ class Environment(ABC):
         self._posts: dict[CallToken, tuple[Answer, InFlight]] = {}
         self._init_began = 0.0
         self._teardown: Teardown | None = None
-        # What callers are told in a state of `ENDING`.
+        # What callers are answered in a state of `ENDING`.
         self._refusal = GOING_DOWN
 
     def feed(self, message: msg.Message, now: terms.Instant) -> list[effects.Effect]:
@@ -222,7 +221,7 @@ class Environment(ABC):
 
     def _report_init(self, now: terms.Instant, failure: failures.Failure | None = None) -> float:
         """Record the end, and return what the init took in milliseconds."""
-        duration_ms = (now.mono - self._init_began) * _MS
+        duration_ms = (now.mono - self._init_began) * protocol.MS_PER_S
         self._end_runtime_init(failure)
         self._extensions.close_subscription()
         if failure is None:
@@ -404,7 +403,9 @@ class Environment(ABC):
     def _start(self, request: msg.InvokeRequested, now: terms.Instant) -> InFlight:
         """Begin the first delivery of an invocation, whose limit begins to run."""
         invocation, limit_s = request.invocation, self._rules.timeout_s
-        delivery = terms.Delivery(invocation, self._new_id(), int((now.epoch + limit_s) * _MS))
+        delivery = terms.Delivery(
+            invocation, self._new_id(), int((now.epoch + limit_s) * protocol.MS_PER_S)
+        )
         self._ask(records.Start(invocation.request_id, invocation.trace_id, invocation.tenant_id))
         return InFlight(request.caller, delivery, now, now.mono + limit_s)
 

@@ -1,7 +1,7 @@
 """The extensions of one environment: who they are, where they stand, and what they wait for.
 
 External extensions are processes of their own, known by their file's name before they register;
-whoever registers under another name is an internal one, a part of the runtime's process.
+what registers under another name is an internal one, a part of the runtime's process.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Extensions:
 
     @property
     def all_idle(self) -> bool:
-        """Whether nobody has anything left to do but to wait."""
+        """Whether all have nothing left to do but to wait."""
         return not self._members or all(self._is_idle(member) for member in self)
 
     def start(self) -> Callable[[str], failures.Failure] | None:
@@ -131,7 +131,7 @@ class Extensions:
         self._members = {name: Extension(name, external=True) for name in self._names}
         self._registration_open = self._subscription_open = True
         if len(self._names) > protocol.MAX_EXTENSIONS:
-            # The others are not started either: nobody may be left whose end is waited for.
+            # The others are not started either, and so their end is not waited for.
             last = self._names[-1]
             self._members = {last: self._members[last]}
             self.not_started(last, _TOO_MANY)
@@ -141,12 +141,12 @@ class Extensions:
         return None
 
     def close_registration(self) -> bool:
-        """Let nobody register any more: the runtime has initialised. Return whether one could."""
+        """End registering: the runtime has initialised. Return whether it was still open."""
         was_open, self._registration_open = self._registration_open, False
         return was_open
 
     def close_subscription(self) -> None:
-        """Let nobody subscribe to telemetry any more: the init has ended."""
+        """End subscribing to telemetry: the init has ended."""
         self._subscription_open = False
 
     def clear(self) -> None:
@@ -154,13 +154,13 @@ class Extensions:
         self._members.clear()
         self._registration_open = self._subscription_open = False
 
-    def tell_invoke(self, delivery: Delivery) -> None:
+    def send_invoke(self, delivery: Delivery) -> None:
         """Tell all who asked for it that an invocation begins."""
         for member in self:
             if INVOKE in member.events:
                 self._tell(member, effects.InvokeEvent(delivery, self._new_id()))
 
-    def tell_shutdown(self, member: Extension, event: effects.ShutdownEvent) -> None:
+    def send_shutdown(self, member: Extension, event: effects.ShutdownEvent) -> None:
         """Tell one that the environment goes; what it has not fetched before is of no account."""
         member.untold.clear()
         self._tell(member, event)
@@ -185,7 +185,7 @@ class Extensions:
         self._reply(message.call, effects.Registered(member.identifier, message.wants_account))
 
     def next(self, message: msg.ExtensionNextCalled) -> None:
-        """Let an extension wait for an event, or tell it one that it has missed."""
+        """Let an extension wait for an event, or send it one that it has missed."""
         member = self._step(message, ExtensionMove.NEXT)
         if member is None:
             return
@@ -292,7 +292,7 @@ class Extensions:
     def _step(
         self, message: msg.ExtensionNextCalled | msg.ExtensionErrorPosted, move: ExtensionMove
     ) -> Extension | None:
-        """Follow a call, or refuse it and return nobody."""
+        """Follow a call, or refuse it and return None."""
         member = self._known(message.identifier)
         if member is None:
             self._reply(message.call, failures.unknown_extension(message.identifier))

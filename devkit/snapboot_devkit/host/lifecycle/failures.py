@@ -1,4 +1,4 @@
-"""How things go wrong in an environment: what the caller is told, and how the record names it."""
+"""How things go wrong in an environment: what the caller gets, and how the record names it."""
 
 from __future__ import annotations
 
@@ -107,12 +107,12 @@ def illegal_transition(state: RuntimeState, asked_for: RuntimeState) -> Denied:
 
 
 def unknown_extension(identifier: str) -> Denied:
-    """Refuse an identifier that nobody was given."""
+    """Refuse an identifier that was given to no extension."""
     return Denied(403, "Extension.UnknownExtensionIdentifier", f"Unknown extension {identifier}")
 
 
 def illegal_extension_transition(who: str, state: ExtensionState, asked_for: str) -> Denied:
-    """Refuse a call that the state of an extension, told by name or identifier, does not allow."""
+    """Refuse a call that the state of an extension, given by name or identifier, does not allow."""
     return Denied(
         403,
         "Extension.InvalidExtensionState",
@@ -138,24 +138,24 @@ def both_apis(api: TelemetryApi) -> Denied:
 
 
 def exited(request_id: str, code: int) -> Failure:
-    """Return how a process's end is told; a negative code is the signal that ended it."""
+    """Return a process's end as a failure; a negative code is the signal that ended it."""
     return _platform_error(protocol.EXIT_ERROR, f"RequestId: {request_id} Error: {_ending(code)}")
 
 
 def not_started(request_id: str, reason: str) -> Failure:
-    """Return how a process that could not be started is told."""
+    """Return a process that could not be started as a failure."""
     return _platform_error(protocol.INVALID_ENTRYPOINT, f"RequestId: {request_id} Error: {reason}")
 
 
 def extension_exited(request_id: str, state: ExtensionState, code: int) -> Failure:
-    """Return how the end of an extension's process is told: what it posted before names it."""
+    """Return the end of an extension's process as a failure: what it posted before names it."""
     error_type = _EXTENSION_ENDINGS.get(state, protocol.EXTENSION_CRASH)
     ending = _exit_status(code) if code else "exit code 0"
     return _platform_error(error_type, f"RequestId: {request_id} Error: {ending}")
 
 
 def extension_not_started(request_id: str, reason: str) -> Failure:
-    """Return how an extension that could not be started is told."""
+    """Return an extension that could not be started as a failure."""
     return _platform_error(
         protocol.EXTENSION_LAUNCH_ERROR, f"RequestId: {request_id} Error: {reason}"
     )
@@ -168,7 +168,7 @@ def timed_out(request_id: str, limit_s: float) -> Failure:
 
 
 def too_slow(error_type: str | None = None) -> Failure:
-    """Return the failure of an init or a restore at its limit, of which only the log is told."""
+    """Return the failure of an init or a restore at its limit, which only the log shows."""
     return Failure(Status.TIMEOUT, error_type, b"")
 
 
@@ -199,7 +199,7 @@ def stream_too_large(limit: int) -> Failure:
 
 
 def streamed(error_type: str, body: bytes) -> FunctionResult:
-    """Return the result of a stream whose trailers tell of an error."""
+    """Return the result of a stream whose trailers have an error."""
     return FunctionResult(body, protocol.JSON, protocol.UNHANDLED, error_type)
 
 

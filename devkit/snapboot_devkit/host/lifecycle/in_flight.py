@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle import records
 from snapboot_devkit.host.lifecycle.terms import (
     CallerToken,
@@ -15,8 +16,6 @@ from snapboot_devkit.host.lifecycle.terms import (
 if TYPE_CHECKING:
     from snapboot_devkit.host.lifecycle.failures import Failure
     from snapboot_devkit.host.lifecycle.terms import Delivery, Instant
-
-_MS: Final = 1000.0
 
 
 @dataclass(slots=True)
@@ -104,8 +103,8 @@ class InFlight:
 
 
 def _span(name: str, began: Instant, ended: Instant) -> records.Span:
-    return records.Span(name, began.epoch, (ended.mono - began.mono) * _MS)
+    return records.Span(name, began.epoch, (ended.mono - began.mono) * protocol.MS_PER_S)
 
 
 def _ms_between(began: Instant, ended: Instant) -> float:
-    return (ended.mono - began.mono) * _MS
+    return (ended.mono - began.mono) * protocol.MS_PER_S

@@ -5,7 +5,7 @@ The rules are simpler than those of `single` (those of AWS's emulator, `lambda-m
 * the runtime's only state is whether it has failed to initialise. Each of its `next` calls is a
   *slot* that waits for an event; an invocation takes one, or is refused at once;
 * an invocation is over when its answer is: there is no barrier behind it, and what the runtime
-  does until its next `next` is on nobody's bill;
+  does until its next `next` is not billed;
 * a timeout concerns one invocation. Its code goes on and keeps its worker; its late answer is
   refused with 410, once;
 * nothing is repaired. When the runtime or an extension has ended, all that was under way fails,
@@ -267,7 +267,7 @@ class ManagedEnvironment(Environment):
         if post is None:
             return
         begun, in_flight = post
-        # Half an error tells nothing; the invocation may still be answered.
+        # Half an error is no answer; the invocation may still be answered.
         if isinstance(begun, msg.ResponseBegun):
             self._finish(in_flight, failure, now)
         self._reply(call, denial)

@@ -1,4 +1,4 @@
-"""What the lifecycle core is told.
+"""What is fed to the lifecycle core.
 
 A *call* stands for one request to the environment's APIs, a *caller* for one invoke request; both
 are the owner's objects, which the core hands back. A process is named by its extension; the one
@@ -100,7 +100,7 @@ class AnswerEnded:
     """The body of a response or an error is complete; `size` counts what was not kept, too.
 
     A streamed response has passed already: `body` is empty, and an error that came up on the way
-    is told by its trailers.
+    is in its trailers.
     """
 
     call: CallToken

@@ -1,4 +1,4 @@
-"""What an environment has to tell of itself: the platform's records, before they take a form.
+"""What an environment reports of itself: the platform's records, before they take a form.
 
 The log renders them as lines, telemetry as documents. What the core does not know (the function's
 name, its log stream, figures of memory) is added there. Durations are in milliseconds.
@@ -19,7 +19,7 @@ from snapboot_devkit.lazy_dataclass import dataclass
 
 
 class Span(NamedTuple):
-    """A part of an invocation that is told apart; `began` is a Unix time in seconds."""
+    """A part of an invocation with a name of its own; `began` is a Unix time in seconds."""
 
     name: str
     began: float

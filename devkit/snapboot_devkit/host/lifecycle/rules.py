@@ -12,8 +12,8 @@ class Rules:
     """The settings of one function; limits in seconds.
 
     `extensions` are the file names of the external ones. `max_concurrency` is set on managed
-    instances alone. With `text_log` that the runtime is done stands in no log: only who has
-    subscribed to telemetry is told.
+    instances alone. With `text_log` no log line says that the runtime is done: only
+    extensions that have subscribed to telemetry get that record.
     """
 
     timeout_s: float = 3.0
@@ -35,7 +35,7 @@ class Rules:
 class EventRules:
     """How a function's events are retried: one retry after each delay; durations in seconds.
 
-    Lambda waits for about one minute, then two; that is too long for somebody who looks on. An
+    Lambda waits for about one minute, then two; that is too long to watch. An
     event waits for six hours at the longest there, too.
     """
 

@@ -3,7 +3,7 @@
 Its state (see `states`) says which phase we are in, and with it which limit runs and whom a
 failure concerns:
 
-* an init that fails on its own concerns nobody yet. The processes go, and the first invoke runs
+* an init that fails on its own has no caller yet. The processes go, and the first invoke runs
   a second, *suppressed* init, inside its own limit and on its own bill;
 * an init for a snapshot has no second chance. Its failure is kept for the first caller;
 * an invoke that fails is answered at once, before its processes are gone.
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
 
 # A runtime that has posted its last error is expected to leave by itself; it is given this long.
 LEAVE_S: Final = 0.5
-
-_MS: Final = 1000.0
 
 
 class SingleEnvironment(Environment):
@@ -176,7 +174,7 @@ class SingleEnvironment(Environment):
         elif state is EnvironmentState.COLD:
             self._begin_init(now)
         elif state is EnvironmentState.INIT_FAILED:
-            self._tell_kept_failure()
+            self._refuse_by_kept_failure()
             self._advance(now)
 
     def _end_phase_if_all_wait(self, now: terms.Instant) -> None:
@@ -230,7 +228,7 @@ class SingleEnvironment(Environment):
 
     def _deliver(self, delivery: terms.Delivery) -> None:
         if len(self._extensions):
-            self._extensions.tell_invoke(delivery)
+            self._extensions.send_invoke(delivery)
         self._runtime.release(RuntimeMove.DELIVERED, delivery)
 
     def _end_runtime(self, in_flight: InFlight, now: terms.Instant) -> None:
@@ -276,23 +274,23 @@ class SingleEnvironment(Environment):
             del self._in_flight
 
     def _fail(self, failure: FailureOf, now: terms.Instant, *, leave_s: float = 0.0) -> None:
-        told = failure(self._request_id)
+        failed = failure(self._request_id)
         match self.state:
             case EnvironmentState.INITIALISING:
-                self._report_init(now, told)
+                self._report_init(now, failed)
                 self._kept = failure
             case EnvironmentState.RESTORING:
-                self._fail_restore(told, now)
+                self._fail_restore(failed, now)
             case _:
-                self._fail_invoke(told, now)
+                self._fail_invoke(failed, now)
         discard = self._rules.has_snapshot
         self._move(EnvironmentMove.DISCARD if discard else EnvironmentMove.FAIL)
-        slow = told.status is terms.Status.TIMEOUT
+        slow = failed.status is terms.Status.TIMEOUT
         reason = terms.ShutdownReason.TIMEOUT if slow else terms.ShutdownReason.FAILURE
         self._tear_down(reason, now, leave_s=leave_s)
 
-    def _tell_kept_failure(self) -> None:
-        self._move(EnvironmentMove.TELL)
+    def _refuse_by_kept_failure(self) -> None:
+        self._move(EnvironmentMove.REFUSE)
         text = f"The init before the snapshot failed: {self._kept('').text}"
         refusal = terms.ServiceFailure(400, "SnapStartException", text)
         self._refuse(self._waiting.popleft().caller, refusal)
@@ -326,4 +324,4 @@ class SingleEnvironment(Environment):
         return self._waiting[0].invocation.request_id if restoring else ""
 
     def _restore_took_ms(self, now: terms.Instant) -> float:
-        return (now.mono - self._restore_began) * _MS
+        return (now.mono - self._restore_began) * protocol.MS_PER_S

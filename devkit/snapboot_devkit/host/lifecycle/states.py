@@ -11,7 +11,7 @@ from typing import Final
 
 
 class IllegalMoveError(Exception):
-    """The environment was told of something that cannot happen in its state: a bug of the host."""
+    """The environment was fed something that cannot happen in its state: a bug of the host."""
 
 
 class RuntimeState(Enum):
@@ -64,7 +64,7 @@ RUNTIME: Final = {
     # A second `next` blocks beside the first.
     (_S.READY, _M.NEXT): _S.READY,
     (_S.READY, _M.DELIVERED): _S.RUNNING,
-    # `next` before an answer is no error: the same event is told again.
+    # `next` before an answer is no error: the same event is sent again.
     (_S.RUNNING, _M.NEXT): _S.RUNNING,
     (_S.RUNNING, _M.RESPONSE): _S.INVOCATION_RESPONSE,
     (_S.RUNNING, _M.ERROR): _S.INVOCATION_ERROR_RESPONSE,
@@ -142,7 +142,7 @@ class ExtensionMove(Enum):
     NEXT = auto()
     INIT_ERROR = auto()
     EXIT_ERROR = auto()
-    # The platform's: an event is told, a blocked call is lost, the process ends or never began.
+    # The platform's: an event is sent, a blocked call is lost, the process ends or never began.
     NOTIFIED = auto()
     INTERRUPTED = auto()
     EXITED = auto()
@@ -203,7 +203,7 @@ class EnvironmentState(Enum):
     SUPPRESSED_INIT = "suppressed init"
     # The processes of a restored snapshot are going away; nothing of what they were survives.
     DISCARDING = "discarding"
-    # The init for a snapshot failed: its processes are going away, then its first caller is told.
+    # The init for a snapshot failed: its processes are going away, then one caller is refused.
     INIT_FAILING = "init failing"
     INIT_FAILED = "init failed"
     STOPPING = "stopping"
@@ -221,9 +221,9 @@ class EnvironmentMove(Enum):
     INVOKE = auto()
     ANSWER = auto()
     FAIL = auto()
-    # A failure of a snapshot, which has no suppressed init; and that its caller has been told.
+    # A failure of a snapshot, which has no suppressed init; and that its caller has been refused.
     DISCARD = auto()
-    TELL = auto()
+    REFUSE = auto()
     EXIT = auto()
     STOP = auto()
 
@@ -268,7 +268,7 @@ ENVIRONMENT: Final = {
     (_E.DISCARDING, _V.STOP): _E.STOPPING,
     (_E.INIT_FAILING, _V.EXIT): _E.INIT_FAILED,
     (_E.INIT_FAILING, _V.STOP): _E.STOPPING,
-    (_E.INIT_FAILED, _V.TELL): _E.COLD,
+    (_E.INIT_FAILED, _V.REFUSE): _E.COLD,
     (_E.INIT_FAILED, _V.STOP): _E.DEAD,
     (_E.STOPPING, _V.EXIT): _E.DEAD,
     # Stopping twice is stopping.
@@ -288,6 +288,6 @@ INVOKABLE: Final = frozenset({_E.READY, _E.RESET, _E.CRASHED_IDLE})
 FREE: Final = INVOKABLE | {_E.COLD, _E.INITIALISING, _E.INIT_FAILED}
 # Those that lead to a free one without a caller's doing.
 SETTLING: Final = frozenset({_E.ANSWERED, _E.RESETTING, _E.DISCARDING, _E.INIT_FAILING})
-# Those that have a failure to tell to the next caller.
+# Those that have a failure for the next caller.
 KEEPING: Final = frozenset({_E.CRASHED_IDLE, _E.INIT_FAILING, _E.INIT_FAILED})
 ENDING: Final = frozenset({_E.STOPPING, _E.DEAD})

@@ -2,7 +2,7 @@
 
 The order and the shares are RAPID's. Without extensions the runtime is killed at once. With any,
 it gets SIGTERM and a share of the budget; then the external extensions that asked for SHUTDOWN
-get that event, the others are killed; whoever is left at the end of the budget is killed.
+get that event, the others are killed; what is left at the end of the budget is killed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
+from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle import effects
 from snapboot_devkit.host.lifecycle.terms import SHUTDOWN
 
@@ -24,7 +25,6 @@ INTERNAL_BUDGET_S: Final = 0.5
 EXTERNAL_BUDGET_S: Final = 2.0
 # The runtime's share of the budget.
 RUNTIME_SHARE: Final = 0.3
-_MS: Final = 1000
 
 
 class _Stage(Enum):
@@ -35,7 +35,7 @@ class _Stage(Enum):
 
 
 class Teardown:
-    """The end of one set of processes; `deadline` is when it wants to be told of the time."""
+    """The end of one set of processes; `deadline` is when it needs to be fed the time."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Teardown:
             self._end_extensions()
 
     def time_passed(self, now: Instant) -> None:
-        """Stop waiting for whoever was waited for."""
+        """Stop waiting for what was waited for."""
         if self.deadline is None or now.mono < self.deadline:
             return
         self.deadline = None
@@ -114,9 +114,9 @@ class Teardown:
     def _end_extensions(self) -> None:
         self._stage = _Stage.EXTENSIONS
         self.deadline = self._end.mono
-        event = effects.ShutdownEvent(int(self._end.epoch * _MS), self._reason)
+        event = effects.ShutdownEvent(int(self._end.epoch * protocol.MS_PER_S), self._reason)
         for member in self._extensions:
             if member.alive and SHUTDOWN in member.events:
-                self._extensions.tell_shutdown(member, event)
+                self._extensions.send_shutdown(member, event)
             elif member.alive:
                 self._ask(effects.Kill(member.name))

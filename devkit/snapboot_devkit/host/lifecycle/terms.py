@@ -15,13 +15,13 @@ from snapboot_devkit.lazy_dataclass import dataclass
 CallToken: TypeAlias = Any
 CallerToken: TypeAlias = Any
 
-# Who is told of a shutdown, and that it is one.
+# The events for which extensions register.
 SHUTDOWN: Final = "SHUTDOWN"
 INVOKE: Final = "INVOKE"
 
 
 class Instant(NamedTuple):
-    """One moment on two clocks: deadlines run on `mono`, what is told to people on `epoch`."""
+    """One moment on two clocks: deadlines run on `mono`, what people read on `epoch`."""
 
     mono: float
     epoch: float
@@ -121,7 +121,7 @@ class ServiceFailure:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What an extension wants to be told by telemetry, and where.
+    """What an extension subscribes to in telemetry, and where it is sent.
 
     `types` are `platform`, `function`, `extension`. The destination is `uri` (HTTP, with
     `method`) or, when that is empty, TCP port `port`.
