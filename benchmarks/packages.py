@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from benchmarks.contenders import Contender
     from benchmarks.machine import Interpreter
 
-INSIDE: Final = ROOT / "devkit" / "snapboot_devkit" / "package" / "inside"
+IN_TARGET: Final = ROOT / "devkit" / "snapboot_devkit" / "package" / "in_target"
 HANDLER: Final = "app.handler"
 LAZY_FROM: Final = (3, 15)
 # What the platform sets: a client looks no further for them.
@@ -273,7 +273,7 @@ def _fill_archive(bench: Bench, function: Function, folder: Path, *options: str)
     runtime = next(one for one in bench.contenders if one.name == OURS)
     done = subprocess.run(
         [
-            *(bench.interpreter.path, "-SsP", INSIDE, "seal", folder, "--handler", HANDLER),
+            *(bench.interpreter.path, "-SsP", IN_TARGET, "seal", folder, "--handler", HANDLER),
             *("--runtime", Path(runtime.command[0]).parent, "--as", folder),
             *options,
         ],

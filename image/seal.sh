@@ -4,7 +4,7 @@
 set -eu
 
 task_root=${LAMBDA_TASK_ROOT:-/var/task}
-inside=/var/runtime/.devkit/snapboot_devkit/package/inside
+in_target=/var/runtime/.devkit/snapboot_devkit/package/in_target
 # What a function finds on Lambda, and a handler may ask for while it is imported.
 : "${AWS_REGION:=us-east-1}" "${AWS_LAMBDA_FUNCTION_NAME:=function}"
 export AWS_REGION AWS_LAMBDA_FUNCTION_NAME
@@ -14,6 +14,6 @@ export AWS_DEFAULT_REGION="${AWS_REGION}" AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCE
 IFS=' ' read -r python options < /var/runtime/bootstrap
 python=${python#'#!'}
 chmod -R a+rX "${task_root}"
-"${python}" "${options}" "${inside}" compile "${task_root}" --as "${task_root}"
-"${python}" "${options}" "${inside}" seal "${task_root}" --handler "${1:-app.handler}" \
+"${python}" "${options}" "${in_target}" compile "${task_root}" --as "${task_root}"
+"${python}" "${options}" "${in_target}" seal "${task_root}" --handler "${1:-app.handler}" \
     --runtime /var/runtime --as "${task_root}"

@@ -19,7 +19,7 @@ sys.path.append(f"{RUNTIME}/.devkit")
 
 import ballast  # noqa: E402
 
-INSIDE = RUNTIME / ".devkit/snapboot_devkit/package/inside"
+IN_TARGET = RUNTIME / ".devkit/snapboot_devkit/package/in_target"
 BOOTSTRAP = RUNTIME / "bootstrap"
 MATERIALS = Path(__file__).resolve().parents[1]
 SEALER = Path("/usr/local/bin/snapboot-seal")
@@ -68,7 +68,7 @@ def compiled(python: Path, folders: Iterable[Path]) -> Iterator[tuple[str, str]]
     for folder in folders:
         if not folder.is_dir() or folder.is_symlink() or folder in PASSED_OVER:
             continue
-        command = [python, "-BsP", INSIDE, "compile", folder, "--as", folder]
+        command = [python, "-BsP", IN_TARGET, "compile", folder, "--as", folder]
         report = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
         print(f"{folder}: {report['files']} modules compiled")
         for name, reason in report["failed"].items():

@@ -1,6 +1,6 @@
 """The module archive: the code of a function's modules in one file, found instead of their folders.
 
-`snapboot package` writes it; the devkit's `package/inside/archive.py` describes it byte by byte.
+`snapboot package` writes it; the devkit's `package/in_target/archive.py` describes it byte by byte.
 What the import system would find in a folder is found here without a look at the folder. Everything
 else about a module is as if it had been: its files are there, and its loader reads them for any
 caller that asks for a source or a resource. With the modules come the regular expressions that they

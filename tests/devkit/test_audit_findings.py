@@ -15,7 +15,7 @@ from snapboot_devkit.package.audit import AuditError, Severity, audit
 from snapboot_devkit.package.binary.elf import needs
 from snapboot_devkit.package.checks import sizes
 from snapboot_devkit.package.contents import managed_packages
-from snapboot_devkit.package.inside.archive import ArchiveModule, archive
+from snapboot_devkit.package.in_target.archive import ArchiveModule, archive
 from snapboot_devkit.package.target import MAX_GLIBC
 from tests.devkit.audited import (
     LONG,

@@ -21,7 +21,7 @@ from snapboot_devkit.package.checks.distributions import distributions
 from snapboot_devkit.package.checks.folders import FolderStore
 from snapboot_devkit.package.checks.layout import layout
 from snapboot_devkit.package.checks.zips import ZipStore
-from snapboot_devkit.package.inside import archive
+from snapboot_devkit.package.in_target import archive
 from tests.devkit.audited import compile_all, distribution, entry, filled, zipped
 from tests.devkit.test_elf import EXTENSIONS
 from tests.devkit.test_module_archive_reading import NO_PATTERNS, with_index

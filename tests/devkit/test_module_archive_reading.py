@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snapboot_devkit.package.binary import modules, plain_marshal
-from snapboot_devkit.package.inside import archive
-from snapboot_devkit.package.inside.bytecode import marshalled
+from snapboot_devkit.package.in_target import archive
+from snapboot_devkit.package.in_target.bytecode import marshalled
 
 SOURCES = {"app": b"import package.member\n", "package": b"", "package.member": b"value = 1\n"}
 EXTENSION = archive.ArchiveModule("fast", "slib-dynload", "fast.cpython-313-x86_64-linux-gnu.so")

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from snapboot_devkit.package.binary import modules
-from snapboot_devkit.package.inside.discovery import Found
-from snapboot_devkit.package.inside.failure import WorkerError
-from snapboot_devkit.package.inside.sealing import read_source
+from snapboot_devkit.package.in_target.discovery import Found
+from snapboot_devkit.package.in_target.failure import WorkerError
+from snapboot_devkit.package.in_target.sealing import read_source
 from snapboot_devkit.package.outputs.sealing import SealOptions, Worker
 from tests.fakes.contenders import ROOT
 
-INSIDE = ROOT / "devkit/snapboot_devkit/package/inside"
+IN_TARGET = ROOT / "devkit/snapboot_devkit/package/in_target"
 RUNTIME = ROOT / "runtime"
 DEADLINE_S = 60
 
@@ -30,7 +30,7 @@ DEADLINE_S = 60
 def inside(*arguments: object, **environment: str) -> dict[str, Any]:
     """Return the answer of the program, whose exit status must go with it."""
     done = subprocess.run(
-        [sys.executable, "-SsP", str(INSIDE), *map(str, arguments)],
+        [sys.executable, "-SsP", str(IN_TARGET), *map(str, arguments)],
         capture_output=True,
         check=False,
         timeout=DEADLINE_S,
@@ -282,8 +282,8 @@ def test_threads_and_exit_handlers_of_the_function_are_not_waited_for(task: Task
 
 
 def test_names_of_the_sealer_are_the_user_s(task: Task):
-    names = [path.stem for path in INSIDE.glob("[!_]*.py")]
-    for name in (*names, "snapboot_inside", "json", "traceback"):
+    names = [path.stem for path in IN_TARGET.glob("[!_]*.py")]
+    for name in (*names, "snapboot_in_target", "json", "traceback"):
         task.write(f"{name}.py", f"mine = {name!r}")
     task.app(f"import {', '.join(names)}, json, traceback; assert json.mine == 'json'")
     task.seal()
@@ -476,7 +476,7 @@ def test_processes_that_the_function_leaves_behind_are_not_waited_for(task: Task
 def test_a_folder_that_cannot_be_written_is_reported_and_holds_no_scrap(task: Task, mount, words):
     task.app("import colorsys")
     script = f'{mount}; cd "$1"; shift; "$@" || ls -A 1>&2'
-    command = [sys.executable, "-SsP", str(INSIDE), "seal", str(task.root)]
+    command = [sys.executable, "-SsP", str(IN_TARGET), "seal", str(task.root)]
     command += ["--handler", "app.handler", "--runtime", str(RUNTIME)]
     prefix = ["unshare", "--mount", "sh", "-euc", script, "sh", str(task.root)]
     done = subprocess.run([*prefix, *command], capture_output=True, check=False, timeout=60)

@@ -11,7 +11,7 @@ from elftools.elf.elffile import ELFFile
 
 from snapboot_devkit.package import stripping
 from snapboot_devkit.package.binary import elf
-from snapboot_devkit.package.inside.archive import ArchiveModule, archive
+from snapboot_devkit.package.in_target.archive import ArchiveModule, archive
 from snapboot_devkit.package.interpreters import managed
 from snapboot_devkit.package.stripping import Savings
 from tests.devkit.audited import TAG, compile_all, distribution, filled

@@ -18,7 +18,7 @@ from tests.fakes.runtime_api import Event
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-INSIDE = ROOT / "devkit/snapboot_devkit/package/inside"
+IN_TARGET = ROOT / "devkit/snapboot_devkit/package/in_target"
 ARCHIVE = "snapboot.modules"
 LOADERS = {False: "SourceFileLoader", True: "ArchiveLoader"}
 
@@ -78,7 +78,7 @@ def seal(
 
     `options` are further ones of the packager's inner command line.
     """
-    command = [python, "-SsPB", str(INSIDE), "seal", str(task), "--handler", handler]
+    command = [python, "-SsPB", str(IN_TARGET), "seal", str(task), "--handler", handler]
     command += ["--runtime", str(runtime), "--as", place or str(task)]
     for folder, there in places.items():
         command += ["--place", f"{folder}={there}"]

@@ -12,7 +12,7 @@ from tests.fakes.contenders import Contender
 from tests.fakes.function import Function, Run
 from tests.fakes.mounts import mounted
 from tests.fakes.runtime_process import RuntimeProcess
-from tests.fakes.sealed import INSIDE, seal
+from tests.fakes.sealed import IN_TARGET, seal
 from tests.layouts.layouts import LAYERS, OWN, RUNTIME, TASK_ROOT
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class LaidOut(Function):
         (self.root / OWN).mkdir(exist_ok=True)
         shutil.copy2(self.layout.runtime.parents[1] / "bootstrap", self.root)
         subprocess.run(
-            [str(self.layout.sealer), "-SsPB", str(INSIDE),
+            [str(self.layout.sealer), "-SsPB", str(IN_TARGET),
              "compile", str(self.root), "--as", TASK_ROOT],
             check=True, capture_output=True, timeout=COMPILE_DEADLINE_S,
         )  # fmt: skip

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-INSIDE = ROOT / "devkit/snapboot_devkit/package/inside"
+IN_TARGET = ROOT / "devkit/snapboot_devkit/package/in_target"
 
 # An event is the name of a file of tests; the answer is what came of each, and who loaded what.
 RUNNER = """
@@ -89,7 +89,7 @@ def _outcome(api: RuntimeAPI, name: str, number: int, process: RuntimeProcess) -
 
 
 def seal(function: Function, *included: str) -> modules.ModuleArchive:
-    command = [sys.executable, "-SsP", str(INSIDE), "seal", str(function.root)]
+    command = [sys.executable, "-SsP", str(IN_TARGET), "seal", str(function.root)]
     command += ["--handler", "app.handler", "--runtime", str(ROOT / "runtime")]
     command += [word for name in included for word in ("--include", name)]
     done = subprocess.run(command, capture_output=True, check=False, env=dict(os.environ))

@@ -1,6 +1,6 @@
 """A module archive as others wrote it: what it holds, and what is wrong with it.
 
-`inside/archive.py` describes the format and writes it, the runtime's `archive.py` loads from it.
+`in_target/archive.py` describes the format and writes it, the runtime's `archive.py` loads from it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from snapboot_devkit.package.binary.plain_marshal import PlainMarshalError, loads
-from snapboot_devkit.package.inside.archive import HEADER, LABEL, NAME, check_of, listing_hash
+from snapboot_devkit.package.in_target.archive import HEADER, LABEL, NAME, check_of, listing_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["NAME", "ModuleArchive", "ModuleArchiveError", "SealedModule", "read"]
 
 _TASK: Final = "t"
-# Of the names in the sources table that are no files: see `inside/archive.py`.
+# Of the names in the sources table that are no files: see `in_target/archive.py`.
 _LISTING: Final = "*"
 # For each of them all names of a package are gone through.
 _MAX_LISTINGS: Final = 100

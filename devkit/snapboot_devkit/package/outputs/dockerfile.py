@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # As the Dockerfile of the base image lays it out.
 _RUNTIME: Final = "/var/runtime"
-_INSIDE: Final = f"{_RUNTIME}/.devkit/snapboot_devkit/package/inside"
+_IN_TARGET: Final = f"{_RUNTIME}/.devkit/snapboot_devkit/package/in_target"
 _BOOTSTRAP: Final = f"{_RUNTIME}/bootstrap"
 # Linux takes 128 KiB as one argument, which a RUN line is to the shell; some is left for the rest.
 _MAX_COMMAND_BYTES: Final = 120_000
@@ -34,14 +34,14 @@ USER 0
 RUN python=$(sed -n '1s/^#! *\\([^ ]*\\).*/\\1/p' {bootstrap}) \\
     && "$python" -SsP -c {check} \\
     && chmod -R a+rX /var/task \\
-    && "$python" -SsP {inside} compile /var/task --as /var/task{seal}
+    && "$python" -SsP {in_target} compile /var/task --as /var/task{seal}
 
 FROM ${{BASE}}
 COPY --from=build /var/task /var/task
 CMD {command}
 """
 _SEAL: Final = """ \\
-    && env {env} "$python" -SsP {inside} seal /var/task {arguments}"""
+    && env {env} "$python" -SsP {in_target} seal /var/task {arguments}"""
 # Of what ends up between single quotes, nothing may be one.
 _CHECK: Final = (
     'import sys; sys.version_info[:2] == {python} or sys.exit("this function was packaged for '
@@ -59,7 +59,7 @@ def dockerfile(request: PackageRequest, target: Target, env: Mapping[str, str] |
     return _TEXT.format(
         version=target.version,
         bootstrap=_BOOTSTRAP,
-        inside=_INSIDE,
+        in_target=_IN_TARGET,
         check=shlex.quote(check),
         seal="" if env is None else _seal(request, env),
         command=json.dumps([request.handler]),
@@ -78,7 +78,7 @@ def _seal(request: PackageRequest, env: Mapping[str, str]) -> str:
     for event in request.events:
         compact = json.dumps(json.loads(event), separators=(",", ":"))
         arguments.append(_word(f"--event={compact}"))
-    line = _SEAL.format(env=" ".join(pairs), inside=_INSIDE, arguments=" ".join(arguments))
+    line = _SEAL.format(env=" ".join(pairs), in_target=_IN_TARGET, arguments=" ".join(arguments))
     return _check_length(line)
 
 

@@ -1,4 +1,4 @@
-"""Bytecode and module archive, made by the target's interpreter, which runs `inside`."""
+"""Bytecode and module archive, made by the target's interpreter, which runs `in_target`."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     from snapboot_devkit.package.process import Finished
 
-_INSIDE: Final = Path(__file__).parents[1] / "inside"
+_IN_TARGET: Final = Path(__file__).parents[1] / "in_target"
 _BYTECODE: Final = "__pycache__"
 # Beginnings of why a source was not compiled where the source is not to blame: not to be stored.
 _PASSING: Final = ("OSError", "PermissionError", "MemoryError", "RecursionError")
 # A whole standard library and large packages, on a slow machine.
 _COMPILING_S: Final = 600.0
-# What `inside` may take beside the import itself.
+# What `in_target` may take beside the import itself.
 _SEALING_S: Final = 200.0
 _MAX_DETAIL_LINES: Final = 20
 
@@ -170,8 +170,8 @@ class Worker:
         limit_s: float,
         within: Callable[[list[str]], list[str]] = list,
     ) -> Iterator[Callable[[], dict[str, Any]]]:
-        """Start `inside`; yield what waits for its answer. Raises PackageError."""
-        command = within([str(self.program), "-SsPB", str(_INSIDE), *arguments])
+        """Start `in_target`; yield what waits for its answer. Raises PackageError."""
+        command = within([str(self.program), "-SsPB", str(_IN_TARGET), *arguments])
         environ = {"PATH": os.defpath, "PYTHONHASHSEED": "0", **AS_ON_LAMBDA, **env}
         with started(command, limit_s=limit_s, env=environ) as finish:
             yield lambda: self._answer(arguments[0], finish())

@@ -3,7 +3,7 @@
 import sys
 
 FOLDER = __file__.rpartition("/")[0]
-PACKAGE = "snapboot_inside"
+PACKAGE = "snapboot_in_target"
 
 if __name__ == "__main__":
     sys.path.remove(FOLDER)  # else each file here would be a top-level module

@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="inside", allow_abbrev=False)
+    parser = _Parser(prog="in_target", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     compiling = commands.add_parser("compile", allow_abbrev=False)
     compiling.add_argument("folder", type=_folder)

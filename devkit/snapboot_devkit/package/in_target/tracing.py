@@ -307,7 +307,7 @@ def _run(  # noqa: C901 - with classes of what the runtime has
 def _beside(name: str) -> "Any":
     """Return a module that is beside this one, without a mark in `sys.modules`."""
     file = f"{__file__.rpartition('/')[0]}/{name}.py"
-    module = type(sys)(f"snapboot_inside_{name}")
+    module = type(sys)(f"snapboot_in_target_{name}")
     module.__file__ = file
     code = SourceFileLoader(module.__name__, file).get_code(module.__name__)
     exec(code, vars(module))  # type: ignore[arg-type]  # noqa: S102 - our own file
