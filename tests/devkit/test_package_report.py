@@ -160,7 +160,7 @@ def test_an_images_dockerfile_compiles_and_seals_with_the_bases_interpreter():
         "ARG", "FROM", "COPY", "USER", "RUN", "FROM", "COPY", "CMD",
     ]  # fmt: skip
     assert "sys.version_info[:2] == (3, 13)" in text
-    assert "inside compile /var/task --as /var/task" in text
+    assert "in_target compile /var/task --as /var/task" in text
     assert "--handler app.handler --runtime /var/runtime --if-importable --include 'late.*'" in text
     assert """'STAGE=it'"'"'s'""" in text
     assert 'CMD ["app.handler"]' in text
