@@ -38,6 +38,8 @@ MEGABYTE = 1e6
 WHOLE_FROM = 100
 THOUSAND = 1_000
 MILLION = 1_000_000
+# What ends the name of what several clients ask for, and of its figures.
+AT_ONCE = " at once"
 # What is added to a figure's name.
 PAGE_CACHES = {
     PageCache.WARM.value: "",
@@ -214,7 +216,12 @@ def _counts(recording: Recording) -> list[Figure]:
 def _host(recording: Recording) -> list[Figure]:
     rows = [sample for sample in recording.samples if isinstance(sample, HostSample)]
     payloads = dict.fromkeys(sample.payload for sample in rows if sample.round_trips_ns)
-    clients = sorted({sample.clients for sample in rows if not sample.round_trips_ns})
+    served = dict.fromkeys(
+        (one.payload, one.clients)
+        for one in sorted(rows, key=attrgetter("clients"))
+        if one.payload.endswith(AT_ONCE)
+    )
+    waits = dict.fromkeys(payload for payload, _ in served if payload != f"7 B{AT_ONCE}")
     return [
         *(
             _figure(recording, f"round trip, {payload}", "µs", _platform_trip_us(payload))
@@ -222,12 +229,35 @@ def _host(recording: Recording) -> list[Figure]:
         ),
         *(
             replace(
-                _figure(recording, f"requests per second, {count} at once", "", _per_second(count)),
+                _figure(recording, _served_name(payload, count), "", _per_second(payload, count)),
                 higher_is_better=True,
             )
-            for count in clients
+            for payload, count in served
         ),
+        *(_speedup(rows, payload) for payload in waits),
+        _figure(recording, "resident, idle", "MB", _idle_mb),
     ]
+
+
+def _served_name(payload: str, clients: int) -> str:
+    kind = payload.removesuffix(AT_ONCE)
+    return f"requests per second{'' if kind == '7 B' else f' of {kind}'}, {clients}{AT_ONCE}"
+
+
+def _speedup(rows: list[HostSample], payload: str) -> Figure:
+    """Return how many times one client's rate the most clients reach, round by round."""
+    of = [row for row in rows if row.payload == payload]
+    most = max(row.clients for row in of)
+    rates = {
+        (row.contender, row.round, row.clients): row.requests / row.elapsed_ns
+        for row in sorted(of, key=attrgetter("round"))
+    }
+    values: dict[str, list[float]] = {}
+    for (contender, number, clients), rate in rates.items():
+        if clients == most:
+            values.setdefault(contender, []).append(rate / rates[contender, number, 1])
+    name = f"times one client's rate, {most}{AT_ONCE}, {payload.removesuffix(AT_ONCE)} each"
+    return replace(Figure(name, "", values), higher_is_better=True)
 
 
 def _image(recording: Recording) -> list[Figure]:
@@ -478,15 +508,21 @@ def _platform_trip_us(payload: str) -> Callable[[object], float | None]:
     return of
 
 
-def _per_second(clients: int) -> Callable[[object], float | None]:
+def _per_second(payload: str, clients: int) -> Callable[[object], float | None]:
     def of(sample: object) -> float | None:
-        if not isinstance(sample, HostSample) or sample.round_trips_ns:
+        if not isinstance(sample, HostSample):
             return None
-        return (
-            sample.requests / sample.elapsed_ns * SECOND_NS if sample.clients == clients else None
-        )
+        if (sample.payload, sample.clients) != (payload, clients):
+            return None
+        return sample.requests / sample.elapsed_ns * SECOND_NS
 
     return of
+
+
+def _idle_mb(sample: object) -> float | None:
+    if not isinstance(sample, HostSample) or sample.idle_bytes is None:
+        return None
+    return sample.idle_bytes / MEGABYTE
 
 
 def _modules(sample: object) -> float | None:

@@ -40,16 +40,25 @@ BUFFER_BYTES = 8 << 20
 END_OF_CHUNKS = b"\r\n0\r\n\r\n"
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A platform that runs: the port at which it listens, and its process."""
+
+    port: int
+    child: Child
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Platform:
-    """A program that serves the Invoke API; `command` takes the bench, and a port to listen on.
+    """A program that serves the Invoke API.
 
-    `grows` when it starts more environments for more callers.
+    `command` takes the bench, a port to listen on, and the handler. It `grows`
+    when it starts more environments for more callers.
     """
 
     name: str
     version: str
-    command: Callable[[Bench, int], tuple[str, ...]]
+    command: Callable[[Bench, int, str], tuple[str, ...]]
     grows: bool
 
     def __repr__(self) -> str:
@@ -61,21 +70,21 @@ class Platform:
         return f"{self.name} …"
 
     @contextmanager
-    def running(self, bench: Bench) -> Iterator[int]:
-        """Start it, and yield the port at which it listens. Raises `ContenderError`."""
+    def running(self, bench: Bench, handler: str = HANDLER) -> Iterator[Serving]:
+        """Start it, and yield it as soon as it listens. Raises `ContenderError`."""
         port = _free_port()
-        variables = environment(bench.task_root, HANDLER, bench.interpreter)
+        variables = environment(bench.task_root, handler, bench.interpreter)
         with (
             Path(os.devnull).open("wb") as nothing,
             Child(
-                self.command(bench, port),
+                self.command(bench, port, handler),
                 variables | {"AWS_LAMBDA_FUNCTION_TIMEOUT": TIMEOUT_S},
                 stdout=nothing.fileno(),
                 stderr=bench.scratch / f"{self.name}.stderr",
-            ),
+            ) as child,
         ):
             _wait_until_listening(self, port)
-            yield port
+            yield Serving(port, child)
 
 
 class Connection:
@@ -139,25 +148,25 @@ def platforms(bench: Bench) -> tuple[Platform, ...]:
     )
 
 
-def _host(bench: Bench, port: int) -> tuple[str, ...]:
+def _host(bench: Bench, port: int, handler: str) -> tuple[str, ...]:
     return (
-        *(sys.executable, "-m", "snapboot_devkit", "start", HANDLER, "--no-reload"),
+        *(sys.executable, "-m", "snapboot_devkit", "start", handler, "--no-reload"),
         *("--port", str(port), "--task-root", str(bench.task_root), "--timeout", TIMEOUT_S),
         *("--memory", MEMORY_MB, "--concurrency", MOST_ENVIRONMENTS),
-        *("--bootstrap", shlex.join(_runtime(bench).start(HANDLER))),
+        *("--bootstrap", shlex.join(_runtime(bench).start(handler))),
     )
 
 
-def _unfrozen_host(bench: Bench, port: int) -> tuple[str, ...]:
-    return (*_host(bench, port), "--no-freeze")
+def _unfrozen_host(bench: Bench, port: int, handler: str) -> tuple[str, ...]:
+    return (*_host(bench, port, handler), "--no-freeze")
 
 
-def _emulator(bench: Bench, port: int) -> tuple[str, ...]:
+def _emulator(bench: Bench, port: int, handler: str) -> tuple[str, ...]:
     return (
         str(emulator.binary()),
         *("--runtime-api-address", f"127.0.0.1:{_free_port()}"),
         *("--runtime-interface-emulator-address", f"127.0.0.1:{port}"),
-        *_runtime(bench).start(HANDLER),
+        *_runtime(bench).start(handler),
     )
 
 

@@ -73,7 +73,8 @@ class HostSample:
     """One block of requests to a platform that runs our runtime; `contender` is the platform.
 
     `round_trips_ns` holds each request's of a client that was alone. Of several clients at once
-    only `requests` and `elapsed_ns` of all together are kept.
+    only `requests` and `elapsed_ns` of all together are kept. `idle_bytes` is what the
+    platform itself holds once it has answered; None in the samples for which that is not read.
     """
 
     round: int
@@ -83,6 +84,7 @@ class HostSample:
     requests: int
     elapsed_ns: int
     round_trips_ns: tuple[int, ...]
+    idle_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,20 @@
 """
 
 import sys
-from time import perf_counter_ns
+from time import perf_counter_ns, sleep
 
 CHUNK = bytes(1 << 16)
+WAIT_S = 0.02
 
 
 def echo(event: object, _context: object) -> object:
     """Return the event."""
+    return event
+
+
+def echo_late(event: object, _context: object) -> object:
+    """Return the event after a wait that takes no CPU time."""
+    sleep(WAIT_S)
     return event
 
 

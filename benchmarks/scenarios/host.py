@@ -1,8 +1,9 @@
-"""The Invoke API of our host beside AWS's emulator: round trips by size, and requests per second.
+"""The Invoke API of our host beside AWS's emulator: round trips, requests per second, memory.
 
 Round trips are those of one client, block after block, with all platforms alive at once. For the
 requests per second 1 and 8 clients ask at the same time, each over a connection of its own; the
-emulator takes one request at a time, and is asked by one.
+emulator takes one request at a time, and is asked by one. A handler that only waits shows whether
+8 environments serve 8 clients side by side. Memory is that of a platform that has answered once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from benchmarks.endpoints import ContenderError
 from benchmarks.payloads import mixed_json
 from benchmarks.pinning import unpinned
-from benchmarks.platforms import Connection, invocation, platforms
+from benchmarks.platforms import HANDLER, Connection, invocation, platforms
 from benchmarks.samples import HostSample
 
 if TYPE_CHECKING:
@@ -24,13 +25,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmarks.bench import Bench
-    from benchmarks.platforms import Platform
+    from benchmarks.platforms import Platform, Serving
 
 SMALLEST = b'{"a":1}'
 CLIENTS = (1, 8)
-SERVED_AT_ONCE = "7 B at once"
-# Requests of each client in a round.
-SERVED_COUNT = 100
+IDLE = "idle"
+
+
+@dataclass(frozen=True, slots=True)
+class AtOnce:
+    """What several clients ask for at the same time, and how often each of them in a round."""
+
+    name: str
+    handler: str
+    count: int
+
+
+AT_ONCE = (AtOnce("7 B at once", HANDLER, 100), AtOnce("20 ms at once", "app.echo_late", 25))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +65,27 @@ LOADS = (
 
 def rounds(bench: Bench) -> int:
     """Return how many rounds `measure` will yield."""
-    return bench.plan.runs * (len(LOADS) + 1)
+    return bench.plan.runs * (len(LOADS) + len(AT_ONCE) + 1)
 
 
 def measure(bench: Bench) -> Iterator[Sequence[HostSample]]:
-    """Yield the blocks of each round: load after load, then the requests per second."""
+    """Yield the blocks of each round: load after load, the requests per second, then memory."""
     with ExitStack() as stack:
-        ports = {one: stack.enter_context(one.running(bench)) for one in platforms(bench)}
-        lines = {one: stack.enter_context(closing(Connection(port))) for one, port in ports.items()}
+        served = {one: stack.enter_context(one.running(bench)) for one in platforms(bench)}
+        lines = {
+            one: stack.enter_context(closing(Connection(serving.port)))
+            for one, serving in served.items()
+        }
         for load in LOADS:
             yield from _round_trips(bench, load, lines)
-    with unpinned(), ExitStack() as stack:
-        growing = [one for one in platforms(bench) if one.grows]
-        ports = {one: stack.enter_context(one.running(bench)) for one in growing}
-        yield from _served(bench, ports)
+    growing = [one for one in platforms(bench) if one.grows]
+    for asked in AT_ONCE:
+        with unpinned(), ExitStack() as stack:
+            served = {
+                one: stack.enter_context(one.running(bench, asked.handler)) for one in growing
+            }
+            yield from _served(bench, asked, served)
+    yield from bench.part(bench.plan.runs, lambda number, source: _idle(bench, number, source))
 
 
 def _round_trips(
@@ -88,30 +106,46 @@ def _round_trips(
     yield from bench.part(bench.plan.runs, take)
 
 
-def _served(bench: Bench, ports: dict[Platform, int]) -> Iterator[Sequence[HostSample]]:
-    count = _share(bench, SERVED_COUNT)
-    for port in ports.values():
-        _at_once(port, max(CLIENTS), count)  # so that all environments are there
+def _served(
+    bench: Bench, asked: AtOnce, served: dict[Platform, Serving]
+) -> Iterator[Sequence[HostSample]]:
+    count = _share(bench, asked.count)
+    for serving in served.values():
+        _at_once(serving.port, max(CLIENTS), count)  # so that all environments are there
 
     def take(number: int, source: random.Random) -> list[HostSample]:
         return [
-            _together(number, one, _at_once(ports[one], clients, count), clients, count * clients)
-            for one in source.sample(list(ports), len(ports))
+            HostSample(
+                number,
+                one.name,
+                asked.name,
+                clients,
+                count * clients,
+                _at_once(served[one].port, clients, count),
+                (),
+            )
+            for one in source.sample(list(served), len(served))
             for clients in CLIENTS
         ]
 
     yield from bench.part(bench.plan.runs, take)
 
 
+def _idle(bench: Bench, number: int, source: random.Random) -> list[HostSample]:
+    """Start each platform, and read what it holds when it has answered once."""
+    request = invocation(SMALLEST)
+    samples = []
+    for one in source.sample(platforms(bench), len(platforms(bench))):
+        with one.running(bench) as serving, closing(Connection(serving.port)) as line:
+            (took_ns,) = _timed(line, request, 1)
+            held = serving.child.memory().resident_bytes
+        samples.append(HostSample(number, one.name, IDLE, 1, 1, took_ns, (), held))
+    return samples
+
+
 def _alone(number: int, one: Platform, payload: str, times_ns: list[int]) -> HostSample:
     count = len(times_ns)
     return HostSample(number, one.name, payload, 1, count, sum(times_ns), tuple(times_ns))
-
-
-def _together(
-    number: int, one: Platform, elapsed_ns: int, clients: int, requests: int
-) -> HostSample:
-    return HostSample(number, one.name, SERVED_AT_ONCE, clients, requests, elapsed_ns, ())
 
 
 def _timed(line: Connection, request: bytes, count: int) -> list[int]:

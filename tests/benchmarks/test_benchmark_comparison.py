@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks import compare, contenders
 from benchmarks.__main__ import main
+from benchmarks.figures import figures
 from benchmarks.machine import interpreter_at
 from benchmarks.recording import RecordingError, load
 from benchmarks.samples import CountsSample, FootprintSample, HostSample, InitSample, MemorySample
@@ -151,13 +152,40 @@ def test_a_count_that_wavers_by_one_is_the_same() -> None:
 def test_more_requests_per_second_are_faster() -> None:
     def served(per_second: float) -> Recording:
         rows = [
-            HostSample(number, "snapboot start", "7 B", 8, 1000, round(1e12 / (per_second + n)), ())
+            HostSample(
+                number, "snapboot start", "7 B at once", 8, 1000, round(1e12 / (per_second + n)), ()
+            )
             for number, n in enumerate([0, 3, 1, 2, 4, 1, 2, 3])
         ]
         return recording("host", *rows)
 
     assert verdicts(served(1000), served(1200)) == {Verdict.FASTER}
     assert verdicts(served(1200), served(1000)) == {Verdict.SLOWER}
+
+
+def test_clients_who_are_served_side_by_side_are_told_in_times_of_one_client() -> None:
+    rows = [
+        HostSample(number, "snapboot start", "20 ms at once", clients, 25 * clients, elapsed_ns, ())
+        for number, all_ns in enumerate([520_000_000, 500_000_000])
+        for clients, elapsed_ns in ((8, all_ns), (1, 500_000_000))
+    ]
+    served = {one.name: one.values for one in figures(recording("host", *rows))}
+
+    assert served["times one client's rate, 8 at once, 20 ms each"] == {
+        "snapboot start": [pytest.approx(8 * 500 / 520), 8.0]
+    }
+    assert served["requests per second of 20 ms, 1 at once"] == {"snapboot start": [50.0, 50.0]}
+
+
+def test_what_an_idle_host_holds_is_a_figure() -> None:
+    rows = [
+        HostSample(n, "snapboot start", "idle", 1, 1, 10**6, (), held)
+        for n, held in enumerate([23_000_000, 24_000_000])
+    ]
+    (held,) = figures(recording("host", *rows))
+
+    assert (held.name, held.unit) == ("resident, idle", "MB")
+    assert held.values == {"snapboot start": [23.0, 24.0]}
 
 
 def test_growth_that_may_be_nothing_is_not_compared() -> None:

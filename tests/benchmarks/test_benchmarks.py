@@ -220,6 +220,26 @@ class TestAQuickRunOfEverything:
         assert all(row["resident_bytes"] >= row["proportional_bytes"] > 0 for row in rows)
         assert all((row["blocks"] is None) == (row["invocations"] == 0) for row in rows)
 
+    def test_asks_hosts_by_one_and_eight_clients_and_reads_what_idle_ones_hold(
+        self, measured: Path
+    ) -> None:
+        rows = raw(measured, "host")["samples"]
+        together = {
+            (row["payload"], row["clients"], row["contender"])
+            for row in rows
+            if row["payload"].endswith(" at once")
+        }
+        held = {row["contender"]: row["idle_bytes"] for row in rows if row["payload"] == "idle"}
+
+        assert together == {
+            (payload, clients, name)
+            for payload in ("7 B at once", "20 ms at once")
+            for clients in (1, 8)
+            for name in (HOST, UNFROZEN)
+        }
+        assert set(held) == {HOST, UNFROZEN, EMULATOR}
+        assert sys.platform != "linux" or min(held.values()) > 0
+
     def test_no_contender_is_measured_by_its_compiler(self, measured: Path) -> None:
         rows = raw(measured, "footprint")["samples"]
         staged = [row for row in rows if row["contender"] != contenders.FLOOR]
