@@ -1,7 +1,8 @@
 """One kept-alive TCP connection to the Runtime API, on a raw socket.
 
 `_socket` and not `socket`: the latter imports `selectors`, `enum` and more, 8 ms before the first
-`next`. A signal handler written in Python runs while `recv` blocks, so no thread is needed for it.
+`next`. A signal handler written in Python runs while `recv` blocks, so no thread is needed for it;
+`signals` has what a handler of SIGTERM needs beside that.
 
 A connection that was kept is looked at before each request: the peer may have closed it while the
 handler worked, or sent what no one asked for, which would be read as the next answer. `poll` is the
@@ -10,6 +11,7 @@ exception each time, at four times the price.
 """
 
 import _socket
+from _signal import SIGTERM, getsignal  # type: ignore[import-not-found]
 from select import POLLIN, poll
 
 from .wire import ConnectionLostError, Response, ResponseReader, fixed_part, request
@@ -154,6 +156,8 @@ class SocketTransport:
         assert connection is not None
         reader = self._reader
         response = None
+        if callable(getsignal(SIGTERM)):
+            _heed_signals(connection)
         while response is None:
             try:
                 if reader.body_buffer is None:
@@ -178,6 +182,14 @@ class SocketTransport:
         watch.register(connection, POLLIN)
         self.look = watch.poll
         return connection
+
+
+def _heed_signals(connection: _socket.socket) -> None:
+    try:
+        from .signals import wait_readable
+    except OSError:  # the function has left no descriptor to read the module by
+        return
+    wait_readable(connection.fileno())
 
 
 def _send(connection: _socket.socket, head: bytes, body: bytes | None) -> str:

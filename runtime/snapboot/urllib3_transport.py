@@ -4,6 +4,7 @@ Costs 80 ms of import. A call is made once: no retries, no redirects, no timeout
 """
 
 import select
+from _signal import SIGTERM, getsignal  # type: ignore[import-not-found]
 from http.client import (
     BadStatusLine,
     HTTPConnection,
@@ -15,13 +16,16 @@ from http.client import (
 from socket import SHUT_WR
 
 import urllib3
+from urllib3 import connection
 from urllib3.exceptions import HTTPError
 
+from .signals import wait_readable
 from .wire import ConnectionLostError, ProtocolError, Response, RuntimeAPIError, field_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 # The peer has ended the connection; only Linux shows it.
 ENDED = getattr(select, "POLLRDHUP", 0)
@@ -80,13 +84,33 @@ class Urllib3Transport:
     def _new_pool(self) -> urllib3.HTTPConnectionPool:
         forever = urllib3.Timeout(connect=None, read=None)
         try:
-            return urllib3.connection_from_url(
+            pool = urllib3.connection_from_url(
                 self._url, maxsize=1, block=True, retries=False, timeout=forever
             )
         except HTTPError as exc:
             raise ConnectionLostError(
                 f"cannot connect to {self._url!r} (AWS_LAMBDA_RUNTIME_API): {exc}"
             ) from exc
+        pool.ConnectionCls = _TLSConnection if pool.scheme == "https" else _PlainConnection
+        return pool
+
+
+class _WaitsForSignals:
+    if TYPE_CHECKING:
+        sock: Any
+
+    def getresponse(self) -> "Any":
+        if callable(getsignal(SIGTERM)):
+            wait_readable(self.sock.fileno())
+        return super().getresponse()  # type: ignore[misc]
+
+
+class _PlainConnection(_WaitsForSignals, connection.HTTPConnection):
+    pass
+
+
+class _TLSConnection(_WaitsForSignals, connection.HTTPSConnection):
+    pass
 
 
 class Urllib3Upload:

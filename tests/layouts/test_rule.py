@@ -63,6 +63,9 @@ def handler(event, context):
         snapboot.after_restore(print)
     if event == "tools":
         import awslambdaric.bootstrap
+    if event == "signal":
+        import signal
+        signal.signal(signal.SIGTERM, print)
     if event == "stream":
         import snapboot
         return snapboot.HttpResponse(body=pieces())
@@ -78,6 +81,7 @@ EVENTS = [
     Event(b'"log"'),
     Event(b'"fail"'),
     Event(b'"tools"'),
+    Event(b'"signal"'),
     Event(b'"stream"'),
     Event(b'"web"'),
     Event(b'"client"', headers={"Lambda-Runtime-Client-Context": '{"client": {}}'}),

@@ -42,7 +42,7 @@ COLD = {
     "snapboot.framing", "snapboot.heap", "snapboot.hooks", "snapboot.init_report", "snapboot.lazy_imports", "snapboot.log_records", "snapboot.logs",
     "snapboot.aio", "snapboot.http_response", "snapboot.streaming", "snapboot.upload",
     "snapboot.asgi_handler", "snapboot.http_answer", "snapboot.http_events", "snapboot.lifespan", "snapboot.wsgi_handler",
-    "snapboot.orjson_engine", "snapboot.path_files", "snapboot.report", "snapboot.restore_safety", "snapboot.snapstart", "snapboot.standalone",
+    "snapboot.orjson_engine", "snapboot.path_files", "snapboot.report", "snapboot.restore_safety", "snapboot.signals", "snapboot.snapstart", "snapboot.standalone",
     "snapboot.urllib3_transport", "snapboot.wrapper", "snapshot_restore_py", "snapboot_devkit",
 }  # fmt: skip
 OURS = ("awslambdaric", "snapboot", "snapshot_restore_py")

@@ -51,6 +51,73 @@ def test_a_handler_of_sigterm_runs_while_the_runtime_waits(function: Function, o
     assert (ending.returncode, ending.stdout) == (0, b"goodbye\n")
 
 
+# The kernel gives the signal to the other thread, so nothing interrupts the main one: it is the same
+# for it as a signal that comes just before it begins to wait.
+BESIDE = """
+import signal, threading
+
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+"""
+
+
+@pytest.mark.parametrize("events", [(), (Event(b"1"),)], ids=["first next", "after an event"])
+def test_a_signal_that_does_not_interrupt_the_wait_is_handled_at_once(function, over, events):
+    function.code(BESIDE + GOODBYE.format(then="sys.exit(0)"))
+    with waiting(function, over, *events) as (_, process):
+        process.signal(signal.SIGTERM)
+        ending = process.wait()
+    assert (ending.returncode, ending.stdout) == (0, b"goodbye\n")
+
+
+def test_the_wait_goes_on_after_a_signal_that_did_not_interrupt_it(function: Function, over):
+    function.code(
+        BESIDE + GOODBYE.format(then="pass").replace("return event", "return os.listdir('/dev/fd')")
+    )
+    with waiting(function, over, Event()) as (api, process):
+        for number in range(1, 6):
+            process.signal(signal.SIGTERM)
+            process.wait_for_output(b"goodbye\n" * number)
+            api.send(Event())
+            api.wait_for(Call.RESPONSE, number + 1)
+        first, *others = (api.wait_for(Call.RESPONSE, count).json() for count in range(1, 7))
+    assert others == [first] * 5, "a descriptor is left behind"
+
+
+def test_the_functions_own_event_loop_hears_of_signals_that_came_while_the_runtime_waited(
+    function: Function, over
+):
+    function.code("""
+        import asyncio, signal
+
+        loop = asyncio.new_event_loop()
+        heard = asyncio.Event()
+        loop.add_signal_handler(signal.SIGTERM, lambda: (print("heard"), heard.set()))
+
+        def handler(event, context):
+            if event == "wait":
+                loop.run_until_complete(asyncio.wait_for(heard.wait(), 20))
+                return "heard"
+    """)
+    with waiting(function, over, Event(b'"first"')) as (api, process):
+        process.signal(signal.SIGTERM)
+        api.send(Event(b'"wait"'))
+        assert api.wait_for(Call.RESPONSE, 2).json() == "heard"
+
+
+def test_a_process_without_descriptors_left_waits_all_the_same(function: Function, over):
+    function.code(
+        GOODBYE.format(then="pass")
+        + "import resource\n"
+        + "low = os.dup(0)\n"
+        + "os.close(low)\n"
+        + "resource.setrlimit(resource.RLIMIT_NOFILE, (low + 1, low + 1))\n"
+    )
+    with waiting(function, over, Event(b"1")) as (api, _):
+        api.send(Event(b"2"))
+        assert api.wait_for(Call.RESPONSE, 2).json() == 2
+
+
 def test_after_a_signal_handler_that_returns_the_wait_goes_on(function: Function, over):
     function.code(GOODBYE.format(then="pass"))
     with waiting(function, over) as (api, process):
