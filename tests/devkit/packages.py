@@ -114,10 +114,10 @@ def own_interpreter():
         pytest.skip(f"this interpreter cannot be packaged: {exc}")
 
 
-def snapboot(*arguments, **settings):
-    """Run the command to its end."""
+def snapboot(*arguments, within=(), **settings):
+    """Run the command to its end, by the program that it is to run `within`."""
     settings = {"capture_output": True, "text": True, "timeout": DEADLINE_S} | settings
-    command = [sys.executable, "-m", "snapboot_devkit", *map(str, arguments)]
+    command = [*within, sys.executable, "-m", "snapboot_devkit", *map(str, arguments)]
     return subprocess.run(command, check=False, **settings)
 
 

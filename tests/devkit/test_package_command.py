@@ -428,6 +428,53 @@ def test_an_output_that_cannot_be_made_is_named(source, tmp_path):
     assert "cannot make the output folder" in done.stderr
 
 
+def test_an_output_that_is_a_file_is_named_and_stays(source, tmp_path):
+    filled(tmp_path, {"file": "mine"})
+    done = beside(source, tmp_path / "file")
+    assert done.returncode == 2
+    assert f"the output {str(tmp_path / 'file')!r} is not a folder" in done.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_folder_in_the_place_of_the_zip_is_named_before_anything_is_made(source, output):
+    filled(output, {"function.zip/mine": ""})
+    reported = refused(beside(source, output), output, left=["function.zip"])
+    assert f"{str(output / 'function.zip')!r} is a folder, where function.zip will be" in reported
+    assert "compiling" not in reported
+
+
+@pytest.fixture
+def obedient():
+    """Return what makes a program one that modes hold for, as they do not for root."""
+    if os.geteuid():
+        return []
+    command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]
+    if (
+        shutil.which(command[0]) is None
+        or subprocess.run([*command, "true"], check=False).returncode
+    ):
+        pytest.skip("no program can be started here that modes hold for")
+    return command
+
+
+@pytest.mark.parametrize(
+    ("mode", "inner"), [(0o555, ""), (0o555, "new"), (0o000, ""), (0o000, "new/er")]
+)
+def test_an_output_that_may_not_be_written_to_is_named_and_keeps_what_it_has(
+    source, output, obedient, mode, inner
+):
+    filled(output, {"function.zip": "old"})
+    output.chmod(mode)
+    try:
+        done = beside(source, output / inner, within=obedient)
+    finally:
+        output.chmod(0o755)
+    reported = refused(done, output, left=["function.zip"])
+    words = f"cannot {'make' if inner else 'write to'} the output folder {str(output / inner)!r}"
+    assert f"{words}: Permission denied; choose another --output" in reported
+    assert (output / "function.zip").read_text() == "old"
+
+
 @pytest.fixture
 def small_disk():
     """A disk of its own, a small one."""
@@ -454,6 +501,23 @@ def test_a_full_disk_is_reported_and_nothing_is_left(source, small_disk, tmp_pat
         filled(source, {"requirements.txt": "fruit\n"})
     done = packaged(source, small_disk, form="image", env=variables)
     assert f"the disk of the output {str(small_disk)!r} is full" in refused(done, small_disk)
+
+
+def test_a_full_disk_keeps_the_old_zip(source, small_disk):
+    filled(source, {"model.bin": os.urandom(SMALL_DISK_BYTES)})
+    filled(small_disk, {"function.zip": "old"})
+    reported = refused(beside(source, small_disk), small_disk, left=["function.zip"])
+    assert f"the disk of the output {str(small_disk)!r} is full" in reported
+    assert (small_disk / "function.zip").read_text() == "old"
+
+
+def test_a_read_only_disk_is_named(source, small_disk):
+    filled(small_disk, {"function.zip": "old"})
+    command = ["mount", "-o", "remount,ro", str(small_disk)]
+    subprocess.run(command, check=True, timeout=DEADLINE_S)
+    reported = refused(beside(source, small_disk), small_disk, left=["function.zip"])
+    assert "cannot write to the output folder" in reported
+    assert "Read-only file system; choose another --output" in reported
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

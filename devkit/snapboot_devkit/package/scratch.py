@@ -90,6 +90,15 @@ def scratch(output: Path, removal: Removal | None = None) -> Iterator[Path]:
         _remove_if_empty(made)
 
 
+def check_place(place: Path) -> None:
+    """Refuse a folder where a file will be put, before the work is done. Raises PackageError."""
+    if place.is_dir() and not place.is_symlink():
+        raise PackageError(
+            f"{str(place)!r} is a folder, where {place.name} will be; move it away, or choose "
+            "another --output"
+        )
+
+
 def put(made: Path, place: Path) -> None:
     """Move a file or folder to its place, over what an earlier run has left there."""
     if not made.is_dir():
@@ -103,9 +112,14 @@ def put(made: Path, place: Path) -> None:
 
 def _make_output(output: Path) -> list[Path]:
     """Make the output's folder; return those that were made, the innermost one first."""
-    missing = [path for path in (output, *output.parents) if not path.exists()]
+    # Of what cannot be looked at, making it says why.
+    missing = [path for path in (output, *output.parents) if not os.path.exists(path)]  # noqa: PTH110
     try:
         output.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as exc:
+        raise PackageError(
+            f"the output {str(output)!r} is not a folder; choose another --output"
+        ) from exc
     except OSError as exc:
         raise PackageError(
             f"cannot make the output folder {str(output)!r}: {exc.strerror}; "

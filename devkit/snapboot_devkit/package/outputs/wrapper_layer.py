@@ -20,7 +20,7 @@ from snapboot_devkit.package.interpreters import interpreter, managed
 from snapboot_devkit.package.layout import LAYER_ROOT, LAYER_ZIP
 from snapboot_devkit.package.outputs import zipping
 from snapboot_devkit.package.outputs.sealing import Worker
-from snapboot_devkit.package.scratch import put, scratch
+from snapboot_devkit.package.scratch import check_place, put, scratch
 from snapboot_devkit.package.target import (
     OLDEST_PYTHON,
     Architecture,
@@ -67,13 +67,14 @@ def make(
     version uv looks for one. Raises PackageError; then nothing of it is left.
     """
     with scratch(output) as folder:
+        place = output / LAYER_ZIP
+        check_place(place)
         layer = _Layer(folder / "layer", progress)
         layer.lay_out()
         layer.add(extras)
         compiled_by = layer.compile(list(_programs(pythons, progress)))
         packed = folder / LAYER_ZIP
         zipping.write(layer.root, packed)
-        place = output / LAYER_ZIP
         sizes = [path.stat().st_size for path in layer.root.rglob("*") if path.is_file()]
         put(packed, place)
         return WrapperLayer(

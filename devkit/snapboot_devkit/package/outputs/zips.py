@@ -21,7 +21,7 @@ from snapboot_devkit.package.layout import Form, Placement
 from snapboot_devkit.package.outputs import view, zipping
 from snapboot_devkit.package.outputs.sealing import SealOptions, SealResult, Worker
 from snapboot_devkit.package.request import Made, Packaged
-from snapboot_devkit.package.scratch import put
+from snapboot_devkit.package.scratch import check_place, put
 from snapboot_devkit.package.work import PackageWork, some
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def make(
     progress(f"looking for Python {request.python}")
     given = choice.shipped(request) if request.with_interpreter else choice.beside(request)
     zips = _Zips(PackageWork(request, scratch, progress, given.target, store, facts), given)
+    for name in zips.shipped:
+        check_place(request.output / name)
     zips.lay_out()
     zips.compile()
     found = zips.found()  # before the import, which may write
