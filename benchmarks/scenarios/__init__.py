@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from benchmarks import managed
 from benchmarks import web as web_servers
+from benchmarks.bare_loop import BARE_LOOP, answering
 from benchmarks.contenders import OURS, THEIRS, THEIRS_UNPOOLED
 from benchmarks.layouts import SLIM, layouts
 from benchmarks.packages import STALE, packagings
@@ -84,10 +85,22 @@ class Scenario:
 
 SCENARIOS = {
     "init": Scenario(init.measure, init.rounds, InitSample),
-    "warm": Scenario(warm.measure, warm.rounds, WarmSample),
+    "warm": Scenario(
+        warm.measure,
+        warm.rounds,
+        WarmSample,
+        answering,
+        references=(THEIRS, THEIRS_UNPOOLED, BARE_LOOP),
+    ),
     "memory": Scenario(memory.measure, memory.rounds, MemorySample),
     "footprint": Scenario(footprint.measure, footprint.rounds, FootprintSample),
-    "counts": Scenario(counts.measure, counts.rounds, CountsSample, attrgetter("invokable")),
+    "counts": Scenario(
+        counts.measure,
+        counts.rounds,
+        CountsSample,
+        answering,
+        references=(THEIRS, THEIRS_UNPOOLED, BARE_LOOP),
+    ),
     "host": Scenario(host.measure, host.rounds, HostSample, platforms, HOST, (EMULATOR,)),
     "image": Scenario(
         image.measure,

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.bare_loop import answering
 from benchmarks.bench import Bench, Running
 from benchmarks.endpoints import ContenderError, RuntimeAPI, delivery
 from benchmarks.pinning import unpinned
@@ -54,7 +55,7 @@ def measure(bench: Bench) -> Iterator[list[CountsSample]]:
     """
     with unpinned(), ThreadPoolExecutor(os.cpu_count()) as pool:
         for number in range(rounds(bench)):
-            yield [*pool.map(partial(_sample, bench, number), bench.invokable)]
+            yield [*pool.map(partial(_sample, bench, number), answering(bench))]
 
 
 def _sample(bench: Bench, number: int, contender: Contender) -> CountsSample:

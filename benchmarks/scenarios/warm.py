@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from benchmarks.bare_loop import answering
 from benchmarks.bench import Bench, Running, shuffled
 from benchmarks.endpoints import ContenderError, delivery
 from benchmarks.payloads import MAX_RESPONSE_BYTES, SIZES_BYTES, mixed_json
@@ -53,12 +54,10 @@ def rounds(bench: Bench) -> int:
 
 def measure(bench: Bench) -> Iterator[Sequence[WarmSample]]:
     """Yield the blocks of each round, load after load."""
+    kinds = answering(bench)
     for load in LOADS:
         with ExitStack() as stack:
-            running = {
-                contender: stack.enter_context(bench.start(contender))
-                for contender in bench.invokable
-            }
+            running = {each: stack.enter_context(bench.start(each)) for each in kinds}
             yield from _measure_load(bench, load, running)
 
 
@@ -74,7 +73,7 @@ def _measure_load(
     def take(number: int, source: random.Random) -> list[WarmSample]:
         return [
             _block(number, contender, running[contender], load, block)
-            for contender in shuffled(bench.invokable, source)
+            for contender in shuffled((*running,), source)
         ]
 
     yield from bench.part(bench.plan.runs, take)

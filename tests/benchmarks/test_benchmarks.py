@@ -33,6 +33,7 @@ from benchmarks import (
     warn,
     web,
 )
+from benchmarks.bare_loop import BARE_LOOP
 from benchmarks.bench import QUICK, Bench
 from benchmarks.contenders import Contender
 from benchmarks.endpoints import REQUEST_ID, ContenderError, FirstByte, RuntimeAPI
@@ -96,10 +97,12 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 IMAGES = [contenders.OURS, contenders.THEIRS, contenders.THEIRS_UNPOOLED, SLIM]
+ANSWERING = [contenders.OURS, contenders.THEIRS, contenders.THEIRS_UNPOOLED, BARE_LOOP]
 WEB = [web.SERVED, web.MANGUM, web.MANGUM_OWN, web.PROXIED]
 # Who is compared, where it is not the contenders as they are.
 ENTRANTS = {
-    "counts": [contenders.OURS, contenders.THEIRS, contenders.THEIRS_UNPOOLED],
+    "warm": ANSWERING,
+    "counts": ANSWERING,
     "host": [HOST, UNFROZEN, EMULATOR],
     "image": IMAGES,
     "image_files": IMAGES,
@@ -202,10 +205,9 @@ class TestAQuickRunOfEverything:
             assert row["cpu_ns"] > 0 or sys.platform != "linux"
 
     def test_sends_every_size_to_every_contender_that_runs_functions(self, measured: Path) -> None:
-        invokable = set(contenders.LAYOUTS) - {contenders.FLOOR}
         seen = {(row["payload"], row["contender"]) for row in raw(measured, "warm")["samples"]}
 
-        assert seen == {(size, name) for size in payloads.SIZES_BYTES for name in invokable}
+        assert seen == {(size, name) for size in payloads.SIZES_BYTES for name in ANSWERING}
 
     def test_keeps_every_round_trip(self, measured: Path) -> None:
         for row in raw(measured, "warm")["samples"]:
