@@ -68,7 +68,7 @@ class Urllib3Transport:
         except HTTPError as exc:
             raise _failure(exc)(f"no response from {self._url!r}: {exc}") from exc
         values = {name.lower(): value for name, value in answer.headers.items()}
-        response = Response(answer.status, values, closing=False)
+        response = Response(answer.status, values)
         response.body = answer.data
         return response
 
@@ -158,7 +158,8 @@ class Urllib3Upload:
         try:
             answer = self._connection.getresponse()
             values = {name.lower(): value for name, value in answer.headers.items()}
-            response = Response(answer.status, values, closing=True)
+            response = Response(answer.status, values)
+            response.closing = True
             response.body = answer.read()
         except (HTTPException, OSError) as exc:
             raise _failure(exc)(f"no response from {self._url!r}: {exc}") from exc

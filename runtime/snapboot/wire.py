@@ -1,13 +1,14 @@
 """The client half of HTTP/1.1: response bytes in, responses out; requests as bytes.
 
 Theory of operation. A response mostly arrives whole, and is then taken straight from the received
-bytes. Mostly its head also has the shape of an earlier one: the same status line, and the same
-names in the same order. Then a few calls that run in C take it apart, and check of it what `_parse`
-would. Any doubt sends it to `_head`, which reads every response, and which the shapes are learnt
-from. Otherwise `ResponseReader` keeps what it has: an incomplete head, or a response whose body
-goes on. Of a body of known length the rest bypasses the buffer, since `body_buffer` lends the very
-memory that it will be handed out in; bodies without one are left to `framing.py`, which is
-imported with the first of them. No byte is looked at twice in Python.
+bytes. Mostly its head is also an earlier one but for some values, which are where they were then:
+an id, a time. A few calls that run in C take those out and check of them what `_parse` would, for
+less than its instructions (`benchmarks counts`). Any doubt sends a response to `_head`, which reads
+each one, and which the shapes of heads are learnt from. Otherwise `ResponseReader` keeps what it
+has: an incomplete head, or a response whose body goes on. Of a body of known length the rest
+bypasses the buffer, since `body_buffer` lends the very memory that it will be handed out in; bodies
+without one are left to `framing.py`, which is imported with the first of them. No byte is looked at
+twice in Python.
 
 No socket, no clock, no knowledge of the Runtime API: those are the transport's and `api.py`'s.
 """
@@ -16,6 +17,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Protocol
+
+    Shape = tuple[int, dict[str, str], list[str], list[tuple[int, int]], list[str]]
 
     class Framing(Protocol):
         """Where a body of unknown length ends; see `framing.py`."""
@@ -37,9 +40,10 @@ MAX_BODY_BYTES = 1 << 27
 MAX_INTERIM = 16
 # How many spellings of header names are remembered; the Runtime API uses a dozen.
 MAX_KNOWN_NAMES = 64
-# A head that is longer, or has more lines, is not worth a memory of its shape: the sum is bounded.
+# A head that is longer is not worth a memory of its shape. Its length varies with the number of
+# digits of the body's, and with the trace id: a function sees a few.
 MAX_USUAL_BYTES = 1 << 12
-MAX_USUAL_LINES = 32
+MAX_SHAPES = 16
 # The answer to a result. It mostly repeats, but for its date; an answer of more bytes is not kept.
 REPEATED_STATUS = 202
 MAX_REPEATED_BYTES = 1 << 10
@@ -67,10 +71,10 @@ class Response:
 
     __slots__ = ("body", "closing", "headers", "status")
 
-    def __init__(self, status: int, headers: "dict[str, str]", *, closing: bool) -> None:
+    def __init__(self, status: int, headers: "dict[str, str]") -> None:
         self.status = status
         self.headers = headers
-        self.closing = closing
+        self.closing = False
         self.body: bytes | bytearray = b""
 
     def __repr__(self) -> str:
@@ -98,11 +102,8 @@ def request(
 
     Values go out in Latin-1, as they came in: bytes echoed are the bytes received.
     """
-    head = f"{method} {target}{fixed}"
-    for name, value in headers:
-        head += f"{name}: {value}\r\n"
     length = "" if body_bytes is None else f"Content-Length: {body_bytes}\r\n"
-    return f"{head}{length}\r\n".encode("latin-1")
+    return f"{method} {target}{fixed}{field_lines(headers)}{length}\r\n".encode("latin-1")
 
 
 class ResponseReader:
@@ -111,6 +112,7 @@ class ResponseReader:
     __slots__ = (
         "_buffer",
         "_framing",
+        "_heads",
         "_interim",
         "_known_names",
         "_repeated",
@@ -118,15 +120,18 @@ class ResponseReader:
         "_response",
         "_scanned",
         "_shapes",
+        "_usual_bytes",
         "body_buffer",
     )
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._known_names: dict[str, str] = {}
-        # By the number of lines: the status, what each further line begins with, the names in lower
-        # case, and the whole head with `%s` for each value.
-        self._shapes: dict[int, tuple[int, list[str], list[str], str]] = {}
+        # By the length of a head: the last one's headers; and its status, headers, the names of
+        # those whose values change, the places of the values, and what is around each of them.
+        self._heads: dict[int, dict[str, str]] = {}
+        self._shapes: dict[int, Shape] = {}
+        self._usual_bytes = 0
         self._repeated: Response | None = None
         self._repeated_bytes = b""
         self._response: Response | None = None
@@ -176,49 +181,74 @@ class ResponseReader:
     def _usual(self, data: bytes) -> Response | None:
         """Return a whole response whose head has the shape of an earlier one; None for any other.
 
-        Only values are new then. They must be what `_fields` would find: without a line break of
-        any kind, a null or a blank at either end; and the length that of what is here.
+        Only some values are new then. They must be what `_fields` would find: without a line break,
+        a null or a blank at either end; and the length that of what is here.
         """
-        end = data.find(b"\r\n\r\n")
-        if not 0 < end <= MAX_USUAL_BYTES:
-            return None
-        head = str(data[:end], "latin-1")
-        lines = head.splitlines()
-        shape = self._shapes.get(len(lines))
+        end = self._usual_bytes
+        if not data.startswith(b"\r\n\r\n", end):  # nor earlier, as the head proves to be usual
+            self._usual_bytes = end = data.find(b"\r\n\r\n")
+        shape = self._shapes.get(end)
         if shape is None:
             return None
-        status, beginnings, names, whole = shape
-        del lines[0]
-        # A list: a tuple made of an iterator is cut to its size, and then fills free lists.
-        values = [*map(str.removeprefix, lines, beginnings)]
-        # Put together again the head is the same only if each line began as expected and ended in
-        # \r\n, the status line included: `splitlines` leaves no line break of any kind in a value.
-        if whole % (*values,) != head or "\0" in head or [*map(str.strip, values)] != values:
+        status, last, names, places, fixed = shape
+        head = str(data[:end], "latin-1")
+        values = [head[start:stop] for start, stop in places]
+        text = "".join(values)
+        parts = fixed.copy()
+        parts[1::2] = values
+        if (
+            "".join(parts) != head
+            or "".join(map(str.strip, values)) != text
+            or "\r" in text
+            or "\n" in text
+            or "\0" in text
+        ):
             return None
-        headers = dict(zip(names, values))  # noqa: B905 - of one length, as many as lines
+        headers = last.copy()
+        headers.update(zip(names, values))  # noqa: B905 - as many
         body = data[end + 4 :]
         if headers["content-length"] != str(len(body)):
             return None
-        response = Response(status, headers, closing=False)
+        response = Response(status, headers)
         response.body = body
         return response
 
-    def _learn(self, lines: list[str], response: Response) -> None:
+    def _learn(self, head: str, lines: list[str], response: Response) -> None:
+        """Keep the shape of a head, once there was another of its length: what changed, changes."""
         headers = response.headers
         if (
-            len(headers) == len(lines) - 1 < MAX_USUAL_LINES
-            and "content-length" in headers
-            and not response.closing
-            and "connection" not in headers
-            and "transfer-encoding" not in headers
-            and response.status >= 200
-            and response.status not in _BODILESS
+            len(headers) != len(lines) - 1
+            or "content-length" not in headers
+            or response.closing
+            or "connection" in headers
+            or "transfer-encoding" in headers
+            or response.status < 200
+            or response.status in _BODILESS
         ):
-            beginnings = [f"{line.partition(':')[0]}: " for line in lines[1:]]
-            whole = lines[0].replace("%", "%%")
-            for beginning in beginnings:
-                whole += "\r\n" + beginning.replace("%", "%%") + "%s"
-            self._shapes[len(lines)] = response.status, beginnings, [*headers], whole
+            return
+        size = len(head)
+        last = self._heads.get(size, {})
+        if not last and len(self._heads) == MAX_SHAPES:
+            self._heads.clear()
+            self._shapes.clear()
+        self._heads[size] = headers
+        if [*last] != [*headers]:
+            return
+        changing = [*self._shapes[size][2]] if size in self._shapes else ["content-length"]
+        names, places, fixed = [], [], [lines[0]]
+        position = len(lines[0])
+        for line, (name, value) in zip(lines[1:], headers.items()):  # noqa: B905 - as many
+            if line[len(name) :] != f": {value}":
+                return
+            fixed[-1] += f"\r\n{line[: len(name)]}: "
+            position += 2 + len(line)
+            if name in changing or last[name] != value:
+                names.append(name)
+                places.append((position - len(value), position))
+                fixed += "", ""
+            else:
+                fixed[-1] += value
+        self._shapes[size] = response.status, headers, names, places, fixed
 
     def _remember(self, response: Response, data: bytes) -> None:
         """Keep an answer for when its bytes come again, if they are all of it and nothing else."""
@@ -263,10 +293,12 @@ class ResponseReader:
             raise ProtocolError(f"not a status line: {lines[0][:80]!r}")
         headers = self._fields(lines)
         connection = headers.get("connection", "").lower()
-        closing = "close" in connection or (version == "HTTP/1.0" and connection != "keep-alive")
-        response = Response(int(status), headers, closing=closing)
+        response = Response(int(status), headers)
+        response.closing = "close" in connection or (
+            version == "HTTP/1.0" and connection != "keep-alive"
+        )
         if len(head) <= MAX_USUAL_BYTES:
-            self._learn(lines, response)
+            self._learn(head, lines, response)
         return response
 
     def _fields(self, lines: list[str]) -> dict[str, str]:
