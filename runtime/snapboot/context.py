@@ -17,9 +17,12 @@ class CognitoIdentity:
 
     __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
 
-    def __init__(self, fields: "dict[str, Any]") -> None:
-        self.cognito_identity_id: str | None = fields.get("cognitoIdentityId")
-        self.cognito_identity_pool_id: str | None = fields.get("cognitoIdentityPoolId")
+    def __init__(self, fields: "dict[str, Any] | None") -> None:
+        self.cognito_identity_id: str | None = None
+        self.cognito_identity_pool_id: str | None = None
+        if fields:
+            self.cognito_identity_id = fields.get("cognitoIdentityId")
+            self.cognito_identity_pool_id = fields.get("cognitoIdentityPoolId")
 
     def __repr__(self) -> str:
         from .client_context import listed
@@ -34,23 +37,23 @@ class Context:
     None. Has a `__dict__` on purpose: libraries hang things on it, people print `vars(context)`.
     """
 
-    if TYPE_CHECKING:
-        log_group_name: str | None
-        log_stream_name: str | None
-        function_name: str | None
-        memory_limit_in_mb: str | None
-        function_version: str | None
-
     def __init__(
         self,
         invocation: "Invocation",
         function: "dict[str, str | None]",
-        client_context: "dict[str, Any] | None" = None,
-        cognito_identity: "dict[str, Any] | None" = None,
+        client_context: "dict[str, Any] | None",
+        cognito_identity: "dict[str, Any] | None",
     ) -> None:
         """Take the parsed JSON of the two headers; `client_context` loses its key `w3c`."""
         self.aws_request_id = invocation.request_id
-        self.__dict__.update(function)
+        # One by one: `__dict__.update` would make a dictionary for each invocation.
+        (
+            self.log_group_name,
+            self.log_stream_name,
+            self.function_name,
+            self.memory_limit_in_mb,
+            self.function_version,
+        ) = function.values()
         self.invoked_function_arn = invocation.function_arn
         self.tenant_id = invocation.tenant_id or None
         self._w3c_fields: dict[str, str] = {}
@@ -60,7 +63,7 @@ class Context:
 
             self._w3c_fields = sent.take_w3c(client_context)
             self.client_context = sent.ClientContext(client_context)
-        self.identity = CognitoIdentity(cognito_identity or {})
+        self.identity = CognitoIdentity(cognito_identity)
         self._epoch_deadline_time_in_ms = invocation.deadline_ms
 
     def get_remaining_time_in_millis(self) -> int:
@@ -94,7 +97,7 @@ class Context:
 def context_of(invocation: "Invocation") -> Context:
     """Return the context of an invocation. Raises Fault when a header with JSON has none."""
     if not (invocation.client_context or invocation.cognito_identity):
-        return Context(invocation, environment.function)
+        return Context(invocation, environment.function, None, None)
     return Context(
         invocation,
         environment.function,
