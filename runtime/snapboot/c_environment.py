@@ -26,10 +26,15 @@ class _Address(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001
     _type_ = "P"
 
 
-class _Function(_ctypes.CFuncPtr):
+class _Allocation(_ctypes.CFuncPtr):
     # With Python's lock held: `os.putenv` of another thread waits.
     _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_PYTHONAPI
     _restype_ = _Address
+
+
+class _Action(_ctypes.CFuncPtr):
+    _flags_ = _Allocation._flags_
+    _restype_ = None
 
 
 class CVariable:
@@ -44,23 +49,25 @@ class CVariable:
         """Take the name. Raises OSError where the C library has no such functions."""
         library = _ctypes.dlopen(None, 0)  # type: ignore[arg-type]
         self._prefix = name.encode() + b"="
-        self._put = _Function(_ctypes.dlsym(library, "putenv"))
+        self._put = _Action(_ctypes.dlsym(library, "putenv"))
         # Never freed: C code may read its environment after the end of the interpreter.
-        allocate = _Function(_ctypes.dlsym(library, "malloc"))
+        allocate = _Allocation(_ctypes.dlsym(library, "malloc"))
         kind: Any = _Char * MAX_VARIABLE_BYTES
-        self._buffer = kind.from_address(allocate(MAX_VARIABLE_BYTES))
-        self._spare = kind.from_address(allocate(MAX_VARIABLE_BYTES))
+        self._buffer, self._spare = (
+            (buffer, _ctypes.byref(buffer))  # made once: what a call takes a pointer from
+            for buffer in (kind.from_address(allocate(MAX_VARIABLE_BYTES)) for _ in range(2))
+        )
 
     def __repr__(self) -> str:
-        return f"<CVariable {self._buffer.value!r}>"
+        return f"<CVariable {self._buffer[0].value!r}>"
 
     def set(self, value: bytes) -> bool:
         """Set the variable; return False, and leave it, for a value that is too long."""
         text = self._prefix + value
         if len(text) >= MAX_VARIABLE_BYTES:
             return False
-        buffer, self._spare = self._spare, self._buffer
-        self._buffer = buffer
+        self._buffer, self._spare = self._spare, self._buffer
+        buffer, pointer = self._buffer
         buffer.value = text
-        self._put(buffer)
+        self._put(pointer)
         return True
