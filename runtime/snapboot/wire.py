@@ -1,8 +1,9 @@
 """The client half of HTTP/1.1: response bytes in, responses out; requests as bytes.
 
 Theory of operation. A response mostly arrives whole, and is then taken straight from the received
-bytes. Mostly its head is also an earlier one but for some values, which are where they were then:
-an id, a time. A few calls that run in C take those out and check of them what `_parse` would, for
+bytes. Mostly its head is also an earlier one but for some values: an id, a time, a length. A few
+calls that run in C take those out, by their places where heads of this length were met, otherwise
+line by line, prove the rest by joining the head again, and check of the values what `_parse` would:
 less than its instructions (`benchmarks counts`). Any doubt sends a response to `_head`, which reads
 each one, and which the shapes of heads are learnt from. Otherwise `ResponseReader` keeps what it
 has: an incomplete head, or a response whose body goes on. Of a body of known length the rest
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Protocol
 
-    Shape = tuple[int, dict[str, str], list[str], list[tuple[int, int]], list[str]]
+    # The status; all headers of one response; the names of those whose values change; the head in
+    # parts, with "" for each of these values; their lines, and where they begin in them; the number
+    # and the beginning of a line that another shape does not have; the names of all headers.
+    Shape = tuple[
+        int,
+        dict[str, str],
+        list[str],
+        list[str],
+        list[tuple[int, int]],
+        int,
+        str,
+        list[str],
+    ]
+    Places = list[tuple[int, int]]
 
     class Framing(Protocol):
         """Where a body of unknown length ends; see `framing.py`."""
@@ -40,10 +54,16 @@ MAX_BODY_BYTES = 1 << 27
 MAX_INTERIM = 16
 # How many spellings of header names are remembered; the Runtime API uses a dozen.
 MAX_KNOWN_NAMES = 64
-# A head that is longer is not worth a memory of its shape. Its length varies with the number of
-# digits of the body's, and with the trace id: a function sees a few.
+# A head that is longer, or has more lines, is not worth a memory of its shape. Of one number of
+# lines a function sees few shapes, as optional headers come and go.
 MAX_USUAL_BYTES = 1 << 12
-MAX_SHAPES = 16
+MAX_USUAL_LINES = 32
+MAX_SHAPES = 32
+MAX_ALIKE = 6
+# Where no shape lasts, it costs more to keep them than it saves.
+MAX_LESSONS = 256
+# How many lengths of heads are remembered; others are taken apart line by line.
+MAX_LENGTHS = 64
 # The answer to a result. It mostly repeats, but for its date; an answer of more bytes is not kept.
 REPEATED_STATUS = 202
 MAX_REPEATED_BYTES = 1 << 10
@@ -111,27 +131,30 @@ class ResponseReader:
 
     __slots__ = (
         "_buffer",
+        "_first_values",
         "_framing",
-        "_heads",
         "_interim",
         "_known_names",
+        "_lessons",
+        "_places",
         "_repeated",
         "_repeated_bytes",
         "_response",
         "_scanned",
         "_shapes",
-        "_usual_bytes",
         "body_buffer",
     )
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._known_names: dict[str, str] = {}
-        # By the length of a head: the last one's headers; and its status, headers, the names of
-        # those whose values change, the places of the values, and what is around each of them.
-        self._heads: dict[int, dict[str, str]] = {}
-        self._shapes: dict[int, Shape] = {}
-        self._usual_bytes = 0
+        # By the number of lines of a head; and by its length, with the places of the values that
+        # change: None once these were not the same.
+        self._shapes: dict[int, list[Shape]] = {}
+        self._places: dict[int, tuple[Shape, Places] | None] = {}
+        self._lessons = 0
+        # Of each header the first value that was learnt; None once there was another one.
+        self._first_values: dict[str, str | None] = {"content-length": None}
         self._repeated: Response | None = None
         self._repeated_bytes = b""
         self._response: Response | None = None
@@ -158,7 +181,14 @@ class ResponseReader:
         if data and self._response is None and not self._buffer and not self._interim:
             if data == self._repeated_bytes:
                 return self._repeated
-            response = self._usual(data) or self._head(data)
+            end = data.find(b"\r\n\r\n")
+            response = self._usual(data, end)
+            if response is None:
+                response = self._head(data)
+            elif response.headers["content-length"] == str(len(data) - end - 4):
+                response.body = data[end + 4 :]
+            else:
+                response = self._body(response, data, end + 4)
             if response is not None and response.status == REPEATED_STATUS:
                 self._remember(response, data)
             return response
@@ -178,77 +208,99 @@ class ResponseReader:
 
     # What is usual.
 
-    def _usual(self, data: bytes) -> Response | None:
-        """Return a whole response whose head has the shape of an earlier one; None for any other.
+    def _usual(self, data: bytes, end: int) -> Response | None:
+        """Return a response whose head, up to `end`, has the shape of an earlier one; else None.
 
-        Only some values are new then. They must be what `_fields` would find: without a line break,
-        a null or a blank at either end; and the length that of what is here.
+        Some values are new then. They must be what `_fields` would find: without a line break, a
+        null or a blank at either end.
         """
-        end = self._usual_bytes
-        if not data.startswith(b"\r\n\r\n", end):  # nor earlier, as the head proves to be usual
-            self._usual_bytes = end = data.find(b"\r\n\r\n")
-        shape = self._shapes.get(end)
-        if shape is None:
+        if not 0 < end <= MAX_USUAL_BYTES:
             return None
-        status, last, names, places, fixed = shape
         head = str(data[:end], "latin-1")
-        values = [head[start:stop] for start, stop in places]
+        known = self._places.get(end)
+        if known is not None:
+            shape, places = known
+            values = [head[start:stop] for start, stop in places]
+            parts = shape[3].copy()
+            parts[1::2] = values
+        if known is None or "".join(parts) != head:
+            found = self._by_lines(head)
+            if found is None:
+                return None
+            shape, values = found
         text = "".join(values)
-        parts = fixed.copy()
-        parts[1::2] = values
-        if (
-            "".join(parts) != head
-            or "".join(map(str.strip, values)) != text
-            or "\r" in text
-            or "\n" in text
-            or "\0" in text
-        ):
+        if "\r" in text or "\n" in text or "\0" in text or "".join(map(str.strip, values)) != text:
             return None
-        headers = last.copy()
-        headers.update(zip(names, values))  # noqa: B905 - as many
-        body = data[end + 4 :]
-        if headers["content-length"] != str(len(body)):
-            return None
-        response = Response(status, headers)
-        response.body = body
-        return response
+        headers = shape[1].copy()
+        headers.update(zip(shape[2], values))  # noqa: B905 - as many
+        return Response(shape[0], headers)
 
-    def _learn(self, head: str, lines: list[str], response: Response) -> None:
-        """Keep the shape of a head, once there was another of its length: what changed, changes."""
+    def _by_lines(self, head: str) -> "tuple[Shape, list[str]] | None":
+        """Find the shape of a head, and the values that change, whatever their lengths are."""
+        lines = head.split("\r\n")
+        for shape in self._shapes.get(len(lines), ()):
+            _, _, _, fixed, starts, marked, beginning, _ = shape
+            if not lines[marked].startswith(beginning):
+                continue
+            values = [lines[line][start:] for line, start in starts]
+            parts = fixed.copy()
+            parts[1::2] = values
+            if "".join(parts) != head:
+                continue
+            if len(head) in self._places:  # two shapes in turn have heads of one length
+                self._places[len(head)] = None
+            elif len(self._places) < MAX_LENGTHS:
+                self._places[len(head)] = shape, _places(parts)
+            return shape, values
+        return None
+
+    def _learn(self, lines: list[str], response: Response) -> None:
+        """Keep the shape of a head: its values that ever differed from the first are to change."""
         headers = response.headers
-        if (
-            len(headers) != len(lines) - 1
-            or "content-length" not in headers
-            or response.closing
-            or "connection" in headers
-            or "transfer-encoding" in headers
-            or response.status < 200
-            or response.status in _BODILESS
+        if not (
+            len(headers) == len(lines) - 1 < MAX_USUAL_LINES
+            and "content-length" in headers
+            and not response.closing
+            and "connection" not in headers
+            and "transfer-encoding" not in headers
+            and response.status >= 200
+            and response.status not in _BODILESS
         ):
             return
-        size = len(head)
-        last = self._heads.get(size, {})
-        if not last and len(self._heads) == MAX_SHAPES:
-            self._heads.clear()
-            self._shapes.clear()
-        self._heads[size] = headers
-        if [*last] != [*headers]:
-            return
-        changing = [*self._shapes[size][2]] if size in self._shapes else ["content-length"]
-        names, places, fixed = [], [], [lines[0]]
-        position = len(lines[0])
-        for line, (name, value) in zip(lines[1:], headers.items()):  # noqa: B905 - as many
-            if line[len(name) :] != f": {value}":
+        self._lessons += 1
+        first = self._first_values
+        names: list[str] = []
+        starts: list[tuple[int, int]] = []
+        fixed: list[str] = []
+        part = lines[0]
+        for number, (name, value) in enumerate(headers.items(), 1):
+            line = lines[number]
+            start = len(name) + 2
+            if line[start - 2 :] != f": {value}":
                 return
-            fixed[-1] += f"\r\n{line[: len(name)]}: "
-            position += 2 + len(line)
-            if name in changing or last[name] != value:
-                names.append(name)
-                places.append((position - len(value), position))
-                fixed += "", ""
+            if name not in first and len(first) < MAX_KNOWN_NAMES:
+                first[name] = value
+            if first.get(name) == value:
+                part = f"{part}\r\n{line}"
             else:
-                fixed[-1] += value
-        self._shapes[size] = response.status, headers, names, places, fixed
+                if name in first:
+                    first[name] = None
+                names.append(name)
+                starts.append((number, start))
+                fixed += f"{part}\r\n{line[:start]}", ""
+                part = ""
+        fixed.append(part)
+        layout = [*headers]
+        others = self._shapes.get(len(lines), [])
+        others = [each for each in others if each[0] != response.status or each[-1] != layout]
+        del others[: 1 - MAX_ALIKE]
+        marked = _first_line_not_in(layout, others[-1][1]) if others else 0
+        if sum(map(len, self._shapes.values())) >= MAX_SHAPES:
+            self._shapes.clear()
+        beginning = lines[marked].partition(":")[0]
+        shape = response.status, headers.copy(), names, fixed, starts, marked, beginning, layout
+        self._shapes[len(lines)] = [*others, shape]
+        self._places.clear()
 
     def _remember(self, response: Response, data: bytes) -> None:
         """Keep an answer for when its bytes come again, if they are all of it and nothing else."""
@@ -297,8 +349,8 @@ class ResponseReader:
         response.closing = "close" in connection or (
             version == "HTTP/1.0" and connection != "keep-alive"
         )
-        if len(head) <= MAX_USUAL_BYTES:
-            self._learn(head, lines, response)
+        if len(head) <= MAX_USUAL_BYTES and self._lessons < MAX_LESSONS:
+            self._learn(lines, response)
         return response
 
     def _fields(self, lines: list[str]) -> dict[str, str]:
@@ -381,6 +433,25 @@ class ResponseReader:
             return self._complete(b"")
         where = "before" if self.is_idle else "inside"
         raise ConnectionLostError(f"the connection ended {where} the response")
+
+
+def _places(parts: "list[str]") -> "Places":
+    """Return from where to where each second part is, once they are joined."""
+    places = []
+    end = 0
+    for fixed, value in zip(parts[::2], parts[1::2]):  # noqa: B905 - the last part is fixed
+        start = end + len(fixed)
+        end = start + len(value)
+        places.append((start, end))
+    return places
+
+
+def _first_line_not_in(names: "list[str]", others: "dict[str, str]") -> int:
+    """Return the number of the first line whose name others do not have; 0 if they have all."""
+    for number, name in enumerate(names, 1):
+        if name not in others:
+            return number
+    return 0
 
 
 def check_size(size: int) -> None:

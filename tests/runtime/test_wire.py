@@ -19,12 +19,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from snapboot.wire import (
+    MAX_ALIKE,
     MAX_HEAD_BYTES,
     MAX_INTERIM,
     MAX_KNOWN_NAMES,
+    MAX_LENGTHS,
+    MAX_LESSONS,
     MAX_REPEATED_BYTES,
     MAX_SHAPES,
     MAX_USUAL_BYTES,
+    MAX_USUAL_LINES,
     ConnectionLostError,
     ProtocolError,
     Response,
@@ -884,17 +888,119 @@ def test_heads_of_known_shapes_with_ever_new_values_keep_no_block() -> None:
     assert max(blocks) - min(blocks) < 50, "100 heads of each kind were read between two counts"
 
 
+# What varies in life from one event to the next, in turn.
+SIZES: Final = [3, 47, 190, 1_234, 16, 30_000, 8, 900, 12_000, 5]
+OPTIONAL: Final = [
+    'Lambda-Runtime-Client-Context: {{"custom": {{"n": {0}}}}}',
+    'Lambda-Runtime-Cognito-Identity: {{"cognitoIdentityId": "eu-west-1:{0:04}"}}',
+    "Lambda-Runtime-Aws-Tenant-Id: tenant-{0}",
+    "Lambda-Runtime-Trace-Id: Root=1-{0:08x};Parent={0:016x};Sampled=1",
+]
+
+
+def lively(number: int) -> bytes:
+    """Return an event with ids, times, a size and optional headers of its own."""
+    optional = [
+        line.format(number) for place, line in enumerate(OPTIONAL) if number * 5 >> place & 1
+    ]
+    lines = [
+        "HTTP/1.1 200 OK",
+        "Content-Type: application/json",
+        f"Date: Thu, 01 Jan 2026 00:00:{number % 60:02} GMT",
+        f"Lambda-Runtime-Aws-Request-Id: {number:08x}-e9f4-11e8-9739-2dfe598c3fcd",
+        *optional,
+        f"Lambda-Runtime-Deadline-Ms: {1_767_225_600_000 + number}",
+    ]
+    return sized("\r\n".join(lines), b"x" * SIZES[number % len(SIZES)])
+
+
+def test_events_that_vary_in_size_and_in_optional_headers_are_not_parsed_again() -> None:
+    reader = taught(*map(lively, range(200)))
+
+    called = functions_called(lambda: [reader.feed(lively(number)) for number in range(200, 400)])
+
+    assert not called & {"_head", "_parse", "_fields", "_body"}
+
+
+def test_events_that_vary_are_read_as_if_each_were_the_first_and_as_h11_reads_them() -> None:
+    reader = ResponseReader()
+    for number in range(400):
+        data = lively(number)
+
+        found, by_h11 = outcome_in(reader, data), read_by_h11(data)
+
+        assert found == outcome_in(ResponseReader(), data), number
+        assert isinstance(found.read, Read)
+        assert by_h11 is not None
+        assert (found.read.status, found.read.body) == (by_h11.status, by_h11.body)
+        assert lowered(found.read.headers) == lowered(by_h11.headers)
+
+
+@settings(QUICK, max_examples=100 * TIMES)
+@given(number=st.integers(100, 400), edits=edits)
+def test_a_spoilt_event_is_read_alike_by_a_reader_that_has_met_many_that_vary(
+    number: int, edits: list[tuple[int, int, bytes]]
+) -> None:
+    data = spoilt(lively(number), edits)
+    if data:
+        reader = taught(*map(lively, range(60)))
+        assert outcome_in(reader, data) == outcome_in(ResponseReader(), data)
+
+
+def test_two_shapes_of_one_length_and_of_one_number_of_lines_are_both_known() -> None:
+    def event(number: int) -> bytes:
+        name = ("X-A", "X-B")[number % 2]
+        return sized(f"{EVENT_HEAD.format(number)}\r\n{name}: {number}")
+
+    reader = taught(*map(event, range(100, 120)))
+
+    called = functions_called(lambda: [reader.feed(event(number)) for number in range(120, 140)])
+
+    assert "_parse" not in called
+    assert outcome_in(reader, event(140)) == outcome_in(ResponseReader(), event(140))
+
+
+def test_a_body_that_is_still_coming_does_not_have_its_known_head_parsed() -> None:
+    reader = taught(*(sized(EVENT_HEAD.format(number)) for number in (1, 2)))
+    event = sized(EVENT_HEAD.format(3), b"x" * 100)
+
+    called = functions_called(lambda: reader.feed(event[:-60]))
+
+    assert not called & {"_head", "_parse"}
+    assert reader.body_buffer is not None
+    response = reader.feed(event[-60:])
+    assert response is not None
+    assert (response.headers["id"], response.body) == ("3", b"x" * 100)
+
+
 def test_what_is_remembered_is_bounded() -> None:
     reader = ResponseReader()
     large = sized("HTTP/1.1 202 Accepted", b"x" * (MAX_REPEATED_BYTES + 1))
-    for count in range(1, 4 * MAX_SHAPES):
+    for count in itertools.chain(range(1, 2 * MAX_USUAL_LINES), [4] * 2 * MAX_LESSONS):
         for value in "12":
-            lines = "".join(f"\r\nX-{number}: {value}" for number in range(count))
+            lines = "".join(f"\r\nX-{number}-{reader._lessons}: {value}" for number in range(count))
             assert reader.feed(sized(f"HTTP/1.1 200 OK{lines}")) is not None
+            shapes = reader._shapes
+            assert sum(map(len, shapes.values())) <= MAX_SHAPES
+            assert max(map(len, shapes.values()), default=0) <= MAX_ALIKE
+    for size in range(4 * MAX_LENGTHS):
+        assert reader.feed(sized(f"HTTP/1.1 200 OK{lines}", b"x" * size)) is not None
     assert reader.feed(sized("HTTP/1.1 200 OK\r\nId: " + "x" * MAX_USUAL_BYTES)) is not None
 
     assert reader.feed(large) is not reader.feed(large)
-    assert 0 < len(reader._shapes) <= len(reader._heads) <= MAX_SHAPES
+    assert reader._lessons == MAX_LESSONS
+    assert len(reader._first_values) <= MAX_KNOWN_NAMES
+
+
+def test_lengths_of_heads_are_remembered_up_to_a_limit_and_the_others_read_all_the_same() -> None:
+    reader = taught(*(sized(EVENT_HEAD.format(number)) for number in (1, 2)))
+    events = [sized(EVENT_HEAD.format("x" * size)) for size in range(1, 4 * MAX_LENGTHS)]
+
+    called = functions_called(lambda: [reader.feed(event) for event in events])
+
+    assert "_parse" not in called
+    assert len(reader._places) == MAX_LENGTHS
+    assert outcome_in(reader, events[-1]) == outcome_in(ResponseReader(), events[-1])
 
 
 # Requests.
