@@ -13,17 +13,24 @@ import socket
 import struct
 import sys
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # Longer than any contender needs on a busy machine; reached only by one that hangs.
 DEADLINE_S = 20
 BUFFER_BYTES = 8 << 20
 SHOWN_BYTES = 1_000
 
-REQUEST_ID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
+# Of the first delivery. Each has an id, a trace and a deadline of its own; dates change less often.
+FIRST_ID = 0x8476A536
+ID_REST = "-e9f4-11e8-9739-2dfe598c3fcd"
+REQUEST_ID = f"{FIRST_ID:08x}{ID_REST}"
+DELIVERIES_PER_SECOND = 16
 API = "/2018-06-01/runtime"
 NEXT = f"GET {API}/invocation/next ".encode()
-RESPONSE = f"POST {API}/invocation/{REQUEST_ID}/response ".encode()
+RESPONSE = f"POST {API}/invocation/%s{ID_REST}/response ".encode()
 ACCEPTED_BODY = b'{"status":"OK"}\n'
 ACCEPTED = (
     b"HTTP/1.1 202 Accepted\r\n"
@@ -32,9 +39,6 @@ ACCEPTED = (
     b"Content-Length: %d\r\n\r\n%s" % (len(ACCEPTED_BODY), ACCEPTED_BODY)
 )
 FUNCTION_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:benchmark"
-# Each delivery gets a time of its own, as each invocation has an id of its own.
-TRACE_TIME = b"Root=1-"
-TRACE_TIME_DIGITS = 8
 TRACE_ID = (
     "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1;"
     "Lineage=1:1fdcb11b:0"
@@ -108,10 +112,12 @@ class RuntimeAPI:
 
     __slots__ = (
         *(
+            "_accepted",
             "_buffer",
             "_connection",
             "_deadline_s",
             "_delivered",
+            "_expected",
             "_filled",
             "_listener",
             "_null",
@@ -123,6 +129,8 @@ class RuntimeAPI:
     def __init__(self, deadline_s: int = DEADLINE_S) -> None:
         self._deadline_s = deadline_s
         self._delivered = 0
+        self._accepted = ACCEPTED
+        self._expected = b""
         self._null = os.open(os.devnull, os.O_WRONLY)
         self._listener = socket.create_server(("127.0.0.1", 0))
         _bound_every_wait(self._listener, deadline_s)
@@ -162,23 +170,23 @@ class RuntimeAPI:
     def invoke(self, event: bytes) -> bytes:
         """Deliver an event, once, and return the body that the contender answered with."""
         delivered = bytearray(delivery(event))
-        self._renew(delivered, delivered.index(TRACE_TIME) + len(TRACE_TIME))
+        self._renew(delivered)
         return self._exchange(delivered, keep=True)
 
-    def round_trips_ns(self, delivered: bytes, count: int) -> list[int]:
-        """Deliver the same event `count` times; return each time from sending to `GET next`.
+    def round_trips_ns(self, events: Sequence[bytes], count: int) -> list[int]:
+        """Deliver the events in turn, `count` in all; return each time from sending to `GET next`.
 
-        Each delivery has a trace id of its own: a runtime that keeps them shows it in its memory.
+        What is new with each delivery is new here: a runtime that keeps it shows it in its memory.
         """
         clock = time.perf_counter_ns
         exchange = self._exchange
         times = [0] * count
-        renewed = bytearray(delivered)
-        place = renewed.index(TRACE_TIME) + len(TRACE_TIME)
+        deliveries = [bytearray(delivery(event)) for event in events]
         for number in range(count):
-            self._renew(renewed, place)
+            delivered = deliveries[number % len(deliveries)]
+            self._renew(delivered)
             start_ns = clock()
-            exchange(renewed)
+            exchange(delivered)
             times[number] = clock() - start_ns
         return times
 
@@ -219,13 +227,21 @@ class RuntimeAPI:
         self._listener.close()
         os.close(self._null)
 
-    def _renew(self, delivered: bytearray, place: int) -> None:
-        """Write the next number into the time of the trace id."""
+    def _renew(self, delivered: bytearray) -> None:
+        """Write into a delivery what each has of its own, in as many bytes."""
+        request_id = b"%08x" % (FIRST_ID + self._delivered)
+        second = b"%02d" % (self._delivered // DELIVERIES_PER_SECOND % 60)
+        for before, text in (
+            (b"Request-Id: ", request_id),
+            (b"Root=1-", request_id),
+            (b"Deadline-Ms: ", b"%d" % _deadline_ms()),
+            (b"Date: Thu, 01 Jan 2026 00:00:", second),
+        ):
+            place = delivered.index(before) + len(before)
+            delivered[place : place + len(text)] = text
         self._delivered += 1
-        delivered[place : place + TRACE_TIME_DIGITS] = b"%0*x" % (
-            TRACE_TIME_DIGITS,
-            self._delivered,
-        )
+        self._expected = RESPONSE % request_id
+        self._accepted = ACCEPTED.replace(b":00 GMT", b":%s GMT" % second)
 
     def _exchange(self, delivered: bytes | bytearray, *, keep: bool = False) -> bytes:
         connection = self._connection
@@ -235,7 +251,7 @@ class RuntimeAPI:
         try:
             connection.sendall(delivered)
             body = self._read_response(keep=keep)
-            connection.sendall(ACCEPTED)
+            connection.sendall(self._accepted)
             self._read_next()
         except BlockingIOError:
             raise ContenderError(
@@ -249,8 +265,8 @@ class RuntimeAPI:
         """Read one answer. What follows it in the buffer is the next request, sent along."""
         head_end = self._read_head()
         found = _content_length(self._buffer, 0, head_end)
-        if found is None or not self._buffer.startswith(RESPONSE):
-            raise self._unexpected("a response with a Content-Length")
+        if found is None or not self._buffer.startswith(self._expected):
+            raise self._unexpected("a response to this id, with a Content-Length")
         end = head_end + int(found[1])
         while self._filled < end:
             self._receive()
@@ -289,18 +305,21 @@ class RuntimeAPI:
 
 def delivery(event: bytes) -> bytes:
     """Return the answer to `GET next` that carries `event`, as the platform writes it."""
-    deadline_ms = (int(time.time()) + FUNCTION_TIMEOUT_S) * 1000
     head = (
         "HTTP/1.1 200 OK\r\n"
         "Content-Type: application/json\r\n"
         f"Lambda-Runtime-Aws-Request-Id: {REQUEST_ID}\r\n"
-        f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
+        f"Lambda-Runtime-Deadline-Ms: {_deadline_ms()}\r\n"
         f"Lambda-Runtime-Invoked-Function-Arn: {FUNCTION_ARN}\r\n"
         f"Lambda-Runtime-Trace-Id: {TRACE_ID}\r\n"
         "Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
         f"Content-Length: {len(event)}\r\n\r\n"
     )
     return head.encode() + event
+
+
+def _deadline_ms() -> int:
+    return int((time.time() + FUNCTION_TIMEOUT_S) * 1000)
 
 
 def _wake_for_data_only(listener: socket.socket) -> None:

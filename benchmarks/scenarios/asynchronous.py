@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks.bench import shuffled
 from benchmarks.contenders import OURS
-from benchmarks.endpoints import delivery
 from benchmarks.payloads import SIZES_BYTES, mixed_json
 from benchmarks.samples import WarmSample
 
@@ -44,7 +43,6 @@ def rounds(bench: Bench) -> int:
 def measure(bench: Bench) -> Iterator[Sequence[WarmSample]]:
     """Yield the blocks of each round, a block of each kind."""
     event = mixed_json(SIZES_BYTES[PAYLOAD])
-    delivered = delivery(event)
     count, warmup = (max(1, round(n * bench.plan.block_share)) for n in (BLOCK, WARMUP))
     kinds = entrants(bench)
     with ExitStack() as stack:
@@ -52,13 +50,13 @@ def measure(bench: Bench) -> Iterator[Sequence[WarmSample]]:
             each: stack.enter_context(bench.start(each, HANDLERS[each.name])) for each in kinds
         }
         for process in running.values():
-            process.api.round_trips_ns(delivered, warmup)
+            process.api.round_trips_ns([event], warmup)
 
         def take(number: int, source: random.Random) -> list[WarmSample]:
             taken = []
             for each in shuffled(kinds, source):
                 before_ns = running[each].child.cpu_ns()
-                times = tuple(running[each].api.round_trips_ns(delivered, count))
+                times = tuple(running[each].api.round_trips_ns([event], count))
                 after_ns = running[each].child.cpu_ns()
                 spent = None if before_ns is None or after_ns is None else after_ns - before_ns
                 size = len(event)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.bare_loop import answering
 from benchmarks.bench import Bench, Running
-from benchmarks.endpoints import ContenderError, RuntimeAPI, delivery
+from benchmarks.endpoints import ContenderError, RuntimeAPI
 from benchmarks.pinning import unpinned
 from benchmarks.samples import CountsSample
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from benchmarks.contenders import Contender
 
 ROUNDS: Final = 3
-EVENT: Final = b'{"key": "value"}'
+EVENTS: Final = [b'{"key": "%s"}' % (b"x" * size) for size in (5, 40, 0, 120)]
 # The interpreter has specialised what it runs by the first, and the second is so many later.
 WARM: Final = 200
 COUNTED: Final = 100
@@ -76,7 +76,7 @@ def _instructions(bench: Bench, contender: Contender, valgrind: str, invocations
     api = RuntimeAPI(DEADLINE_S)
     with bench.start(contender, under=under, variables=VARIABLES, endpoint=api) as running:
         if invocations:
-            api.round_trips_ns(delivery(EVENT), invocations)
+            api.round_trips_ns(EVENTS, invocations)
         _wait_until_asleep(running)
         os.kill(running.child.pid, signal.SIGTERM)
         return _total_in(log, running)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.bare_loop import answering
 from benchmarks.bench import Bench, Running, shuffled
-from benchmarks.endpoints import ContenderError, delivery
+from benchmarks.endpoints import ContenderError
 from benchmarks.payloads import MAX_RESPONSE_BYTES, SIZES_BYTES, mixed_json
 from benchmarks.samples import WarmSample
 
@@ -26,18 +26,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """An event to send, how often in a block, and how often before the first block."""
+    """A size of events to send, how often in a block, and how often before the first block."""
 
     payload: str
     block: int
     warmup: int
 
     @property
-    def event(self) -> bytes:
-        """The event's bytes."""
-        return mixed_json(SIZES_BYTES[self.payload])
+    def events(self) -> list[bytes]:
+        """Events of this size on the average; where a block has but one, of this very size."""
+        size = SIZES_BYTES[self.payload]
+        shares = SHARES if self.block > 1 else (1,)
+        return [mixed_json(round(size * share)) for share in shares]
 
 
+# How large the events of a load are, in turn, in proportion to the size it is named by.
+SHARES = (0.45, 1.15, 0.85, 1.55)
 # The warm-up outlasts the interpreter's specialisation, and what a runtime defers until it pays.
 LOADS = (
     Load("200 B", block=200, warmup=2_000),
@@ -64,10 +68,11 @@ def measure(bench: Bench) -> Iterator[Sequence[WarmSample]]:
 def _measure_load(
     bench: Bench, load: Load, running: dict[Contender, Running]
 ) -> Iterator[Sequence[WarmSample]]:
-    event = load.event
+    events = load.events
     for contender, process in running.items():
-        _check_echo(contender, event, process.api.invoke(event))
-        process.api.round_trips_ns(delivery(event), _share(bench, load.warmup))
+        for event in events:
+            _check_echo(contender, event, process.api.invoke(event))
+        process.api.round_trips_ns(events, _share(bench, load.warmup))
     block = _share(bench, load.block)
 
     def take(number: int, source: random.Random) -> list[WarmSample]:
@@ -82,13 +87,13 @@ def _measure_load(
 def _block(
     number: int, contender: Contender, running: Running, load: Load, count: int
 ) -> WarmSample:
-    event = load.event
-    delivered = delivery(event)
+    events = load.events
     before_ns = running.child.cpu_ns()
-    times_ns = running.api.round_trips_ns(delivered, count)
+    times_ns = running.api.round_trips_ns(events, count)
     after_ns = running.child.cpu_ns()
     spent_ns = None if before_ns is None or after_ns is None else after_ns - before_ns
-    return WarmSample(number, contender.name, load.payload, len(event), tuple(times_ns), spent_ns)
+    size = SIZES_BYTES[load.payload]
+    return WarmSample(number, contender.name, load.payload, size, tuple(times_ns), spent_ns)
 
 
 def _check_echo(contender: Contender, event: bytes, answer: bytes) -> None:

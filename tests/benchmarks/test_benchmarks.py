@@ -36,7 +36,7 @@ from benchmarks import (
 from benchmarks.bare_loop import BARE_LOOP
 from benchmarks.bench import QUICK, Bench
 from benchmarks.contenders import Contender
-from benchmarks.endpoints import REQUEST_ID, ContenderError, FirstByte, RuntimeAPI
+from benchmarks.endpoints import FIRST_ID, REQUEST_ID, ContenderError, FirstByte, RuntimeAPI
 from benchmarks.figures import figures
 from benchmarks.layouts import SLIM
 from benchmarks.machine import interpreter_at
@@ -54,7 +54,7 @@ from benchmarks.samples import (
     Sample,
     WarmSample,
 )
-from benchmarks.scenarios import SCENARIOS, asynchronous, image_files, restore, stream
+from benchmarks.scenarios import SCENARIOS, asynchronous, image_files, restore, stream, warm
 from benchmarks.scenarios.footprint import calls_until_ready
 from benchmarks.scenarios.function_init import SUITES
 from oracles import awslambdaric
@@ -443,6 +443,11 @@ RESPONSE = (
 ).encode()
 
 
+def response(number: int) -> bytes:
+    """Return an answer to the delivery of this number, from 0 on."""
+    return RESPONSE.replace(b"%x" % FIRST_ID, b"%x" % (FIRST_ID + number))
+
+
 @pytest.fixture
 def api() -> Iterator[RuntimeAPI]:
     with closing(RuntimeAPI()) as endpoint:
@@ -481,7 +486,7 @@ def test_an_answer_and_the_next_request_may_come_apart(api: RuntimeAPI) -> None:
 
 
 def test_an_answer_and_the_next_request_may_come_in_one_send(api: RuntimeAPI) -> None:
-    leave = client(api, (b"", NEXT), *[(b"ping", RESPONSE + NEXT)] * 2)
+    leave = client(api, (b"", NEXT), *[(b"ping", response(number) + NEXT) for number in range(2)])
     api.wait_until_ready()
 
     assert [api.invoke(b"ping"), api.invoke(b"ping")] == [b"pong", b"pong"]
@@ -500,40 +505,66 @@ def test_an_answer_may_come_in_pieces(api: RuntimeAPI, size: int) -> None:
 
 
 def test_every_round_trip_is_timed(api: RuntimeAPI) -> None:
-    leave = client(api, (b"", NEXT), *[(b"ping", RESPONSE + NEXT)] * 3)
+    leave = client(api, (b"", NEXT), *[(b"ping", response(number) + NEXT) for number in range(3)])
     api.wait_until_ready()
-    times = api.round_trips_ns(endpoints.delivery(b"ping"), 3)
+    times = api.round_trips_ns([b"ping"], 3)
     leave()
 
     assert len(times) == 3
     assert min(times) > 0
 
 
-def test_each_delivery_has_a_trace_id_of_its_own(api: RuntimeAPI) -> None:
-    seen = []
+def test_deliveries_vary_as_those_of_the_platform_do(api: RuntimeAPI) -> None:
+    count = 2 * endpoints.DELIVERIES_PER_SECOND
+    deliveries, answers = [], []
 
     def serve() -> None:
         host, port = api.address.split(":")
         with socket.create_connection((host, int(port)), JOIN_DEADLINE_S) as connection:
             connection.sendall(NEXT)
-            for _ in range(3):
+            for number in range(count):
                 received = b""
                 while b"ping" not in received:
                     received += connection.recv(65_536)
-                seen.append(re.findall(rb"Trace-Id: (\S+)", received)[0])
-                connection.sendall(RESPONSE)
-                connection.recv(65_536)
+                deliveries.append(received)
+                connection.sendall(response(number))
+                answers.append(connection.recv(65_536))
                 connection.sendall(NEXT)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     api.wait_until_ready()
-    api.round_trips_ns(endpoints.delivery(b"ping"), 2)
+    api.round_trips_ns([b"ping", b"a longer ping"], count - 1)
     api.invoke(b"ping")
     thread.join(JOIN_DEADLINE_S)
 
-    assert len({*seen}) == 3
-    assert {len(each) for each in seen} == {len(endpoints.TRACE_ID)}
+    def found(pattern: bytes) -> list[bytes]:
+        return [match for each in deliveries for match in re.findall(pattern, each)]
+
+    traces = found(rb"Trace-Id: (\S+)")
+    assert len({*traces}) == len({*found(rb"Request-Id: (\S+)")}) == count
+    assert {len(each) for each in traces} == {len(endpoints.TRACE_ID)}
+    assert found(rb"Content-Length: (\d+)")[:4] == [b"4", b"13", b"4", b"13"]
+    assert sorted(found(rb"Deadline-Ms: (\d+)")) == found(rb"Deadline-Ms: (\d{13})")
+    assert len({*found(rb"Date: (.*)\r")}) == len({*answers}) == 2
+
+
+def test_the_answer_to_another_delivery_is_refused(api: RuntimeAPI) -> None:
+    leave = client(api, (b"", NEXT), (b"ping", response(1)))
+    api.wait_until_ready()
+
+    with pytest.raises(ContenderError, match="where a response to this id"):
+        api.invoke(b"ping")
+    leave()
+
+
+@pytest.mark.parametrize("load", warm.LOADS, ids=[load.payload for load in warm.LOADS])
+def test_events_of_a_load_have_its_size_on_the_average(load: warm.Load) -> None:
+    sizes = [len(event) for event in load.events]
+
+    assert sum(sizes) == len(sizes) * payloads.SIZES_BYTES[load.payload]
+    assert len({*sizes}) == min(load.block, len(warm.SHARES))
+    assert load.block % len(sizes) == 0
 
 
 def test_an_event_is_delivered_as_the_platform_delivers_it() -> None:
