@@ -33,7 +33,7 @@ from benchmarks import (
     warn,
     web,
 )
-from benchmarks.bare_loop import BARE_LOOP
+from benchmarks.bare_loop import BARE_LOOP, PROGRAM
 from benchmarks.bench import QUICK, Bench
 from benchmarks.contenders import Contender
 from benchmarks.endpoints import FIRST_ID, REQUEST_ID, ContenderError, FirstByte, RuntimeAPI
@@ -565,6 +565,42 @@ def test_events_of_a_load_have_its_size_on_the_average(load: warm.Load) -> None:
     assert sum(sizes) == len(sizes) * payloads.SIZES_BYTES[load.payload]
     assert len({*sizes}) == min(load.block, len(warm.SHARES))
     assert load.block % len(sizes) == 0
+
+
+def calls_of_the_loop(command: list[str], folder: Path) -> list[str]:
+    """Return the system calls of a program from its second `next` on, as strace writes them."""
+    (folder / "app.py").write_text("def handler(event, context):\n    return event\n")
+    log = folder / "calls"
+    with closing(RuntimeAPI()) as api:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "AWS_LAMBDA_RUNTIME_API": api.address,
+            "LAMBDA_TASK_ROOT": str(folder),
+        }
+        program = subprocess.Popen(
+            ["strace", "-f", "-o", log, *command],
+            cwd=folder,
+            env=environment,
+            stderr=subprocess.DEVNULL,
+        )
+        api.wait_until_ready()
+        api.round_trips_ns([b"[1]", b'{"a": 2}'], 20)
+    program.wait(JOIN_DEADLINE_S)  # it has no Runtime API any more
+    loop = re.split(r"sendto\(.*GET /.*", log.read_text())[2:-1]
+    return [",".join(re.findall(r"^\d+ +(\w+)\(", turn, re.MULTILINE)) for turn in loop]
+
+
+def test_the_bare_loop_makes_the_system_calls_of_ours(tmp_path: Path) -> None:
+    if not shutil.which("strace"):
+        pytest.skip("strace, which lists the system calls, is not installed")
+    ours = calls_of_the_loop(
+        [sys.executable, "-SsP", str(ROOT / "bootstrap"), "app.handler"], tmp_path
+    )
+    bare = calls_of_the_loop([sys.executable, "-SsP", "-c", PROGRAM], tmp_path)
+
+    assert len(ours) == len(bare) == 19
+    assert ours == bare
+    assert "sendto" in bare[0]
 
 
 def test_an_event_is_delivered_as_the_platform_delivers_it() -> None:
