@@ -47,6 +47,7 @@ CHECK_KEY = int.from_bytes(b"snapboot", "little")
 UNSEALED = -1  # the number of a folder that is no home
 # Modules that read data which may be sealed, each with the module of ours that gives it to them.
 ADAPTERS = {
+    "botocore.hooks": "botocore_hooks",
     "botocore.loaders": "botocore_data",
     "importlib.metadata": "entry_points",
     "importlib_metadata": "entry_points",

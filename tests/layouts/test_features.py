@@ -560,10 +560,17 @@ def test_what_botocore_parses_is_sealed(layout):
 
         def handler(event, context):
             other = boto3.Session().client("sqs")
-            return [other.meta.endpoint_url, [path for path in read if "/botocore/data/" in path]]
+            registering = type(other.meta.events)._alias_event_name.__module__
+            return [
+                *(other.meta.endpoint_url, registering),
+                [path for path in read if "/botocore/data/" in path],
+            ]
     """)
     run = layout.run(Event(), sealed=True, environment=boto.VARIABLES)
-    assert run.result == ["https://sqs.eu-west-1.amazonaws.com", []]
+    url, registering, read = run.result
+    assert url == "https://sqs.eu-west-1.amazonaws.com"
+    assert registering.endswith("snapboot.botocore_hooks")
+    assert read == []
 
 
 GUIDED = ("--lazy", "guided", "--event", "{}")

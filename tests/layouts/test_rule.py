@@ -24,6 +24,7 @@ TESTS = [path for path in HERE.glob("test_*.py") if path != Path(__file__)]
 # event alone; each is shown by what it does.
 UNSEEN = {
     "botocore_data": "test_what_botocore_parses_is_sealed",
+    "botocore_hooks": "test_what_botocore_parses_is_sealed",
     "c_environment": "test_python3_is_the_interpreter_of_the_function",
     "entry_points": "test_entry_points_are_sealed",
     "lazy_imports": "test_imports_can_be_lazy",

@@ -282,6 +282,80 @@ def test_every_other_way_to_data_leads_where_it_did(aws: Scene, way, tmp_path_fa
     assert same(aws) is not None
 
 
+def test_a_client_registers_its_handlers_without_a_look_at_their_signatures(aws: Scene):
+    aws.look("""
+        import sys
+        import boto3
+
+        called = []
+        sys.setprofile(lambda frame, event, arg: event == "call" and called.append(frame.f_code.co_name))
+        boto3.client("sqs")
+        sys.setprofile(None)
+
+        def look():
+            return called.count("getfullargspec")
+    """)
+    assert aws.run(**VARIABLES).result[1] > 100
+    assert sealed(aws) < 10
+
+
+def test_events_and_handlers_are_what_they_are_without_an_archive(aws: Scene):
+    aws.look("""
+        import functools, inspect, logging
+        from unittest.mock import patch
+        import boto3, botocore.hooks
+        from botocore.hooks import EVENT_ALIASES, EventAliaser, HierarchicalEmitter
+
+        client = boto3.client("sqs")
+        names = sorted(client.meta.events._alias_name_cache)
+        names += ["", "before-call.apigateway.x", "a.s3.cloudsearchdomain", "new.name.sqs"]
+
+        def plain(event_name=None): pass
+        def takes(event_name=None, **kwargs): pass
+        def said(**kwargs): pass
+        said.__signature__ = inspect.signature(plain)
+        @functools.wraps(plain)
+        def wraps(**kwargs): pass
+
+        class Handlers:
+            def takes(self, **kwargs): pass
+            def plain(self): pass
+            def none(): pass
+            def __call__(self, **kwargs): pass
+
+        class Own(EventAliaser):
+            def _replace_subsection(self, sections, old_parts, new_part):
+                sections[:] = ["own"]
+
+        def outcome(call, *arguments):
+            try:
+                return [repr(call(*arguments)).partition(" at 0x")[0]]
+            except Exception as exc:
+                return [type(exc).__name__, str(exc).partition(" at 0x")[0]]
+
+        def look():
+            records, one = [], Handlers()
+            handlers = [plain, takes, said, wraps, one.takes, one.plain, one.none, one, int, 7,
+                        functools.partial(takes), functools.partial(plain), lambda **k: 1, print]
+            aliasers = [EventAliaser(HierarchicalEmitter()), Own(HierarchicalEmitter()),
+                        EventAliaser(HierarchicalEmitter(), {}),
+                        EventAliaser(HierarchicalEmitter(), dict(reversed(EVENT_ALIASES.items())))]
+            seen = [[outcome(each._alias_event_name, name) for name in [*names, 7, None, []]]
+                    for each in aliasers]
+            seen.append([outcome(aliasers[0].register, "a.b", each) for each in handlers])
+            with patch("botocore.hooks.accepts_kwargs", lambda func: False):
+                seen.append(outcome(aliasers[0].register, "a.b", takes))
+            with patch.dict(EVENT_ALIASES, {"sqs": "changed"}):
+                seen.append([EventAliaser(None)._alias_event_name(name) for name in names])
+            logger = logging.getLogger("botocore.hooks")
+            logger.setLevel("DEBUG")
+            logger.addFilter(lambda record: records.append(record.getMessage()))
+            seen += [[EventAliaser(None)._alias_event_name(name) for name in names], records]
+            return seen
+    """)
+    assert same(aws)[-1]
+
+
 def test_a_loader_that_is_patched_before_it_is_packaged_has_nothing_sealed(aws: Scene):
     aws.look("""
         import botocore.loaders
@@ -292,7 +366,7 @@ def test_a_loader_that_is_patched_before_it_is_packaged_has_nothing_sealed(aws: 
         def look(): return 1
     """)
     document = aws.seal(**VARIABLES)
-    assert document["data"] == {}
+    assert "botocore.loaders" not in document["data"]
     assert "botocore" in document["left_out"]["data for botocore.loaders"]
     assert aws.run(**VARIABLES).result == ["ArchiveLoader", 1]
 

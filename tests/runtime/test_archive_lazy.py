@@ -436,6 +436,7 @@ def test_the_same_function_gives_the_same_archive(tricky: Scene):
     assert len(contents) == 1
 
 
+@pytest.mark.slow
 def test_boto3_does_with_imports_that_wait_what_it_does_without(scene: Scene):
     boto.place(scene.function.root)
     scene.look("""

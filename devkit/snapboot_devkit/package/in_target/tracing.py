@@ -42,6 +42,7 @@ MAX_NOTED = 20
 WATCHED = "calls"
 # What sees to the data that a module parses. `--include MODULE:NAME` has it take more.
 ADAPTERS = {
+    "botocore.hooks": "botocore_hooks",
     "botocore.loaders": "botocore_data",
     "importlib.metadata": "entry_points",
     "importlib_metadata": "entry_points",
