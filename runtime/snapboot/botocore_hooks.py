@@ -60,9 +60,9 @@ def install(hooks: "ModuleType", archive: "ModuleArchive", table: "Table") -> No
     aliaser._alias_event_name = alias_event_name  # noqa: SLF001
 
 
-def takes_keywords(func: "Any", method: type) -> bool:
+def takes_keywords(func: "Any", method: "Any") -> bool:
     """Whether this certainly takes any keyword: a plain function, bound (a `method`) or not."""
-    function = func.__func__ if type(func) is method else func
+    function: Any = func.__func__ if type(func) is method else func
     return (
         type(function) is type(takes_keywords)
         and not vars(function)  # no `__wrapped__`, no `__signature__`
