@@ -45,6 +45,7 @@ def install(hooks: "ModuleType", archive: "ModuleArchive", table: "Table") -> No
             and event_name not in self._alias_name_cache
             and type(self) is aliaser
             and aliaser._replace_subsection is replace  # noqa: SLF001
+            and type(self._event_aliases) is dict
             and self._event_aliases == aliases
             and list(self._event_aliases) == order
             and not hooks.logger.isEnabledFor(DEBUG)

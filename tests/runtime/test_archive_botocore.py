@@ -308,6 +308,10 @@ def test_events_and_handlers_are_what_they_are_without_an_archive(aws: Scene):
 
         client = boto3.client("sqs")
         names = sorted(client.meta.events._alias_name_cache)
+        client.meta.events._alias_name_cache["a.b"] = "changed by hand"  # which stays its own
+        torn = object.__new__(EventAliaser)
+        class Doubling(dict):
+            def items(self): return ((name, new * 2) for name, new in super().items())
         names += ["", "before-call.apigateway.x", "a.s3.cloudsearchdomain", "new.name.sqs"]
 
         def plain(event_name=None): pass
@@ -339,8 +343,9 @@ def test_events_and_handlers_are_what_they_are_without_an_archive(aws: Scene):
                         functools.partial(takes), functools.partial(plain), lambda **k: 1, print]
             aliasers = [EventAliaser(HierarchicalEmitter()), Own(HierarchicalEmitter()),
                         EventAliaser(HierarchicalEmitter(), {}),
+                        EventAliaser(HierarchicalEmitter(), Doubling(EVENT_ALIASES)),
                         EventAliaser(HierarchicalEmitter(), dict(reversed(EVENT_ALIASES.items())))]
-            seen = [[outcome(each._alias_event_name, name) for name in [*names, 7, None, []]]
+            seen = [[outcome(each._alias_event_name, name) for name in [*names, "a.b", 7, None, []]]
                     for each in aliasers]
             seen.append([outcome(aliasers[0].register, "a.b", each) for each in handlers])
             with patch("botocore.hooks.accepts_kwargs", lambda func: False):

@@ -38,9 +38,13 @@ def data(module: str, _opened: "Iterable[str]", _wanted: "Iterable[str]") -> "Da
     if not own:
         return "its functions are not those of botocore that are known here"
     gc.unfreeze()  # what the runtime froze is in no list; this process ends soon
-    names: dict[str, str] = {}
-    for one in gc.get_objects():
-        if type(one) is aliaser and tuple(one._event_aliases.items()) == aliases:  # noqa: SLF001
-            names.update(one._alias_name_cache)  # noqa: SLF001
-    plain = {name: new for name, new in names.items() if type(name) is type(new) is str}
-    return [], {hooks.__file__.rpartition("/")[0]: (aliases, dict(sorted(plain.items())))}, []
+    met = [
+        name
+        for one in gc.get_objects()
+        if type(one) is aliaser and vars(one).get("_event_aliases") == dict(aliases)
+        for name in vars(one).get("_alias_name_cache", ())
+        if type(name) is str
+    ]
+    fresh = aliaser(None)  # whatever was done to those at hand
+    names = {name: fresh._alias_event_name(name) for name in sorted(set(met))}  # noqa: SLF001
+    return [], {hooks.__file__.rpartition("/")[0]: (aliases, names)}, []
