@@ -251,6 +251,15 @@ def test_bytecode_of_archived_modules_goes_and_that_of_others_stays(tmp_path):
     assert savings.files == {stripping.DOUBLES: 2}
 
 
+def test_bytecode_of_modules_in_which_imports_wait_stays_for_when_none_is_to_wait(tmp_path):
+    folder = compile_all(filled(tmp_path, {"app.py": "import json", "other.py": ""}))
+    made = [ArchiveModule(name, "t", f"{name}.py", b"c") for name in ("app", "other")]
+    content = archive(made, ["t"], lazy={"app": ("json",)})
+    (folder / "snapboot.modules").write_bytes(content)
+    stripping.strip_doubles(folder, TAG, Savings())
+    assert {path.name for path in folder.rglob("*.pyc")} == {f"app.{TAG}.pyc"}
+
+
 def test_where_it_is_still_too_large_bytecode_of_libraries_goes_and_all_else_stays(tmp_path):
     files = {
         "app.py": "",

@@ -110,14 +110,19 @@ def strip(root: Path, architecture: Architecture, savings: Savings) -> None:
 
 
 def strip_doubles(root: Path, tag: str, savings: Savings) -> None:
-    """Take out the bytecode of the modules in the archive, which is for this interpreter alone."""
+    """Take out the bytecode of the modules in the archive, which is for this interpreter alone.
+
+    That of modules in which imports wait stays: it is what SNAPBOOT_LAZY_IMPORTS=off runs.
+    """
     package = opened(FolderStore(root))
     places = layout(package, image=False)
     archive = root / modules.NAME
     if not archive.is_file():
         return
-    for module in modules.read(archive.read_bytes()).modules:
-        path = None if module.is_extension else source_path(module, places)
+    sealed = modules.read(archive.read_bytes())
+    for module in sealed.modules:
+        spared = module.is_extension or module.name in sealed.lazy
+        path = None if spared else source_path(module, places)
         if path is not None and (entry := package.entries.get(cached(path, tag))):
             (root / entry.path).unlink()
             savings.count(DOUBLES, entry.size)

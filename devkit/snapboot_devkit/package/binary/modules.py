@@ -60,6 +60,8 @@ class SealedModule:
 class ModuleArchive:
     """What the archive says of itself; `sources` are the hashes of what it was made from.
 
+    `lazy` are the modules of which imports wait in it, unless SNAPBOOT_LAZY_IMPORTS is `off`.
+
     `patterns` says where its regular expressions are: offset, length in bytes, check. `data` are
     such places of what each module would parse, by its name.
     """
@@ -70,6 +72,7 @@ class ModuleArchive:
     patterns: tuple[int, int, bytes]
     data: dict[str, tuple[tuple[int, int, bytes], ...]]
     sources: dict[str, bytes]
+    lazy: frozenset[str]
     content: bytes = field(repr=False)
 
     @property
@@ -158,6 +161,7 @@ def read(content: bytes) -> ModuleArchive:
         modules = tuple(_module(name, homes, *entry) for name, entry in entries.items())
         _check_place(*patterns)
         data = _data(content, *more[:1])
+        lazy = frozenset(str(name) for name in more[1]) if more[1:] else frozenset[str]()
         hashes = _hashes(loads(memoryview(content)[sources:]))
     except (PlainMarshalError, TypeError, ValueError, LookupError, AttributeError) as exc:
         raise ModuleArchiveError(f"its index cannot be read: {exc}") from exc
@@ -165,7 +169,7 @@ def read(content: bytes) -> ModuleArchive:
     if sum(name.startswith(_LISTING) for name in hashes) > _MAX_LISTINGS:
         raise ModuleArchiveError(f"its data went by more than {_MAX_LISTINGS} patterns")
     _check_apart([(one.offset, one.length) for one in modules] + places, start)
-    return ModuleArchive(magic, hexversion, modules, patterns, data, hashes, content)
+    return ModuleArchive(magic, hexversion, modules, patterns, data, hashes, lazy, content)
 
 
 def _data(content: bytes, tables: Any = MappingProxyType({})) -> dict[str, tuple[Any, ...]]:
