@@ -58,7 +58,7 @@ def test_a_key_distinguishes_its_parts():
 def test_what_is_damaged_is_not_found(tmp_path):
     with Store(tmp_path) as store:
         store.keep({KEY: b"content"})
-    with sqlite3.connect(tmp_path / "package-2.db") as database:
+    with sqlite3.connect(tmp_path / "package-3.db") as database:
         database.execute("UPDATE content SET content = ?", (b"c0ntent",))
     database.close()
     with Store(tmp_path) as store:
@@ -71,7 +71,7 @@ def test_without_a_place_nothing_is_kept_and_nothing_fails(tmp_path, spoil):
     if spoil == "file":
         place.write_text("")
     elif spoil == "garbage":
-        filled(place, {"package-2.db": "no database at all" * 1000})
+        filled(place, {"package-3.db": "no database at all" * 1000})
     with Store(None if spoil == "none" else place) as store:
         store.keep({KEY: b"content"})
         assert store.find([KEY]) == {}
@@ -246,6 +246,14 @@ def test_an_unchanged_project_is_not_made_again_and_reads_the_same(run):
     assert run() == run()
 
 
+def test_a_package_is_the_same_bytes_from_a_cold_and_a_warm_store(run, tmp_path):
+    run()
+    cold = (tmp_path / "out/function.zip").read_bytes()
+    (tmp_path / "out/function.zip").unlink()
+    run()
+    assert (tmp_path / "out/function.zip").read_bytes() == cold
+
+
 @pytest.mark.parametrize(
     "change",
     ["source", "mode", "output", "option", "no-cache", "variable", "lost"],
@@ -351,7 +359,7 @@ def test_one_without_a_home_folder_packages_without_a_cache(monkeypatch):
 
 def test_after_ten_minutes_an_index_may_have_something_newer(run, monkeypatch, tmp_path):
     _, at = run()
-    with sqlite3.connect(tmp_path / "home/snapboot/package-2.db") as database:
+    with sqlite3.connect(tmp_path / "home/snapboot/package-3.db") as database:
         ((key, content),) = [
             row
             for row in database.execute("SELECT key, content FROM content")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from hashlib import blake2b
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
@@ -20,19 +20,22 @@ except ImportError:  # a build of Python without it
     sqlite3 = None  # type: ignore[assignment]
 
 from snapboot import __version__
-from snapboot_devkit.host.protocol import MIB
+from snapboot_devkit.host.protocol import KIB, MIB
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from types import TracebackType
 
 MAX_BYTES: Final = 1024 * MIB
-_NAME: Final = "package-2.db"
+_NAME: Final = "package-3.db"
+# Most entries are some kilobytes; by small pages each would take several reads.
+_PAGE_BYTES: Final = 32 * KIB
 _DIGEST_BYTES: Final = 20
 _BUSY_S: Final = 2.0
 # What is noted of an entry is apart from its content, which may be megabytes: SQLite reads and
 # writes whole rows.
 _SCHEMA: Final = (
+    f"PRAGMA page_size = {_PAGE_BYTES}",
     """CREATE TABLE IF NOT EXISTS entry (
         key BLOB PRIMARY KEY, digest BLOB NOT NULL, size INTEGER NOT NULL, used INTEGER NOT NULL
     ) WITHOUT ROWID""",
@@ -42,7 +45,7 @@ _SCHEMA: Final = (
 _DAY_S: Final = 24 * 3600
 # What a newer snapboot makes of the same may be something else: its version is a part of every key,
 # and so is this number, which changes with the form of any entry between two versions.
-_FORMAT: Final = b"3"
+_FORMAT: Final = b"5"
 # What is joined before it is hashed: calls cost more than so many bytes.
 _SMALL_BYTES: Final = 4096
 # SQLite takes no more variables in a statement (SQLITE_MAX_VARIABLE_NUMBER of old builds).
@@ -51,7 +54,7 @@ _MANY: Final = 500
 
 def digest(*parts: bytes) -> bytes:
     """Return what stands for these parts and no others."""
-    found = blake2b(digest_size=_DIGEST_BYTES)
+    found = sha256()  # which processors have instructions for
     small = b""
     for part in parts:
         small += len(part).to_bytes(8, "little")
@@ -62,7 +65,7 @@ def digest(*parts: bytes) -> bytes:
         else:
             small += part
     found.update(small)
-    return found.digest()
+    return found.digest()[:_DIGEST_BYTES]
 
 
 def _key(key: bytes) -> bytes:
@@ -93,8 +96,8 @@ class Store:
             place.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(place / _NAME, timeout=_BUSY_S)
             try:
-                for table in _SCHEMA:
-                    database.execute(table)
+                for statement in _SCHEMA:
+                    database.execute(statement)
             except BaseException:
                 database.close()
                 raise
@@ -154,6 +157,9 @@ class Store:
 
     def _shrink(self) -> None:
         assert self._database is not None
+        (total,) = self._database.execute("SELECT SUM(size) FROM entry").fetchone()
+        if total <= MAX_BYTES:
+            return
         total = 0
         newest = self._database.execute("SELECT key, size FROM entry ORDER BY used DESC").fetchall()
         gone = [(key,) for key, size in newest if (total := total + size) > MAX_BYTES]

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from snapboot_devkit.host.protocol import MIB
+from snapboot_devkit.host.protocol import KIB, MIB
 from snapboot_devkit.package.store import NOTHING, Store, digest
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ _LEVEL: Final = 6
 # Two at the most run at once here anyway, and the rest of the work is one.
 _THREADS: Final = 4
 _MAX_KEPT_BYTES: Final = 64 * MIB
+# Of most files one read is all of it.
+_READ_BYTES: Final = 256 * KIB
 _PACKED: Final = struct.Struct("<IQ")
 
 
@@ -79,9 +81,15 @@ def entry_of(path: Path) -> ZipEntry | None:
 
 
 def content_of(path: str) -> bytes:
-    """Return a file's content."""
-    with open(path, "rb") as file:  # noqa: PTH123 - of thousands, a Path each would be slow
-        return file.read()
+    """Return a file's content; of thousands, by fewer system calls than a file object makes."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while part := os.read(descriptor, _READ_BYTES):
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+    finally:
+        os.close(descriptor)
 
 
 def write(folder: Path, target: Path, store: Store = NOTHING) -> None:
@@ -151,12 +159,13 @@ def _add_file(archive: zipfile.ZipFile, name: str, mode: int, packed: bytes) -> 
     head.compress_size = len(packed) - _PACKED.size
     file = archive.fp
     assert file is not None
-    head.header_offset = file.tell()
-    file.write(head.FileHeader(zip64=False))
+    head.header_offset = archive.start_dir  # where the last one ends
+    header = head.FileHeader(zip64=False)
+    file.write(header)
     file.write(memoryview(packed)[_PACKED.size :])
     archive.filelist.append(head)
     archive.NameToInfo[head.filename] = head
-    archive.start_dir = file.tell()
+    archive.start_dir += len(header) + head.compress_size
     archive._didModify = True  # type: ignore[attr-defined]  # noqa: SLF001
 
 
