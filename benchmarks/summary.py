@@ -12,7 +12,7 @@ from benchmarks.contenders import FLOOR, OURS, THEIRS, THEIRS_UNPOOLED, TITLES
 from benchmarks.estimates import median
 from benchmarks.figures import figures, shown
 from benchmarks.layouts import SLIM
-from benchmarks.packages import STALE
+from benchmarks.packages import GUIDED, STALE
 from benchmarks.tables import NOTHING, line, overhead, overhead_ratio, ratio, rounds, sources, whole
 
 if TYPE_CHECKING:
@@ -100,10 +100,13 @@ def scenario(recordings: Sequence[Recording], name: str) -> str:
 FUNCTIONS: Final = {
     "import boto3": "`import boto3`",
     "an S3 client of boto3": "boto3 with a client",
+    "four clients of boto3": "boto3 with four clients",
     "Powertools": "Powertools",
     "FastAPI and Mangum": "FastAPI with Mangum",
     "pandas": "pandas",
+    "OpenTelemetry": "OpenTelemetry with boto3",
 }
+_WHOLE: Final = [f"{name}: spawn to next" for name in FUNCTIONS]
 _CLIENT: Final = "an S3 client of boto3"
 SHIPPED: Final = (
     ("image", "spawn to next", THEIRS, THEIRS_UNPOOLED, "nothing, image layout"),
@@ -140,15 +143,23 @@ def shipping(recordings: Sequence[Recording]) -> str:
         found = {one.name: one for one in figures(newest[name])} if name in newest else {}
         if called in found:
             rows.append(_row(row, found[called].readable(), (aws, own)))
+        # The whole start of a function: also with imports that wait, where that was measured.
+        entire = aws == THEIRS and called in _WHOLE and called in found
+        if entire and GUIDED in found[called].values:
+            guided = f"{row}, `--lazy guided`"
+            rows.append(_row(guided, found[called].readable(), (aws, own), GUIDED))
     used = [newest[name] for name in dict.fromkeys(row[0] for row in SHIPPED) if name in newest]
     return f"{''.join(map(line, rows))}\n{NOTE}\n\n{sources(used)}"
 
 
 def _row(
-    called: str, figure: Figure, others: tuple[str | None, str | None] = _BOTH
+    called: str,
+    figure: Figure,
+    others: tuple[str | None, str | None] = _BOTH,
+    ours: str = OURS,
 ) -> tuple[str, ...]:
-    cells = (_cell(figure, name) for name in (OURS, *others))
-    return (called, *cells, *(_ratio(figure, name) for name in others), rounds(figure))
+    cells = (_cell(figure, name) for name in (ours, *others))
+    return (called, *cells, *(_ratio(figure, ours, name) for name in others), rounds(figure))
 
 
 def _cell(figure: Figure, name: str | None) -> str:
@@ -157,8 +168,8 @@ def _cell(figure: Figure, name: str | None) -> str:
     return figure.flaw(name) or f"{shown(median(figure.values[name]))} {figure.unit}".strip()
 
 
-def _ratio(figure: Figure, other: str | None) -> str:
-    return NOTHING if other is None else ratio(figure, OURS, other)
+def _ratio(figure: Figure, ours: str, other: str | None) -> str:
+    return NOTHING if other is None else ratio(figure, ours, other)
 
 
 def _overhead(figure: Figure) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from benchmarks.packages import (
     PANDAS,
     POWERTOOLS,
     STALE,
+    TELEMETRY,
     THEIRS_LAZY,
     UNCOMPILED,
     package,
@@ -88,8 +89,8 @@ SUITES: Final = (
         cold=True,
     ),
     Suite(
-        (EMPTY, POWERTOOLS, FASTAPI, PANDAS),
-        (OURS, LAZY, THEIRS, THEIRS_UNPOOLED, STALE),
+        (EMPTY, POWERTOOLS, FASTAPI, PANDAS, TELEMETRY),
+        (OURS, GUIDED, LAZY, THEIRS, THEIRS_UNPOOLED, STALE),
         Fraction(2, 5),
         at_least=0,
     ),

@@ -1203,6 +1203,24 @@ def test_the_docs_show_what_exceeds_a_start_with_nothing_of_every_function() -> 
     assert len(beyond) == len(whole) == len(functions) - 1
 
 
+def test_the_docs_show_what_imports_that_wait_gain_for_every_function_that_was_measured() -> None:
+    took_ms = {
+        "nothing": {"snapboot": 10, packages.GUIDED: 10, "awslambdaric": 30},
+        "an S3 client of boto3": {"snapboot": 110, packages.GUIDED: 90, "awslambdaric": 200},
+        "pandas": {"snapboot": 300, "awslambdaric": 400},
+    }
+    rows = [
+        FunctionInitSample(n, contender, function, "warm", ms * 1_000_000, None)
+        for function, taken in took_ms.items()
+        for contender, ms in taken.items()
+        for n in range(3)
+    ]
+    text = summary.shipping([recording("function_init", *rows)])
+
+    (row,) = [row for row in text.splitlines() if "`--lazy guided`" in row]
+    assert row.startswith("| boto3 with a client, `--lazy guided` | 90")
+
+
 def test_both_ways_to_run_theirs_are_columns_with_their_names() -> None:
     both = recording(
         "init",
