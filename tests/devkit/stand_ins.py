@@ -41,6 +41,7 @@ class StandIn:
         self.function = function
         self.provisioned = provisioned
         self.state = EnvironmentState.COLD
+        self.lifecycle = self
         self.callers = []
         self.answers = 0
         self.closed = False

@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from snapboot_devkit.host.execution.shared import Shared
     from snapboot_devkit.host.http.exchange import Head, Response
     from snapboot_devkit.host.lifecycle.core import Environment
-    from snapboot_devkit.host.lifecycle.failures import Failure
     from snapboot_devkit.host.lifecycle.rules import Rules
     from snapboot_devkit.host.lifecycle.terms import Invocation
     from snapboot_devkit.host.sandbox.child import ClonedProcess
@@ -130,8 +129,9 @@ class LocalEnvironment:
         if restored_from is not None:
             # The snapshot's own limit comes first, and what it says is the callers' answer.
             rules = replace(rules, init_limit_s=rules.init_limit_s + rules.restore_limit_s)
-        self._core = _core(rules)
-        self._was = self._core.state
+        # What happens goes in by this object alone; others may look.
+        self.lifecycle = _core(rules)
+        self.state = self.lifecycle.state
         self._ends_printing = msg.AnswerEnded if self._managed else msg.NextCalled
         self._clock = Clock()
         facts = _facts(config, self.log_stream)
@@ -149,16 +149,6 @@ class LocalEnvironment:
 
     def __repr__(self) -> str:
         return f"<LocalEnvironment {self.state.value}, log stream {self.log_stream!r}>"
-
-    @property
-    def state(self) -> EnvironmentState:
-        """Where the environment stands."""
-        return self._core.state
-
-    @property
-    def kept_failure(self) -> Failure | None:
-        """Why there is no snapshot of it, if its init has failed."""
-        return self._core.kept_failure
 
     def renew_services(self) -> None:
         """Give a restored environment fresh credentials, as the platform does."""
@@ -180,21 +170,6 @@ class LocalEnvironment:
     def services(self) -> Services:
         """What the services beside the APIs tell."""
         return self._api.services
-
-    @property
-    def idle(self) -> bool:
-        """Whether no invocation is at work, or waits."""
-        return self._core.idle
-
-    @property
-    def settling(self) -> bool:
-        """Whether the environment will be free in a moment, its callers having their answers."""
-        return self._core.settling
-
-    @property
-    def capacity_left(self) -> int:
-        """How many more events the environment would take at once."""
-        return self._core.capacity_left
 
     async def open(self) -> None:
         """Open the APIs that the processes call, on a port of its own.
@@ -323,10 +298,10 @@ class LocalEnvironment:
     # ---- performing --------------------------------------------------------------------------
 
     def _feed(self, *messages: msg.Message) -> None:
-        core, now, acts = self._core, self._clock.now(), self._ACTS
+        core, now, acts = self.lifecycle, self._clock.now(), self._ACTS
         for message in messages:
             wanted = core.feed(message, now)
-            if core.state is not self._was:
+            if core.state is not self.state:
                 self._turn(core.state)
             for effect in wanted:
                 acts[type(effect)](self, effect)
@@ -336,7 +311,7 @@ class LocalEnvironment:
 
     def _turn(self, state: EnvironmentState) -> None:
         """Do what comes with another state: freeze soon where nothing is to be done, or thaw."""
-        self._was = state
+        self.state = state
         if state is EnvironmentState.DEAD:
             self._dead.set()
         if self._freezer is None:
@@ -487,7 +462,7 @@ class LocalEnvironment:
 
         One for a later time is made sooner; one for an earlier time runs on, and sets the next.
         """
-        deadline = None if self._clock.stopped else self._core.deadline
+        deadline = None if self._clock.stopped else self.lifecycle.deadline
         if deadline is not None and (at := self._clock.real(deadline)) < self._timer_at:
             if self._timer is not None:
                 self._timer.cancel()
@@ -497,7 +472,7 @@ class LocalEnvironment:
     def _ring(self) -> None:
         self._timer = None
         self._timer_at = math.inf
-        deadline = None if self._clock.stopped else self._core.deadline
+        deadline = None if self._clock.stopped else self.lifecycle.deadline
         if deadline is not None and self._clock.real(deadline) <= time.monotonic():
             self._flush()
             self._feed(msg.TimePassed())

@@ -345,14 +345,12 @@ class Connection(asyncio.BufferedProtocol):
                 self._loop.call_soon(self._pump, self._unusual)
 
     def _parse(self, data: bytes) -> None:
-        if self._unusual is None:
-            self._begin_request(data)
-        elif self._exchange is not None or self._hold(self.held + len(data)):
-            self._unusual.feed(data)
-            self._pump(self._unusual)
-
-    def _begin_request(self, data: bytes) -> None:
-        """Take the first bytes of a request, which usually are all of it."""
+        """Take bytes of a request; the first of them usually are all of it."""
+        if self._unusual is not None:
+            if self._exchange is not None or self._hold(self.held + len(data)):
+                self._unusual.feed(data)
+                self._pump(self._unusual)
+            return
         self.held = len(data)
         usual = heads.usual(data)
         if usual is None:

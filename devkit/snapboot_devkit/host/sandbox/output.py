@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # As much is read at one go, so that a flood of output cannot keep the host from its work.
 _READ_BYTES: Final = 64 * KIB
+_NO_NUMBER: Final = bytes(4)
 # A line that never ends is broken here; it is also the largest event CloudWatch Logs takes.
 _MAX_LINE_BYTES: Final = MIB
 # The variable with the path, for a runtime.
@@ -44,7 +45,13 @@ class LineReader:
 
     def catch_up(self) -> None:
         """Pass on the lines that have arrived whole."""
-        arrived = self._arrived()
+        if self._pipe.closed:
+            return
+        waiting = fcntl.ioctl(self._pipe, termios.FIONREAD, _NO_NUMBER)
+        if waiting == _NO_NUMBER:
+            return
+        # More may come while they are read.
+        arrived = int.from_bytes(waiting, sys.byteorder)
         while arrived > 0 and (size := self._read()):
             arrived -= size
 
@@ -58,12 +65,6 @@ class LineReader:
         """Pass on the rest and let go of the pipe."""
         self.flush()
         self._release()
-
-    def _arrived(self) -> int:
-        """Return how many bytes wait in the pipe; more may come while they are read."""
-        if self._pipe.closed:
-            return 0
-        return int.from_bytes(fcntl.ioctl(self._pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def _read(self) -> int:
         """Pass on the lines that end in the next piece of output, and return its size."""

@@ -144,7 +144,7 @@ class Sandbox:
 
     def peak_mb(self) -> int | None:
         """Return the most memory taken so far, in MB, rounded up, or None where unknown."""
-        return -(-sum(child.peak_kib() for child in self._children.values()) // KIB) or None
+        return -(-sum([child.peak_kib() for child in self._children.values()]) // KIB) or None
 
     def close(self) -> None:
         """Let go of limits and temporary files, once all processes have exited."""

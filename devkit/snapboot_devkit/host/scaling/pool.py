@@ -111,7 +111,7 @@ class Pool:
         if index is not None:
             self._use(self._environments[index], invocation, caller)
             return
-        self._waiting.append(_Waiting(invocation, caller, tenant, self._now()))
+        self._waiting.append(_Waiting(invocation, caller, tenant, time.monotonic()))
         if len(self._waiting) == 1 and one_settles(self._environments, tenant):
             self._set_patience(SETTLE_S)
         else:
@@ -174,12 +174,12 @@ class Pool:
 
     def _place(self, request: _Waiting, ahead: int) -> Placing:
         conditions = [one.condition for one in self._environments]
-        waited_s = self._now() - request.since
+        waited_s = time.monotonic() - request.since
         asked = PlacingRequest(request.tenant, waited_s, ahead)
         return place(conditions, self._function.scale.limit, asked)
 
     def _use(self, one: PooledEnvironment, invocation: Invocation, caller: Caller) -> None:
-        one.used_at = self._now()
+        one.used_at = time.monotonic()
         one.invoke(invocation, caller)
 
     def _replace(self, index: int | None, request: _Waiting) -> None:
@@ -216,7 +216,7 @@ class Pool:
             self._changed(one)
 
         environment = self._function.environment(changed, provisioned=provisioned)
-        one = PooledEnvironment(environment, self._function, tenant, self._now(), provisioned)
+        one = PooledEnvironment(environment, self._function, tenant, time.monotonic(), provisioned)
         self._environments.append(one)
         one.opening = self._start(self._open(one))
         return one
@@ -248,7 +248,7 @@ class Pool:
         if self._waiting or self._leaving or one.dead:
             self._look_soon()
         if one.idle:
-            one.used_at = self._now()
+            one.used_at = time.monotonic()
             if not self._spin_down:
                 self._plan_spin_down(self._function.scale.idle_s)
 
@@ -309,16 +309,12 @@ class Pool:
 
     def _spin_down_idle(self) -> None:
         self._spin_down = None
-        horizon = self._now() - self._function.scale.idle_s
+        horizon = time.monotonic() - self._function.scale.idle_s
         for one in self._removable():
             if one.used_at <= horizon:
                 self._retire(one)
         if (since := self.idle_since) is not None:
             self._plan_spin_down(since - horizon)
-
-    @staticmethod
-    def _now() -> float:
-        return time.monotonic()
 
 
 _HOST_IS_FULL: Final = ServiceFailure(

@@ -49,6 +49,7 @@ class PooledEnvironment:
     ) -> None:
         """Begin with one that is still to be opened."""
         self.environment = environment
+        self._lifecycle = environment.lifecycle
         self.function = function
         self.tenant = tenant
         self.used_at = used_at
@@ -66,13 +67,13 @@ class PooledEnvironment:
     @property
     def idle(self) -> bool:
         """Whether it has nothing to do."""
-        return self.opened and self.environment.idle
+        return self.opened and self._lifecycle.idle
 
     @property
     def capacity(self) -> int:
         """How many more events it takes."""
         if self.opened:
-            return self.environment.capacity_left
+            return self._lifecycle.capacity_left
         return self.function.scale.at_once - len(self.queue)
 
     @property
@@ -83,7 +84,7 @@ class PooledEnvironment:
     @property
     def settling(self) -> bool:
         """Whether it will be free in a moment."""
-        return self.opened and self.environment.settling
+        return self.opened and self._lifecycle.settling
 
     @property
     def condition(self) -> Condition:

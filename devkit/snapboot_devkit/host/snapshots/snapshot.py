@@ -122,7 +122,7 @@ class Snapshot:
     def clone(self, environ: Mapping[str, str]) -> ClonedProcess:
         """Restore the snapshot for an environment. Raises LaunchError, NoSnapshotError."""
         assert self._environment is not None
-        if failure := self._environment.kept_failure:
+        if failure := self._environment.lifecycle.kept_failure:
             raise NoSnapshotError(failure)
         if self._control is None:
             raise LaunchError("there is no snapshot to be restored: the host is stopping")
@@ -174,6 +174,6 @@ class Snapshot:
                 self._outcome.set_exception(LaunchError(f"there is no snapshot: {reason}"))
                 return
             self._control.setblocking(True)  # noqa: FBT003
-        elif not self._environment.kept_failure and self._environment.state in _GOING_ON:
+        elif not self._environment.lifecycle.kept_failure and self._environment.state in _GOING_ON:
             return
         self._outcome.set_result(None)
