@@ -163,7 +163,7 @@ def test_more_requests_per_second_are_faster() -> None:
     assert verdicts(served(1200), served(1000)) == {Verdict.SLOWER}
 
 
-def test_clients_who_are_served_side_by_side_are_told_in_times_of_one_client() -> None:
+def test_clients_who_are_served_side_by_side_are_shown_in_times_of_one_client() -> None:
     rows = [
         HostSample(number, "snapboot start", "20 ms at once", clients, 25 * clients, elapsed_ns, ())
         for number, all_ns in enumerate([520_000_000, 500_000_000])
