@@ -128,10 +128,10 @@ def _change(
 def _measured(figure: Figure, contender: str, yard: str | None) -> list[float]:
     """Return the samples, each as a share of the yardstick's of the same round if there is one."""
     values = figure.values[contender]
-    measure = figure.values.get(yard or "", ())
-    if len(measure) != len(values) or not all(measure):
+    pairs = figure.paired(contender, yard) if yard in figure.values else []
+    if len(pairs) != len(values) or not all(by for _, by in pairs):
         return values
-    return [value / by for value, by in zip(values, measure, strict=True)]
+    return [value / by for value, by in pairs]
 
 
 def _unfit(earlier: Sequence[float], later: Sequence[float]) -> str:

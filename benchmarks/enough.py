@@ -45,11 +45,10 @@ def _series(part: Recording) -> Iterator[Sequence[float]]:
     for figure in figures(part):
         if figure.exact or not figure.comparable:
             continue
-        ours = figure.values.get(scenario.ours, [])
-        others = [figure.values[name] for name in scenario.references if name in figure.values]
+        others = [name for name in scenario.references if name in figure.values]
         compared = [
-            [one / other for one, other in zip(ours, values, strict=True)]
-            for values in others
-            if len(values) == len(ours) and min(values) > 0
+            [one / other for one, other in figure.paired(scenario.ours, name)]
+            for name in others
+            if scenario.ours in figure.values and min(figure.values[name]) > 0
         ]
         yield from compared or figure.values.values()

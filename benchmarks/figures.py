@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import steadiness
 from benchmarks.estimates import Estimate, bootstrap, median, overhead_ratio, ratio_of_pairs
@@ -56,6 +56,8 @@ PROPORTIONAL = attrgetter("proportional_bytes")
 class Figure:
     """One quantity, with the values of every contender in the order of the rounds.
 
+    A pair is of one round: where not every contender takes part in each, `rounds` has the numbers
+    of those in which each one did.
     Differences that may be zero are not `comparable`: their ratio means nothing. Counts are
     `exact`: they do not waver.
     """
@@ -66,6 +68,7 @@ class Figure:
     comparable: bool = True
     exact: bool = False
     higher_is_better: bool = False
+    rounds: dict[str, list[int]] = field(default_factory=dict)
 
     def readable(self) -> Figure:
         """Return the same in ms where that is easier to read than thousands of µs."""
@@ -77,8 +80,16 @@ class Figure:
 
     def ratio(self, first: str, second: str) -> Estimate:
         """Estimate first/second, pair by pair."""
-        pairs = list(zip(self.values[first], self.values[second], strict=True))
-        return ratio_of_pairs(pairs)
+        return ratio_of_pairs(self.paired(first, second))
+
+    def paired(self, *names: str) -> list[tuple[Any, ...]]:
+        """Return the values of these contenders side by side, for the rounds that all had."""
+        columns = [
+            dict(zip(self.rounds.get(name) or range(len(values)), values, strict=True))
+            for name, values in ((name, self.values[name]) for name in names)
+        ]
+        shared = [number for number in columns[0] if all(number in each for each in columns)]
+        return [tuple(each[number] for each in columns) for number in shared]
 
     def flaw(self, contender: str) -> str:
         """Return what keeps the contender's median from being a figure; nothing if it is one."""
@@ -88,13 +99,11 @@ class Figure:
         """Return what keeps the ratio of pairs from being a figure; nothing if it is one."""
         if self.exact:
             return ""
-        pairs = zip(self.values[first], self.values[second], strict=True)
-        return steadiness.flaw([one / other for one, other in pairs])
+        return steadiness.flaw([one / other for one, other in self.paired(first, second)])
 
     def overhead(self, first: str, second: str, floor: str) -> Estimate:
         """Estimate how much first exceeds `floor`, as a share of how much second does."""
-        columns = (self.values[name] for name in (first, second, floor))
-        return bootstrap(list(zip(*columns, strict=True)), overhead_ratio)
+        return bootstrap(self.paired(first, second, floor), overhead_ratio)
 
 
 def shown(value: float) -> str:
@@ -387,15 +396,13 @@ def _figure(
     for sample in recording.samples:
         if (found := value(sample)) is not None:
             values.setdefault(sample.contender, []).append((sample.round, found))
-    order = [contender["name"] for contender in recording.contenders]
+    order = [one for each in recording.contenders if (one := each["name"]) in values]
+    taken = {contender: sorted(values[contender]) for contender in order}
     return Figure(
         name,
         unit,
-        {
-            contender: [found for _, found in sorted(values[contender])]
-            for contender in order
-            if contender in values
-        },
+        {contender: [found for _, found in each] for contender, each in taken.items()},
+        rounds={contender: [number for number, _ in each] for contender, each in taken.items()},
     )
 
 

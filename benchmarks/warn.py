@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from itertools import groupby
 from typing import TYPE_CHECKING
+
+import psutil
 
 from benchmarks.contenders import title
 from benchmarks.estimates import median, outliers
@@ -23,8 +24,10 @@ TIMED = {
     *("stream", "async", "restore"),
 }
 ENOUGH_RUNS = 20
-# One process in two at work besides ours is already seen in the tails.
-BUSY_LOAD_PER_CPU = 0.5
+# Half a CPU of two at work besides ours is already seen in the tails. The load average would count
+# what an earlier recording has done.
+BUSY_PERCENT = 25
+LOOK_S = 0.5
 OUTLIER_SHARE = 0.05
 SLOW_START = 1.5
 # What a sample may lack, and what would bring it.
@@ -38,11 +41,11 @@ UNTOLD = (
 
 def of_machine(interpreter: Interpreter, pinned: int | None) -> Iterator[str]:
     """Warn of what disturbs the samples to come."""
-    load = os.getloadavg()[0] / (os.cpu_count() or 1)
-    if load > BUSY_LOAD_PER_CPU:
+    busy = psutil.cpu_percent(LOOK_S)
+    if busy > BUSY_PERCENT:
         yield (
-            f"the machine is busy (load {load:.2f} per CPU): run again when it is quiet, or with "
-            "more --runs"
+            f"the machine is busy ({busy:.0f} % of its CPUs, before this begins): run again when "
+            "it is quiet, or with more --runs"
         )
     if pinned is None:
         yield (
