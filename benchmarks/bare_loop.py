@@ -1,7 +1,8 @@
 """The least that answers events: what a loop costs before it does anything for a function.
 
-It makes the system calls of ours, in the same order, and hands each event back as it came: nothing
-is decoded, checked or called. Of a response it finds the request id and the length of the body.
+It makes the system calls of ours, in the same order, for events that come in one piece, and hands
+each event back as it came: nothing is decoded, checked or called. Of a response it finds the
+request id and the length of the body.
 """
 
 from __future__ import annotations

@@ -8,8 +8,6 @@ their order too, classes of other people, functions that were replaced, and a lo
 which names each event that is renamed.
 """
 
-import sys
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,7 +21,9 @@ VARKEYWORDS = 8  # `inspect.CO_VARKEYWORDS`
 
 def install(hooks: "ModuleType", archive: "ModuleArchive", table: "Table") -> None:
     """Have `botocore.hooks` find what was sealed for it."""
-    aliaser, base, inspect = hooks.EventAliaser, hooks.BaseEventHooks, sys.modules["inspect"]
+    import inspect  # which botocore loads, too, unless its imports are lazy
+
+    aliaser, base = hooks.EventAliaser, hooks.BaseEventHooks
     method = type(archive.placed)
     means = hooks.accepts_kwargs, inspect.getfullargspec
     verify = base._verify_accept_kwargs  # noqa: SLF001

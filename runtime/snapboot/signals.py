@@ -1,4 +1,4 @@
-"""The wait for the Runtime API where the function handles SIGTERM in Python.
+"""The wait for the next event where the function handles SIGTERM in Python.
 
 Such a handler runs between two steps of Python. A signal that comes after the last of them, but
 before the kernel begins to wait, or that the kernel gives to another thread, interrupts nothing:
@@ -13,6 +13,7 @@ from select import POLLIN, poll
 # Signals of which a wake-up descriptor has been informed, a byte each.
 SIGNALS = 4096
 NO_DESCRIPTOR = -1
+STDERR = 2
 
 
 def wait_readable(descriptor: int) -> None:
@@ -22,28 +23,50 @@ def wait_readable(descriptor: int) -> None:
     handlers, and where the process has no descriptor left.
     """
     try:
-        woken, wakeup = posix.pipe()
+        woken, wakeup = _pipe_above_standard_streams()
     except OSError:
         return
     try:
-        posix.set_blocking(woken, False)
-        posix.set_blocking(wakeup, False)
-        try:
-            functions_own = set_wakeup_fd(wakeup, warn_on_full_buffer=False)
-        except ValueError:
-            return
-        watch = poll()
-        watch.register(descriptor, POLLIN)
-        watch.register(woken, POLLIN)
-        try:
-            while descriptor not in [ready for ready, _ in watch.poll()]:
-                _pass_on(woken, functions_own)
-        finally:
-            _give_back(functions_own)
-            _pass_on(woken, functions_own)
+        _wait(descriptor, woken, wakeup)
     finally:
         posix.close(woken)
         posix.close(wakeup)
+
+
+def _pipe_above_standard_streams() -> tuple[int, int]:
+    """Make a pipe of which no end is a closed standard stream's, as what prints may write there."""
+    low: list[int] = []
+    try:
+        while min(ends := posix.pipe()) <= STDERR:
+            low += ends
+    finally:
+        for descriptor in low:
+            posix.close(descriptor)
+    for descriptor in ends:
+        posix.set_blocking(descriptor, False)
+    return ends
+
+
+def _wait(descriptor: int, woken: int, wakeup: int) -> None:
+    watch = poll()
+    watch.register(woken, POLLIN)
+    try:
+        watch.register(descriptor, POLLIN)
+    except ValueError:  # the function has closed the connection, as a call of it will say
+        return
+    try:
+        functions_own = set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+    except BaseException as exc:
+        if type(exc) is ValueError and exc.__traceback__ and not exc.__traceback__.tb_next:
+            return  # not the main thread
+        set_wakeup_fd(NO_DESCRIPTOR)  # a handler, of a signal that came just before, has raised
+        raise
+    try:
+        while descriptor not in [ready for ready, _ in watch.poll()]:
+            _pass_on(woken, functions_own)
+    finally:
+        _give_back(functions_own, wakeup)
+        _pass_on(woken, functions_own)
 
 
 def _pass_on(woken: int, functions_own: int) -> None:
@@ -56,8 +79,11 @@ def _pass_on(woken: int, functions_own: int) -> None:
         pass
 
 
-def _give_back(functions_own: int) -> None:
+def _give_back(functions_own: int, wakeup: int) -> None:
+    """Set the function's own wake-up descriptor again, unless a handler has set another."""
     try:
-        set_wakeup_fd(functions_own)
+        current = set_wakeup_fd(functions_own, warn_on_full_buffer=False)
     except (OSError, ValueError):  # a handler has closed it
-        set_wakeup_fd(NO_DESCRIPTOR)
+        current = set_wakeup_fd(NO_DESCRIPTOR)
+    if current != wakeup:
+        set_wakeup_fd(current, warn_on_full_buffer=False)

@@ -80,6 +80,9 @@ class SocketTransport:
         try:
             # A peer that has answered enough (413) may stop reading; its answer is what counts.
             sent = self._send_kept(head, body) or self._send_new(head, body)
+            # What is asked for without a body, an event or a restore, may be long in coming.
+            if body is None and callable(getsignal(SIGTERM)):
+                self._heed_signals()
             response = self._receive()
         except OSError as exc:
             self.close()
@@ -151,13 +154,19 @@ class SocketTransport:
         except _HUNG_UP:
             return CUT
 
+    def _heed_signals(self) -> None:
+        assert self._connection is not None
+        try:
+            from .signals import wait_readable
+        except OSError:  # the function has left no descriptor to read the module by
+            return
+        wait_readable(self._connection.fileno())
+
     def _receive(self) -> Response:
         connection = self._connection
         assert connection is not None
         reader = self._reader
         response = None
-        if callable(getsignal(SIGTERM)):
-            _heed_signals(connection)
         while response is None:
             try:
                 if reader.body_buffer is None:
@@ -182,14 +191,6 @@ class SocketTransport:
         watch.register(connection, POLLIN)
         self.look = watch.poll
         return connection
-
-
-def _heed_signals(connection: _socket.socket) -> None:
-    try:
-        from .signals import wait_readable
-    except OSError:  # the function has left no descriptor to read the module by
-        return
-    wait_readable(connection.fileno())
 
 
 def _send(connection: _socket.socket, head: bytes, body: bytes | None) -> str:

@@ -100,7 +100,7 @@ class _WaitsForSignals:
         sock: Any
 
     def getresponse(self) -> "Any":
-        if callable(getsignal(SIGTERM)):
+        if callable(getsignal(SIGTERM)) and not getattr(self.sock, "pending", int)():
             wait_readable(self.sock.fileno())
         return super().getresponse()  # type: ignore[misc]
 

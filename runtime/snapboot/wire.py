@@ -267,7 +267,6 @@ class ResponseReader:
             and response.status not in _BODILESS
         ):
             return
-        self._lessons += 1
         first = self._first_values
         names: list[str] = []
         starts: list[tuple[int, int]] = []
@@ -290,6 +289,7 @@ class ResponseReader:
                 fixed += f"{part}\r\n{line[:start]}", ""
                 part = ""
         fixed.append(part)
+        self._lessons += 1
         layout = [*headers]
         others = self._shapes.get(len(lines), [])
         others = [each for each in others if each[0] != response.status or each[-1] != layout]

@@ -568,7 +568,10 @@ def test_events_of_a_load_have_its_size_on_the_average(load: warm.Load) -> None:
 
 
 def calls_of_the_loop(command: list[str], folder: Path) -> list[str]:
-    """Return the system calls of a program from its second `next` on, as strace writes them."""
+    """Return the system calls of a program from its second `next` on, by their names.
+
+    Those for memory are left out: the allocator decides when they come.
+    """
     (folder / "app.py").write_text("def handler(event, context):\n    return event\n")
     log = folder / "calls"
     with closing(RuntimeAPI()) as api:
@@ -578,7 +581,7 @@ def calls_of_the_loop(command: list[str], folder: Path) -> list[str]:
             "LAMBDA_TASK_ROOT": str(folder),
         }
         program = subprocess.Popen(
-            ["strace", "-f", "-o", log, *command],
+            ["strace", "-f", "-e", "trace=!%memory", "-o", log, *command],
             cwd=folder,
             env=environment,
             stderr=subprocess.DEVNULL,
@@ -593,6 +596,8 @@ def calls_of_the_loop(command: list[str], folder: Path) -> list[str]:
 def test_the_bare_loop_makes_the_system_calls_of_ours(tmp_path: Path) -> None:
     if not shutil.which("strace"):
         pytest.skip("strace, which lists the system calls, is not installed")
+    if subprocess.run(["strace", "-o", tmp_path / "log", "true"], check=False).returncode:
+        pytest.skip("strace may not trace here")
     ours = calls_of_the_loop(
         [sys.executable, "-SsP", str(ROOT / "bootstrap"), "app.handler"], tmp_path
     )

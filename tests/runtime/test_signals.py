@@ -105,6 +105,39 @@ def test_the_functions_own_event_loop_hears_of_signals_that_came_while_the_runti
         assert api.wait_for(Call.RESPONSE, 2).json() == "heard"
 
 
+def test_a_wake_up_descriptor_that_a_handler_sets_stays_set(function: Function, over):
+    function.code("""
+        import os, signal
+
+        woken, wakeup = os.pipe()
+        os.set_blocking(wakeup, False)
+
+        def heed(number, frame):
+            signal.set_wakeup_fd(wakeup)
+            os.write(1, b"heard\\n")
+
+        signal.signal(signal.SIGTERM, heed)
+
+        def handler(event, context):
+            return signal.set_wakeup_fd(-1) == wakeup
+    """)
+    with waiting(function, over) as (api, process):
+        process.signal(signal.SIGTERM)
+        process.wait_for_output(b"heard\n")
+        api.send(Event())
+        assert api.wait_for(Call.RESPONSE).json() is True
+
+
+def test_a_process_without_standard_streams_waits_all_the_same(function: Function, over):
+    function.code(
+        GOODBYE.format(then="os._exit(3)").replace('os.write(1, b"goodbye\\n")', "pass")
+        + "    \nos.closerange(0, 3)\n"
+    )
+    with waiting(function, over, Event()) as (_, process):
+        process.signal(signal.SIGTERM)
+        assert process.wait().returncode == 3
+
+
 def test_a_process_without_descriptors_left_waits_all_the_same(function: Function, over):
     function.code(
         GOODBYE.format(then="pass")
