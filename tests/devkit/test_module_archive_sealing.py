@@ -27,7 +27,7 @@ RUNTIME = ROOT / "runtime"
 DEADLINE_S = 60
 
 
-def inside(*arguments: object, **environment: str) -> dict[str, Any]:
+def in_target(*arguments: object, **environment: str) -> dict[str, Any]:
     """Return the answer of the program, whose exit status must go with it."""
     done = subprocess.run(
         [sys.executable, "-SsP", str(IN_TARGET), *map(str, arguments)],
@@ -60,7 +60,7 @@ class Task:
 
     def seal(self, *options: object, handler: str = "app.handler", **environment: str) -> Any:
         arguments = ("seal", self.root, "--handler", handler, "--runtime", RUNTIME, *options)
-        return inside(*arguments, **environment)
+        return in_target(*arguments, **environment)
 
     def refused(self, *options: object, handler: str = "app.handler") -> dict[str, str]:
         """Return the error of a sealing that fails, and leaves no archive."""
@@ -263,7 +263,7 @@ def test_extension_modules_may_be_named_for_another_architecture(task: Task):
 
 
 def trace(task: Task) -> dict[str, str]:
-    document = inside("trace", task.root, "--handler", "app.handler", "--runtime", RUNTIME)
+    document = in_target("trace", task.root, "--handler", "app.handler", "--runtime", RUNTIME)
     return {module["name"]: module["path"] for module in document["modules"]}
 
 
@@ -500,7 +500,7 @@ def test_a_folder_that_cannot_be_written_is_reported_and_holds_no_scrap(task: Ta
     ],
 )
 def test_a_command_line_that_says_too_little_is_refused(arguments, words):
-    assert words in inside(*arguments)["error"]["message"]
+    assert words in in_target(*arguments)["error"]["message"]
 
 
 # --- compiling a folder ---------------------------------------------------------------------------
@@ -509,7 +509,7 @@ def test_a_command_line_that_says_too_little_is_refused(arguments, words):
 def test_everything_is_compiled_for_the_place_it_will_have(task: Task):
     task.write("package/__init__.py", "value = 1")
     task.write("package/member.py", "'Words.'")
-    assert inside("compile", task.root, "--as", "/var/task") == {
+    assert in_target("compile", task.root, "--as", "/var/task") == {
         "files": 2,
         "failed": {},
         "tag": sys.implementation.cache_tag,
@@ -523,7 +523,7 @@ def test_everything_is_compiled_for_the_place_it_will_have(task: Task):
 
 def test_the_import_system_uses_it_without_a_look_at_the_source(task: Task):
     source = task.write("tool.py", "print('compiled')")
-    inside("compile", task.root, "--as", task.root)
+    in_target("compile", task.root, "--as", task.root)
     source.write_text("print('the source was looked at')")
     done = subprocess.run(
         [sys.executable, "-c", "import tool"], cwd=task.root, capture_output=True, check=True
@@ -538,7 +538,7 @@ def test_a_file_that_is_not_python_is_reported_and_left(task: Task, tmp_path):
     (task.root / "foreign.py").write_bytes(b"a = '\xff'")
     os.mkfifo(task.root / "pipe.py")
     (task.root / "linked.py").symlink_to(tmp_path)
-    document = inside("compile", task.root, "--as", "/var/task")
+    document = in_target("compile", task.root, "--as", "/var/task")
     assert document["files"] == 1
     assert sorted(document["failed"]) == ["foreign.py", "null.py", "pipe.py", "templates/module.py"]
     assert "line 1" in document["failed"]["templates/module.py"]
@@ -550,8 +550,8 @@ def test_the_same_folder_gives_the_same_bytecode_in_any_place(task: Task, tmp_pa
             f"m{number}.py", f"x = 'alpha', {{'beta', 'gamma', {number}}}, 'task', 'other'\n"
         )
     shutil.copytree(task.root, tmp_path / "other")
-    inside("compile", task.root, "--as", "/var/task", PYTHONHASHSEED="1")
-    inside("compile", tmp_path / "other", "--as", "/var/task", PYTHONHASHSEED="2")
+    in_target("compile", task.root, "--as", "/var/task", PYTHONHASHSEED="1")
+    in_target("compile", tmp_path / "other", "--as", "/var/task", PYTHONHASHSEED="2")
     first, second = (
         {path.name: path.read_bytes() for path in folder.glob("__pycache__/*.pyc")}
         for folder in (task.root, tmp_path / "other")
@@ -564,7 +564,7 @@ def test_bytecode_and_archive_may_be_read_by_everybody(task: Task):
     task.app("")
     before = os.umask(0o077)
     try:
-        inside("compile", task.root, "--as", "/var/task")
+        in_target("compile", task.root, "--as", "/var/task")
         task.seal()
     finally:
         os.umask(before)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES: Final = 1024 * MIB
 _NAME: Final = "package-3.db"
+_FORMER: Final = ("package-1.db", "package-2.db")
 # Most entries are some kilobytes; by small pages each would take several reads.
 _PAGE_BYTES: Final = 32 * KIB
 _DIGEST_BYTES: Final = 20
@@ -94,6 +95,8 @@ class Store:
             return
         with contextlib.suppress(OSError, sqlite3.Error):
             place.mkdir(parents=True, exist_ok=True)
+            for name in _FORMER:
+                (place / name).unlink(missing_ok=True)
             database = sqlite3.connect(place / _NAME, timeout=_BUSY_S)
             try:
                 for statement in _SCHEMA:

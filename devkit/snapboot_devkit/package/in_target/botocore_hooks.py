@@ -42,9 +42,9 @@ def data(module: str, _opened: "Iterable[str]", _wanted: "Iterable[str]") -> "Da
         name
         for one in gc.get_objects()
         if type(one) is aliaser and vars(one).get("_event_aliases") == dict(aliases)
-        for name in vars(one).get("_alias_name_cache", ())
+        for name in tuple(vars(one).get("_alias_name_cache", ()))  # threads may go on adding
         if type(name) is str
     ]
-    fresh = aliaser(None)  # whatever was done to those at hand
+    fresh = aliaser(None)  # those at hand may have been changed
     names = {name: fresh._alias_event_name(name) for name in sorted(set(met))}  # noqa: SLF001
     return [], {hooks.__file__.rpartition("/")[0]: (aliases, names)}, []

@@ -21,7 +21,7 @@ from .places import Places
 from .tracing import LAYERS
 
 REMEDY_AGAIN = "run it again once nothing writes to the function's code any more"
-REMEDY_FILE = "mend the file or its permissions, or ship without a module archive (--no-archive)"
+REMEDY_FILE = "repair the file or its permissions, or ship without a module archive (--no-archive)"
 
 # What `sysconfig` reads; the rest of the name is the architecture's.
 PLATFORM_DATA = "_sysconfigdata_"

@@ -84,10 +84,12 @@ def content_of(path: str) -> bytes:
     """Return a file's content; of thousands, by fewer system calls than a file object makes."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        parts = []
-        while part := os.read(descriptor, _READ_BYTES):
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        content = os.read(descriptor, _READ_BYTES)
+        if len(content) < _READ_BYTES and not os.read(descriptor, 1):
+            return content
+        with open(descriptor, "rb", closefd=False) as file:  # large: into one buffer of its size
+            file.seek(0)
+            return file.read()
     finally:
         os.close(descriptor)
 
