@@ -94,12 +94,14 @@ def prepared(name: str) -> ManagedRuntime:
     """Return a runtime by its name, `python3.13`, installed once for all. Raises PackageError."""
     found = NAME.fullmatch(name)
     if found is None:
-        raise PackageError(f"the runtime {name!r} is none of AWS's; give one such as python3.13")
+        raise PackageError(
+            f"{name!r} is not one of AWS's Python runtimes; give one such as python3.13"
+        )
     version = parse_version(found[1])
     program, machine = managed.program(found[1]), managed.native()
     if program is None or machine is None:
         raise PackageError(
-            f"the runtime {name} takes a Python {found[1]} on Linux; install one: "
+            f"the runtime {name} requires Python {found[1]}, on Linux; install it: "
             f"uv python install {found[1]}"
         )
     python = program.resolve()
@@ -132,7 +134,9 @@ def _fill(folder: Path, name: str, python: Path, target: Target) -> None:
         venv = [str(python), "-m", "venv", "--without-pip", str(scratch / ".lang")]
         done = run(venv, limit_s=_VENV_S)
         if done.status:
-            raise PackageError(f"{str(python)!r} makes no virtual environment: {done.errors}")
+            raise PackageError(
+                f"{str(python)!r} cannot create a virtual environment: {done.errors}"
+            )
         interpreter = folder / _LANGUAGE.format(target.version)
         write_scripts(scratch, name, str(interpreter), str(folder))
         scratch.chmod(0o755)

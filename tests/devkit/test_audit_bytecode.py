@@ -74,8 +74,10 @@ def test_dates_that_a_packager_has_zeroed_make_all_bytecode_stale(folder, tmp_pa
 
 def test_dates_that_are_kept_are_worth_a_note(folder, tmp_path):
     compile_all(folder, TIMESTAMP)
-    assert codes(audit(folder)) == {"bytecode-dated": "note"}
-    assert codes(audit(zipped(folder, tmp_path / "function.zip"))) == {"bytecode-dated": "note"}
+    assert codes(audit(folder)) == {"bytecode-timestamps": "note"}
+    assert codes(audit(zipped(folder, tmp_path / "function.zip"))) == {
+        "bytecode-timestamps": "note"
+    }
 
 
 def test_a_changed_source_makes_bytecode_stale(folder):
@@ -98,7 +100,7 @@ def test_a_checked_hash_of_another_source_is_stale(folder):
 def test_an_unchecked_hash_of_another_source_is_an_error_as_the_old_code_runs(folder):
     compile_all(folder)
     filled(folder, {"app.py": "import library # changed\n"})
-    finding = found(folder, "bytecode-lies")
+    finding = found(folder, "bytecode-mismatch")
     assert (finding.path, finding.severity.value) == ("app.py", "error")
 
 

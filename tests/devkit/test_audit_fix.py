@@ -98,7 +98,7 @@ def test_bytecode_of_other_versions_and_of_no_source_is_removed(folder):
 def test_bytecode_of_another_source_is_made_from_the_source_that_is_there(folder):
     compile_all(folder)
     filled(folder, {"app.py": "changed = True\n"})
-    assert "bytecode-lies" in codes(audit(folder))
+    assert "bytecode-mismatch" in codes(audit(folder))
     fix(folder)
     assert codes(audit(folder)) == {}
 
@@ -135,7 +135,7 @@ def test_modules_are_not_compiled_by_another_version(folder):
     environment = os.environ["PATH"]
     os.environ["PATH"] = "/nowhere"
     try:
-        with pytest.raises(AuditError, match=r"is for Python 3\.\d+, which is not at hand"):
+        with pytest.raises(AuditError, match=r"is for Python 3\.\d+, which was not found here"):
             fix(folder)
     finally:
         os.environ["PATH"] = environment

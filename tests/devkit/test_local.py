@@ -261,7 +261,7 @@ def test_an_event_that_lambda_would_refuse_is_refused():
                 "memory_mb": 2048,
                 "per_tenant": True,
             },
-            "cannot keep tenants apart",
+            "do not support tenant isolation",
         ),
         ({"log_format": "XML"}, "log format 'XML' must be one of Text, JSON"),
         ({"log_level": "DEBUG"}, "log level 'DEBUG' needs the log format 'JSON'"),

@@ -375,7 +375,7 @@ def test_a_source_without_the_handler_says_what_it_has(source, output):
         "package", source, "--handler", "apps.handler", "--as", "image", "--output", output
     )
     reported = refused(done, output)
-    assert "there is no module 'apps', which the handler 'apps.handler' is in" in reported
+    assert "cannot find the module 'apps' of the handler 'apps.handler'" in reported
     assert "has: app" in reported
 
 

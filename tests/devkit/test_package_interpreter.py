@@ -69,7 +69,9 @@ def test_one_that_cannot_run_here_is_read(own, tmp_path):
 
 
 def test_a_machine_that_lambda_has_not_is_refused(own, tmp_path):
-    assert "for EM_RISCV, which Lambda has not" in refusal(foreign(own, tmp_path, EM_RISCV))
+    assert "for EM_RISCV, which Lambda does not support" in refusal(
+        foreign(own, tmp_path, EM_RISCV)
+    )
 
 
 def test_a_virtual_environment_is_refused_with_what_to_give_instead(tmp_path):

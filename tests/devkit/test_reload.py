@@ -224,7 +224,7 @@ def test_a_zip_that_is_built_again_is_unpacked_again_and_a_damaged_one_is_report
     async def scenario(host, log):
         assert (await host.invoke()).payload == b"1"
         path.write_bytes(b"PK, but no more")
-        await log.until("its code has changed, but the old one stays: ")
+        await log.until("its code has changed but cannot be loaded, so the old code stays in use: ")
         assert (await host.invoke()).payload == b"1"
         pack(path, BEHAVIOUR.format(22))
         await log.until("new events go to new environments")
@@ -454,7 +454,7 @@ def test_an_edited_file_of_variables_counts_for_new_environments(tmp_path):
     async def scenario(host, log):
         assert (await host.invoke()).payload == b'"old"'
         replace_by(file, "STAGE='")
-        await log.until("but the old one stays: line 1 of the env file")
+        await log.until("so the old code stays in use: line 1 of the env file")
         assert (await host.invoke()).payload == b'"old"'
         replace_by(file, "STAGE=new\n")
         await log.until("its variables have changed; new events go to new environments")

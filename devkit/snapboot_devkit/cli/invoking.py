@@ -53,9 +53,9 @@ def declare(parser: Parser) -> None:
 def run(handler: str, event: str | None, *, set_: list[str], as_json: bool, **values: Any) -> int:
     """Start an environment, invoke the function once, and shut down.
 
-    The result goes to standard output, a stream as it comes; the log to standard error. Exits with
-    1 on a function error, also amid a stream, with 2 when something typed cannot be used, with 130
-    when a signal ends it, and with 141 when no one reads what it prints.
+    The result goes to standard output, a stream chunk by chunk; the log to standard error. Exits
+    with 1 on a function error, with 2 for invalid arguments, with 130 when a signal ends it, and
+    with 141 when its output was closed.
     """
     settings = FunctionOptions(values)
     payload = arguments.event_bytes(

@@ -98,7 +98,9 @@ class FunctionOptions:
             return {"python": self.python, "bootstrap": self.bootstrap}
         for name, value in (("--python", self.python), ("--bootstrap", self.bootstrap)):
             if value is not None:
-                raise UsageError(f"--runtime has its own; leave out {name} {value!r}")
+                raise UsageError(
+                    f"--runtime chooses the interpreter and the command; leave out {name} {value!r}"
+                )
         from snapboot_devkit import aws_runtime  # noqa: PLC0415 - the packager is part of it
 
         found = aws_runtime.prepared(self.runtime)
@@ -135,7 +137,7 @@ def declare(parser: Parser, *, memory: bool = True) -> None:
     parser.several("--layer", "A layer: a folder or a zip; may be repeated.", type=Path)
     parser.several(
         "--env",
-        "An environment variable; without =V, yours of this name. May be repeated.",
+        "Set an environment variable; without =V its value comes from your shell. May be repeated.",
         metavar="K[=V]",
     )
     parser.several(

@@ -259,7 +259,7 @@ def _required(
 ) -> tuple[Path, str]:
     """Return folder and handler, which every other form takes. Raises UsageError without them."""
     if source is None or handler is None:
-        raise exits.UsageError(f"--as {form} takes the folder of a function and its --handler")
+        raise exits.UsageError(f"--as {form} requires the folder of a function and its --handler")
     if extra:
         raise exits.UsageError(f"--with {extra[0]} is for --as {Form.WRAPPER_LAYER}; leave it out")
     return source, handler

@@ -107,9 +107,9 @@ def run(  # noqa: PLR0913 - each is something that is typed
 ) -> int:
     """Show where a function's cold start goes, and what to do about it.
 
-    Exits with 1 when the function cannot be initialised, with 2 when something typed cannot be
-    used, with 3 when it is slower than the baseline, with 4 when that is unclear, with 5 when
-    it is above the limit, and with 130 when a signal ends it.
+    Exits with 1 when the function cannot be initialised, with 2 for invalid arguments, with 3
+    when it is slower than the baseline, with 4 when that is unclear, with 5 when it is above the
+    limit, and with 130 when a signal ends it.
     """
     # Here, since no other command needs any of it.
     from snapboot_devkit.cli import profile_run  # noqa: PLC0415

@@ -76,7 +76,7 @@ def run(  # noqa: PLR0913 - each is something that is typed
     """Rehearse SnapStart: init once, restore several times, and find what must not be shared.
 
     Each restore is a clone of the process that did the init, with the same memory and process id,
-    as on Lambda. Exits with 1 when a check fails, with 2 when something typed cannot be used.
+    as on Lambda. Exits with 1 when a check fails, with 2 for invalid arguments.
     """
     # Here, since no other command needs any of it.
     from snapboot_devkit.cli import rehearse_run  # noqa: PLC0415

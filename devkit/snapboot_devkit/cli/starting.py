@@ -79,8 +79,8 @@ def run(  # noqa: PLR0913 - each is something that is typed
 ) -> int:
     """Serve functions over the Invoke API and function URLs, until Ctrl-C.
 
-    The log goes to standard error. A second Ctrl-C does not wait for anything. Exits with 2 when
-    something typed cannot be used, such as a port that is taken.
+    The log goes to standard error. A second Ctrl-C stops at once. Exits with 2 for invalid
+    arguments, or a port that is in use.
     """
     settings = FunctionOptions(values)
     configs = tuple(
@@ -118,7 +118,9 @@ class _Service:
     def __post_init__(self) -> None:
         """Check what no other check sees."""
         if self.debug is not None and len(self.configs) > 1:
-            raise exits.UsageError("--debug works with one function; start the others apart")
+            raise exits.UsageError(
+                "--debug works with one function; start the others with a separate command"
+            )
 
 
 def _run(service: _Service) -> None:

@@ -143,7 +143,7 @@ def check_managed(config: FunctionConfig) -> None:
             f"memory {config.memory_mb!r} must be from 2048 to 10240 MB on managed instances"
         )
     if config.per_tenant:
-        raise ConfigError("managed instances cannot keep tenants apart; leave per_tenant out")
+        raise ConfigError("managed instances do not support tenant isolation; leave per_tenant out")
 
 
 def check_logging(log_format: str, log_level: str | None, system_log_level: str | None) -> None:

@@ -192,8 +192,8 @@ class PackageWork:
         path = self.task / module.replace(".", "/")
         if not any(_is_module(path)):
             raise MissingHandlerError(
-                f"there is no module {module!r}, which the handler "
-                f"{self.request.handler!r} is in, in {str(self.request.source)!r}"
+                f"cannot find the module {module!r} of the handler {self.request.handler!r} "
+                f"in {str(self.request.source)!r}"
             )
 
 

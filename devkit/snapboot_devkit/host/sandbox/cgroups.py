@@ -42,9 +42,9 @@ def missing() -> str | None:
     if homes() or os.getpid() == 1:
         return None
     return (
-        "no control group can be made here: should this host be killed (kill -9), what a function "
-        "has started as a daemon, in a session of its own and without its variables, lives on; end "
-        "the host by Ctrl-C, or run it where it may make control groups"
+        "no control group can be created here: if this host is killed (kill -9), daemons that a "
+        "function has started may keep running; stop the host with Ctrl-C, or run it where it may "
+        "create control groups"
     )
 
 

@@ -73,7 +73,7 @@ def prepare(
     some tens for others.
     """
     if sys.platform != "linux":
-        return "functions see this machine's files as they are: another view takes Linux"
+        return "functions see this machine's files as they are: mount namespaces require Linux"
     there = [path for path in needed if path.exists()]
     if as_root is None:
         as_root = os.geteuid() == 0

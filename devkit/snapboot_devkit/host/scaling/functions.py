@@ -187,7 +187,10 @@ class HostedFunction:
                 config = self.config.reread()
                 deployment = await Deployment.prepare(config, self._shared)
             except HostError as exc:
-                self._log_of_function(f"its code has changed, but the old one stays: {exc}")
+                self._log_of_function(
+                    "its code has changed but cannot be loaded, so the old code stays in use: "
+                    f"{exc}"
+                )
             else:
                 what = "code has" if config.file_env == self.config.file_env else "variables have"
                 self._log_of_function(f"its {what} changed; new events go to new environments")
@@ -271,7 +274,7 @@ class Deployment:
 
             made, reason = None, f"{exc} (in {tempfile.gettempdir()!r}; TMPDIR chooses another)"
         if made is None:
-            self._note(f"each environment has an init of its own, as no snapshot: {reason}")
+            self._note(f"no snapshot, so that each environment runs its own init: {reason}")
             return None
         self._shared.watch(made.folder)
         return made

@@ -49,7 +49,7 @@ def reason_against(config: FunctionConfig) -> str | None:
 def reason_of_machine() -> str | None:
     """Return why this machine cannot clone a process as a snapshot, or None where it can."""
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
-        return "clones take Linux 5.3"
+        return "cloning a process requires Linux 5.3 or later"
     command = [sys.executable, "-I", "-S", "-c", _TRIAL]
     try:
         done = subprocess.run(command, check=False, capture_output=True, timeout=_TRIAL_S)

@@ -310,7 +310,7 @@ class HttpDestination:
         reader, self._writer = await asyncio.open_connection(protocol.LOOPBACK, self._port)
         try:
             if self._closed:
-                raise UndeliveredError("the subscription has moved elsewhere")
+                raise UndeliveredError("the subscription has been replaced")
             status = await self._exchange(reader, self._writer, b"[%b]" % b",".join(batch))
         except h11.RemoteProtocolError as exc:
             raise UndeliveredError(f"{self._host} did not answer in HTTP: {exc}") from exc
@@ -404,7 +404,7 @@ class TcpDestination:
         writer = self._writer
         if self._closed:
             self._hang_up()
-            raise UndeliveredError("the subscription has moved elsewhere")
+            raise UndeliveredError("the subscription has been replaced")
         try:
             writer.write(b"\n".join((*batch, b"")))
             await writer.drain()

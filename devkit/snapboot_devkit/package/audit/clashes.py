@@ -37,7 +37,8 @@ def _written_twice(subject: Subject) -> Iterator[Finding]:
         yield warning(
             "written-twice",
             paths[0] if len(paths) == 1 else "",
-            f"{' and '.join(owners)} both have {listed(paths)}: the last one installed has won",
+            f"{' and '.join(owners)} both have {listed(paths)}: the one that was installed last is "
+            "used",
             "keep one of them",
         )
 

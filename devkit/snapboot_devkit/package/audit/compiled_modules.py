@@ -68,7 +68,7 @@ def _others(subject: Subject) -> Iterator[Finding]:
         by_state.setdefault(state, []).append(path)
     for path in by_state.get(State.OTHER_SOURCE, ()):
         yield error(
-            "bytecode-lies",
+            "bytecode-mismatch",
             path,
             "its bytecode is used unchecked, and was compiled from another source: what runs is "
             "not what the file says",
@@ -76,7 +76,7 @@ def _others(subject: Subject) -> Iterator[Finding]:
         )
     if dated := by_state.get(State.DATED):
         yield note(
-            "bytecode-dated",
+            "bytecode-timestamps",
             "",
             f"{counted(len(dated), 'module')} have bytecode that is compared with the files' "
             "dates: a step that resets them (many packagers do) makes all of it useless",

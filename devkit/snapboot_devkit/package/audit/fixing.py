@@ -80,7 +80,8 @@ def _bytecode(subject: Subject) -> Iterator[Change]:
     python = subject.python
     if not python.measures:
         raise AuditError(
-            f"the package is for {python}, which is not at hand to compile it; give it by --python"
+            f"the package is for {python}, which was not found here; it is needed to compile the "
+            "modules: name an interpreter of that version by --python"
         )
     work = CompileJob(due, due, keep=True)
     done = compiled(subject.package, subject.layout, python.measured_by, work)

@@ -205,7 +205,7 @@ def loads_the_same(before: bytes, after: bytes) -> bool:
 def _segments(content: bytes) -> list[dict[str, Any]]:
     with _reading(BytesIO(content), "the file", None) as elf:
         if elf.elfclass != _CLASS:
-            raise ElfError("it has not 64 bits")
+            raise ElfError("it is not a 64-bit file")
         return [dict(one.header) for one in islice(elf.iter_segments(), _MAX_TABLES)]
 
 

@@ -164,10 +164,10 @@ def _libc(own: list[Binary], *, newer_glibc: bool) -> Iterator[Finding]:
             "newer-glibc",
             severity,
             [one.path for one in newer],
-            f"in need of glibc up to {elf.dotted(most)}, and Amazon Linux 2023 has "
+            f"built for glibc {elf.dotted(most)}, and Amazon Linux 2023 has only "
             f"{elf.dotted(MAX_GLIBC)}",
-            "take wheels for manylinux_2_34 or older, build on Amazon Linux 2023, or take an "
-            "interpreter of uv's; snapboot package goes on with --allow-newer-glibc",
+            "use wheels for manylinux_2_34 or older, build on Amazon Linux 2023, or use an "
+            "interpreter from uv; snapboot package goes on with --allow-newer-glibc",
         )
 
 

@@ -125,7 +125,7 @@ def _architecture(program: Path, machine: str) -> Architecture:
         return Architecture(machine)
     except ValueError:
         raise PackageError(
-            f"{str(program)!r} is for {machine}, which Lambda has not; "
+            f"{str(program)!r} is for {machine}, which Lambda does not support; "
             f"give an interpreter for {' or '.join(Architecture)}"
         ) from None
 

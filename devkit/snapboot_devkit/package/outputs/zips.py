@@ -143,8 +143,8 @@ class _Zips:
         worker = self._worker()
         if worker.hexversion != self.given.hexversion or worker.hexversion is None:
             self.work.warnings.append(
-                f"no module archive: it takes the very same release, {self.given.release}, on this "
-                f"machine, where there is {worker.release}; 'uv python install "
+                f"no module archive: making one requires Python {self.given.release} on this "
+                f"machine, which has {worker.release}; 'uv python install "
                 f"{self.given.release}' may get it"
             )
             yield lambda: None
