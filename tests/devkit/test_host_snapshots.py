@@ -337,7 +337,7 @@ def test_where_clones_are_not_possible_each_environment_has_its_own_init(tmp_pat
     monkeypatch.setattr(snapshot, "reason_of_machine", lambda: "pid namespaces are not allowed")
     seen, lines = hosted(tmp_path, lambda host: at_once(host, 2))
     assert len({one["made"] for one in seen}) == 2
-    assert any("each environment has an init of its own" in line for line in lines)
+    assert any("each environment runs its own init" in line for line in lines)
 
 
 def test_a_function_with_a_wrapper_has_an_init_for_each_environment(tmp_path):

@@ -123,7 +123,7 @@ def test_where_there_are_no_groups_it_is_said_at_the_start_what_may_be_left(tmp_
     daemons, folders, lines = killed(tmp_path, "none")
     try:
         assert folders == []
-        assert "what a function has started as a daemon" in lines[0]
+        assert "daemons that a function has started may keep running" in lines[0]
         assert "end the host by Ctrl-C" in lines[0]
         assert not runs(daemons["marked"])
     finally:

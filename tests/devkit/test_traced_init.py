@@ -12,7 +12,7 @@ import pytest
 from snapboot_devkit.package.binary import modules
 from snapboot_devkit.package.interpreters import managed
 from tests.devkit.packages import HELLO, filled, snapboot
-from tests.devkit.test_module_archive_sealing import RUNTIME, Task, inside
+from tests.devkit.test_module_archive_sealing import RUNTIME, Task, in_target
 
 HANDLERS = """
 import logging
@@ -71,7 +71,7 @@ def test_the_import_finds_what_the_runtime_lays_out(task: Task, statement):
 
 def test_an_unknown_setting_fails_as_on_lambda(task: Task):
     task.app("")
-    document = inside(
+    document = in_target(
         "seal", task.root, "--handler", "app.handler", "--runtime", RUNTIME, SNAPBOOT_GC="often"
     )
     assert "SNAPBOOT_GC is 'often'" in document["error"]["message"]
@@ -134,7 +134,7 @@ def test_a_variable_that_is_missing_is_named_with_those_that_will_be_next(task: 
         REGION, STAGE = os.environ["AWS_REGION"], os.environ.get("STAGE", "dev")
         QUEUE = os.environ.get("QUEUE")
     """)
-    document = inside(
+    document = in_target(
         "seal", task.root, "--handler", "app.handler", "--runtime", RUNTIME, AWS_REGION="eu-west-1"
     )
     remedy = document["error"]["remedy"]
