@@ -124,7 +124,7 @@ def test_where_there_are_no_groups_it_is_said_at_the_start_what_may_be_left(tmp_
     try:
         assert folders == []
         assert "daemons that a function has started may keep running" in lines[0]
-        assert "end the host by Ctrl-C" in lines[0]
+        assert "stop the host with Ctrl-C" in lines[0]
         assert not runs(daemons["marked"])
     finally:
         for leader in (daemons["bare"], daemons["breeder"]):
