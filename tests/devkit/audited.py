@@ -12,6 +12,9 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
+from snapboot_devkit.cli import commands
 from snapboot_devkit.package.audit import AuditReport, audit
 
 UNIX = 3
@@ -96,15 +99,15 @@ def found(path: Path, code: str, **settings):
     return findings[0]
 
 
-def snapboot_audit(*arguments, **settings):
-    """Run the command to its end."""
-    command = [sys.executable, "-m", "snapboot_devkit", "audit", *map(str, arguments)]
-    return subprocess.run(
-        command, check=False, **{"capture_output": True, "timeout": DEADLINE_S, **settings}
-    )
+def snapboot_audit(capfdbinary, *arguments):
+    """Run the command to its end, in this process."""
+    with pytest.raises(SystemExit) as ended:
+        commands.main(["audit", *map(str, arguments)])
+    printed = capfdbinary.readouterr()
+    return subprocess.CompletedProcess(arguments, ended.value.code, printed.out, printed.err)
 
 
-def as_json(*arguments, **settings):
+def as_json(capfdbinary, *arguments):
     """Run the command, and return its exit code and the document it prints."""
-    done = snapboot_audit("--json", *arguments, **settings)
+    done = snapboot_audit(capfdbinary, "--json", *arguments)
     return done.returncode, json.loads(done.stdout)

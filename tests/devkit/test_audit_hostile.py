@@ -73,17 +73,17 @@ def test_links_are_not_followed(folder, tmp_path):
     assert report.files == 2
 
 
-def test_a_name_that_is_not_utf_8_is_reported_and_printed(folder):
+def test_a_name_that_is_not_utf_8_is_reported_and_printed(folder, capfdbinary):
     (folder / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"1")
-    done = snapboot_audit(folder)
+    done = snapboot_audit(capfdbinary, folder)
     assert done.returncode == 1
     assert b"caf\\udce9.txt" in done.stdout
-    assert snapboot_audit("--json", folder).returncode == 1
+    assert snapboot_audit(capfdbinary, "--json", folder).returncode == 1
 
 
-def test_a_name_cannot_give_the_terminal_commands(folder):
+def test_a_name_cannot_give_the_terminal_commands(folder, capfdbinary):
     (folder / "\x1b]0;title\x07.py").write_text("")
-    done = snapboot_audit(folder)
+    done = snapboot_audit(capfdbinary, folder)
     assert b"\x1b" not in done.stdout
 
 
