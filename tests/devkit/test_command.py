@@ -1,5 +1,6 @@
 """`snapboot invoke` as people type it, in a process of its own."""
 
+import functools
 import json
 import os
 import re
@@ -24,17 +25,33 @@ PLAIN = HERE / "plain_runtime.py"
 RUNTIME = shlex.join([sys.executable, "-B", str(PLAIN)])
 
 
-def snapboot(*arguments, **settings):
-    """Run the command to its end."""
+USUAL = ("invoke", "--task-root", str(HERE), "--bootstrap", RUNTIME, "--timeout", "30")
+
+
+def process(*arguments, **settings):
+    """Run the command to its end, as a process of its own."""
     settings = {"capture_output": True, "timeout": DEADLINE_S} | settings
     command = [sys.executable, "-m", "snapboot_devkit", *arguments]
     return subprocess.run(command, check=False, **settings)
 
 
-def invoked(*arguments, **settings):
-    """Invoke one of the behaviours."""
-    usual = ("--task-root", str(HERE), "--bootstrap", RUNTIME, "--timeout", "30")
-    return snapboot("invoke", *usual, *arguments, **settings)
+@pytest.fixture
+def snapboot(capfdbinary):
+    """Return what runs the command to its end, in this process."""
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            commands.main(arguments)
+        printed = capfdbinary.readouterr()
+        return subprocess.CompletedProcess(arguments, ended.value.code, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def invoked(snapboot):
+    """Return what invokes one of the behaviours, in this process."""
+    return functools.partial(snapboot, *USUAL)
 
 
 def platform_lines(log):
@@ -43,7 +60,7 @@ def platform_lines(log):
 
 
 def test_the_result_goes_to_standard_output_and_the_log_to_standard_error():
-    done = invoked("say", '["hello\\n"]')
+    done = process(*USUAL, "say", '["hello\\n"]')
     assert (done.returncode, done.stdout) == (0, b"null\n")
     init, start, line, end, report = done.stderr.decode().splitlines()
     assert line == "hello"
@@ -51,28 +68,28 @@ def test_the_result_goes_to_standard_output_and_the_log_to_standard_error():
     assert words == ["INIT_START", "START", "END", "REPORT"]
 
 
-def test_the_event_is_an_empty_object_unless_given():
+def test_the_event_is_an_empty_object_unless_given(invoked):
     assert invoked("echo").stdout == b"{}\n"
 
 
-def test_the_event_may_come_from_a_file(tmp_path):
+def test_the_event_may_come_from_a_file(tmp_path, invoked):
     event = tmp_path / "event.json"
     event.write_text('{"from": "file"}')
     assert invoked("echo", f"@{event}").stdout == b'{"from": "file"}\n'
 
 
 @pytest.mark.parametrize("before", ["", "@"])
-def test_the_event_may_come_from_the_file_of_an_option(before, tmp_path):
+def test_the_event_may_come_from_the_file_of_an_option(before, tmp_path, invoked):
     event = tmp_path / "event.json"
     event.write_text('{"from": "file"}')
     assert invoked("echo", "--event", f"{before}{event}").stdout == b'{"from": "file"}\n'
 
 
-def test_an_option_takes_the_event_itself_too():
+def test_an_option_takes_the_event_itself_too(invoked):
     assert invoked("echo", "--event", '{"a": 1}').stdout == b'{"a": 1}\n'
 
 
-def test_a_file_without_its_sign_is_recognised(tmp_path):
+def test_a_file_without_its_sign_is_recognised(tmp_path, snapboot):
     event = tmp_path / "event.json"
     event.touch()
     done = snapboot("invoke", "app.handler", str(event))
@@ -81,16 +98,16 @@ def test_a_file_without_its_sign_is_recognised(tmp_path):
 
 
 def test_the_event_may_come_from_standard_input():
-    assert invoked("echo", "-", input=b'{"from": "stdin"}').stdout == b'{"from": "stdin"}\n'
+    assert process(*USUAL, "echo", "-", input=b'{"from": "stdin"}').stdout == b'{"from": "stdin"}\n'
 
 
 def test_a_function_error_is_an_exit_code_and_a_result():
-    done = invoked("fail", '"boom"')
+    done = process(*USUAL, "fail", '"boom"')
     assert done.returncode == 1
     assert json.loads(done.stdout)["errorMessage"] == "boom"
 
 
-def test_a_machine_gets_one_object_with_everything():
+def test_a_machine_gets_one_object_with_everything(invoked):
     done = invoked("say", '["hello\\n"]', "--json", "--memory", "256")
     assert (done.returncode, done.stderr) == (0, b"")
     reported = json.loads(done.stdout)
@@ -105,13 +122,13 @@ def test_a_machine_gets_one_object_with_everything():
     assert report["durationMs"] == round(report["durationMs"], 3)
 
 
-def test_a_machine_sees_a_function_error_as_well():
+def test_a_machine_sees_a_function_error_as_well(invoked):
     done = invoked("fail", '"boom"', "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["functionError"] == "Unhandled"
 
 
-def test_variables_come_from_a_file_and_from_options_which_win(tmp_path):
+def test_variables_come_from_a_file_and_from_options_which_win(tmp_path, invoked):
     file = tmp_path / "function.env"
     file.write_text("# the stage\nSTAGE=file\n\nCOLOUR=blue=ish\n")
     done = invoked("about", "--env-file", str(file), "--env", "STAGE=option")
@@ -255,7 +272,7 @@ def test_a_result_that_cannot_be_written_is_reported():
     ids=["deep", "no number", "long number", "half a character"],
 )
 def test_an_event_that_python_itself_finds_hard_is_no_traceback(event, status):
-    done = invoked("echo", "-", "--json", input=event.encode())
+    done = process(*USUAL, "echo", "-", "--json", input=event.encode())
     assert (done.returncode, b"Traceback" in done.stderr) == (status, False)
     assert (status == 0) is (done.stdout.startswith(b'{"result": "\\ud800"'))
 
@@ -292,7 +309,7 @@ def test_a_signal_stops_the_command_and_leaves_no_process(number):
 
 
 def test_the_version_is_the_runtimes():
-    done = snapboot("--version")
+    done = process("--version")
     assert (done.returncode, done.stdout) == (0, f"snapboot {__version__}\n".encode())
 
 
@@ -311,7 +328,7 @@ def test_a_signal_while_the_command_loads_is_no_traceback(tmp_path):
 
 def test_the_example_runs_on_our_own_runtime():
     command = ["invoke", "app.handler", f"@{EXAMPLE / 'event.json'}", "--task-root", str(EXAMPLE)]
-    done = snapboot(*command, "--timeout", "30")
+    done = process(*command, "--timeout", "30")
     assert done.returncode == 0, done.stderr.decode()
     answer = json.loads(done.stdout)
     assert answer["statusCode"] == 200
@@ -321,21 +338,21 @@ def test_the_example_runs_on_our_own_runtime():
     assert "REPORT RequestId: " in log
 
 
-def test_a_handler_that_does_not_exist_shows_the_runtimes_init_error():
+def test_a_handler_that_does_not_exist_shows_the_runtimes_init_error(snapboot):
     done = snapboot("invoke", "nothing.handler", "--task-root", str(EXAMPLE), "--timeout", "30")
     assert done.returncode == 1
     assert json.loads(done.stdout)["errorType"] == "Runtime.ImportModuleError"
     assert "INIT_REPORT" in done.stderr.decode()
 
 
-def test_no_traceback_is_announced_where_there_is_none(tmp_path):
+def test_no_traceback_is_announced_where_there_is_none(tmp_path, snapboot):
     (tmp_path / "broken.py").write_text("import json\njson.loads('{')\n")
     folder = ("--task-root", str(tmp_path), "--timeout", "30")
     assert b"Traceback" not in snapboot("invoke", "absent.handler", *folder).stderr
     assert b"Traceback (most recent" in snapboot("invoke", "broken.handler", *folder).stderr
 
 
-def test_a_traceback_that_the_function_prints_is_shown_whole(tmp_path):
+def test_a_traceback_that_the_function_prints_is_shown_whole(tmp_path, snapboot):
     (tmp_path / "app.py").write_text(
         "import logging, traceback\n"
         "def handler(event, context):\n"
@@ -351,18 +368,18 @@ def test_a_traceback_that_the_function_prints_is_shown_whole(tmp_path):
     assert headings == done.stderr.split(b"\n").count(b"ValueError: no") == 3
 
 
-def test_an_event_may_be_a_services_with_changes():
+def test_an_event_may_be_a_services_with_changes(invoked):
     done = invoked("echo", "--event-template", "sqs", "--set", 'Records.0.body={"n": 1}')
     records = json.loads(done.stdout)["Records"]
     assert records[0]["eventSource"] == "aws:sqs"
     assert records[0]["body"] == '{"n": 1}'
 
 
-def test_an_event_of_ones_own_may_be_changed_too():
+def test_an_event_of_ones_own_may_be_changed_too(invoked):
     assert invoked("echo", '{"a": [1, 2]}', "--set", "a.1=x").stdout == b'{"a": [1, "x"]}\n'
 
 
-def test_the_templates_are_listed_and_printed():
+def test_the_templates_are_listed_and_printed(snapboot):
     listed = snapboot("events").stdout.decode().splitlines()
     assert "sqs               SQS, two messages" in listed
     assert len(listed) == len(events.TITLES)
@@ -384,7 +401,7 @@ def test_the_templates_are_listed_and_printed():
         ("needy.handler", "'requests' is neither in the code, nor in a --layer, nor installed"),
     ],
 )
-def test_a_wrong_handler_is_reported_with_what_there_is(handler, hint, tmp_path):
+def test_a_wrong_handler_is_reported_with_what_there_is(handler, hint, tmp_path, snapboot):
     code = tmp_path / "code"
     (code / "orders").mkdir(parents=True)
     (code / "app.py").write_text(
@@ -401,7 +418,7 @@ def test_a_wrong_handler_is_reported_with_what_there_is(handler, hint, tmp_path)
     assert hint in last
 
 
-def test_a_layer_whose_packages_are_in_the_wrong_place_is_reported(tmp_path):
+def test_a_layer_whose_packages_are_in_the_wrong_place_is_reported(tmp_path, snapboot):
     (tmp_path / "app.py").write_text("import orders\n")
     layer = tmp_path / "layer"
     (layer / "orders").mkdir(parents=True)
@@ -413,7 +430,7 @@ def test_a_layer_whose_packages_are_in_the_wrong_place_is_reported(tmp_path):
     )
 
 
-def test_a_handler_in_a_zip_is_looked_up_in_it(tmp_path):
+def test_a_handler_in_a_zip_is_looked_up_in_it(tmp_path, snapboot):
     code = tmp_path / "code.zip"
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("app.py", "def handler(event, context): return event\n")
@@ -424,11 +441,11 @@ def test_a_handler_in_a_zip_is_looked_up_in_it(tmp_path):
 
 
 def test_a_timeout_suggests_the_option_in_json_as_well():
-    done = invoked("hang", "1", "--timeout", "0.2")
+    done = process(*USUAL, "hang", "1", "--timeout", "0.2")
     assert done.stderr.decode().splitlines()[-1] == (
         "hint: the function took longer than 0.2 s; give it more: --timeout SECONDS"
     )
-    reported = json.loads(invoked("hang", "1", "--timeout", "0.2", "--json").stdout)
+    reported = json.loads(process(*USUAL, "hang", "1", "--timeout", "0.2", "--json").stdout)
     assert (
         reported["hint"] == "the function took longer than 0.2 s; give it more: --timeout SECONDS"
     )
@@ -458,7 +475,7 @@ def on_a_terminal(*arguments, until):
 
     ours, theirs = pty.openpty()
     environ = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
-    invoked(*arguments, stdout=theirs, stderr=theirs, capture_output=False, env=environ)
+    process(*USUAL, *arguments, stdout=theirs, stderr=theirs, capture_output=False, env=environ)
     os.close(theirs)
     shown = b""
     # Linux reports the end of a terminal by an error.
