@@ -62,10 +62,21 @@ def _wait(descriptor: int, woken: int, wakeup: int) -> None:
         set_wakeup_fd(NO_DESCRIPTOR)  # a handler, of a signal that came just before, has raised
         raise
     try:
-        while descriptor not in [ready for ready, _ in watch.poll()]:
-            _pass_on(woken, functions_own)
+        _poll(watch, descriptor, woken, functions_own)
     finally:
         _give_back(functions_own, wakeup)
+        _pass_on(woken, functions_own)
+
+
+def _poll(watch: "poll", descriptor: int, woken: int, functions_own: int) -> None:
+    """Poll until the descriptor is ready.
+
+    A signal from before the wake-up descriptor was set has to be met first. CPython 3.14 may look
+    for it only when a function of Python's is entered, as here; 3.11 and 3.12 learn that another
+    thread was given one only as they take the interpreter's lock again, as the first poll does.
+    """
+    watch.poll(0)
+    while descriptor not in [ready for ready, _ in watch.poll()]:
         _pass_on(woken, functions_own)
 
 
