@@ -9,7 +9,7 @@ from snapboot_devkit.cli.arguments import variables
 from snapboot_devkit.cli.exits import UsageError
 from snapboot_devkit.host import ConfigError, FunctionConfig
 from snapboot_devkit.host.sources import env_files
-from tests.devkit.test_command import invoked, snapboot
+from tests.devkit.test_command import USUAL, process
 
 
 @pytest.fixture
@@ -88,13 +88,13 @@ def test_of_several_files_a_later_one_wins_and_the_others_stay(tmp_path):
     for file in (first, second):
         file.write_text("".join(f"MY_{line}\n" for line in file.read_text().split()))
     second.write_text(second.read_text().replace("${A}", "${MY_A}"))
-    env = json.loads(invoked("about", *files, "--env", "MY_C=3").stdout)["env"]
+    env = json.loads(process(*USUAL, "about", *files, "--env", "MY_C=3").stdout)["env"]
     assert {key[3:]: env[key] for key in env if key.startswith("MY_")} == expected
 
 
 def test_a_variable_of_ones_own_is_passed_on_by_its_name():
     environ = {**os.environ, "STAGE": "a=b c", "OTHER": "kept back"}
-    env = json.loads(invoked("about", "--env", "STAGE", env=environ).stdout)["env"]
+    env = json.loads(process(*USUAL, "about", "--env", "STAGE", env=environ).stdout)["env"]
     assert (env["STAGE"], "OTHER" in env) == ("a=b c", False)
 
 
@@ -104,7 +104,7 @@ def test_a_variable_that_is_not_set_cannot_be_passed_on():
 
 
 def test_bytes_that_are_no_text_are_refused_and_no_traceback(tmp_path):
-    done = snapboot("invoke", "app.handler", b"--env", b"STAGE=\xff", cwd=tmp_path)
+    done = process("invoke", "app.handler", b"--env", b"STAGE=\xff", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith(b"snapboot: variable 'STAGE' holds a null character or bytes")
     with pytest.raises(ConfigError, match="null character"):

@@ -17,7 +17,7 @@ from snapboot_devkit.host.http.refusal_line import refusal_line
 from snapboot_devkit.host.http.server import _no_address
 from tests.devkit.hosted import DEADLINE_S, config
 from tests.devkit.outside import served, streaming
-from tests.devkit.test_command import snapboot
+from tests.devkit.test_command import process
 from tests.devkit.test_start import started  # noqa: F401 - a fixture
 from tests.fakes.contenders import ROOT
 
@@ -119,7 +119,7 @@ ISOLATE = "hint: layers are at /opt with --isolate alone; add it, or name the fi
 def test_a_wrapper_in_a_layer_that_is_not_at_opt_is_reported_with_the_option(code, tmp_path):
     (tmp_path / "layer").mkdir()
     usual = ("--task-root", str(code), "--layer", str(tmp_path / "layer"), "--env", WRAPPER)
-    done = snapboot("invoke", "app.handler", *usual)
+    done = process("invoke", "app.handler", *usual)
     assert done.returncode == 1
     assert done.stderr.decode().splitlines()[-1].startswith(ISOLATE)
 
