@@ -236,7 +236,7 @@ class ResponseReader:
         return Response(shape[0], headers)
 
     def _by_lines(self, head: str) -> "tuple[Shape, list[str]] | None":
-        """Find the shape of a head, and the values that change, whatever their lengths are."""
+        """Find the shape of a head of any length, and the values that change, line by line."""
         lines = head.split("\r\n")
         for shape in self._shapes.get(len(lines), ()):
             _, _, _, fixed, starts, marked, beginning, _ = shape
