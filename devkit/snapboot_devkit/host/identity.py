@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import time
+from dataclasses import field
 from typing import Final
 
-from snapboot_devkit.lazy_dataclass import dataclass
+from snapboot_devkit.lazy_dataclass import dataclass, filled
 
 # As many ids are made at once, since each call for random bytes is one of the system.
 _AT_ONCE: Final = 64
@@ -24,10 +25,12 @@ class Identity:
     region: str = "us-east-1"
     account: str = "012345678912"
 
-    @property
-    def arn(self) -> str:
-        """The function's ARN without a qualifier."""
-        return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
+    # The function's ARN without a qualifier.
+    arn: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        arn = f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
+        filled(self, arn=arn)
 
 
 class _Random:

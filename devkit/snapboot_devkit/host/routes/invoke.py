@@ -103,6 +103,16 @@ class InvokeTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a head asks for, once its function is known. One that `is_plain` has no options."""
+
+    operation: Operation
+    function: Invokable
+    kind: InvocationType
+    is_plain: bool
+
+
+@dataclass(frozen=True, slots=True)
 class InvokeCall:
     """An invoke request that has passed every check, and whom it is for.
 
@@ -147,23 +157,23 @@ def page(
     )
 
 
-def parse(
-    asked: InvokeTarget,
-    head: Head,
-    body: Body,
-    functions: Mapping[str, Invokable],
-) -> InvokeCall:
-    """Return the invoke that a request asks for. Raises RefusedError.
+def resolved(asked: InvokeTarget, head: Head, functions: Mapping[str, Invokable]) -> Resolved:
+    """Return what every request with this head asks for. Raises RefusedError.
 
     `functions` are those served here, by name; the emulator's path leads to the first.
     """
     qualifier = parse_qs(head.query).get("Qualifier", [""])[0] if head.query else ""
     function = resolve(asked.function, qualifier, functions)
-    if asked.operation is Operation.INVOKE and _OPTION_HEADERS.isdisjoint(head.headers):
-        event = checked_payload(body)
-        invocation = checked_invocation(event, NO_OPTIONS, function)
-        return InvokeCall(invocation, identity=function.identity)
-    kind = _kind(head, asked.operation)
+    is_plain = asked.operation is Operation.INVOKE and _OPTION_HEADERS.isdisjoint(head.headers)
+    return Resolved(asked.operation, function, _kind(head, asked.operation), is_plain)
+
+
+def parse(asked: Resolved, head: Head, body: Body) -> InvokeCall:
+    """Return the invoke that a request asks for. Raises RefusedError."""
+    function, kind = asked.function, asked.kind
+    if asked.is_plain:
+        invocation = checked_invocation(checked_payload(body), NO_OPTIONS, function)
+        return InvokeCall(invocation, kind, identity=function.identity)
     payload = checked_payload(body, asynchronous=kind is InvocationType.EVENT)
     invocation = checked_invocation(payload, _options(head, kind), function)
     return InvokeCall(
