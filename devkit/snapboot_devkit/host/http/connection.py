@@ -76,7 +76,7 @@ class Exchange:
 
     __slots__ = ("connection", "head", "note", "response", "stream", "taker", "whole")
 
-    def __init__(self, connection: Connection, head: Head, *, whole: bool = False) -> None:
+    def __init__(self, connection: Connection, head: Head, whole: bool = False) -> None:  # noqa: FBT001, FBT002
         """Stand for the request that `head` begins; of one that is `whole` the body is there."""
         self.connection = connection
         self.head = head
@@ -203,7 +203,9 @@ class Connection(asyncio.BufferedProtocol):
         """Take note of what was put into the buffer."""
         if self._hung_up:
             return
-        if self._space:
+        if not (self._space or self._whole):
+            self._parse(bytes(self._scratch[:nbytes]))
+        elif self._space:
             self._space = self._space[nbytes:]
             self._lacking -= nbytes
             if not self._lacking:
@@ -211,12 +213,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._end(Body(content, len(content), _NO_TRAILERS), b"")
             elif not self._space:
                 self._make_space()
-            return
-        data = bytes(self._scratch[:nbytes])
-        if self._whole:
-            self._hold_back(data)
         else:
-            self._parse(data)
+            self._hold_back(bytes(self._scratch[:nbytes]))
 
     def eof_received(self) -> bool:
         """Answer what is whole to a peer that has only ended its own half."""
@@ -351,7 +349,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._unusual.feed(data)
                 self._pump(self._unusual)
             return
-        self.held = len(data)
+        self.held = size = len(data)
         usual = heads.usual(data)
         if usual is None:
             self._unusual = request = _unusual_request()
@@ -359,8 +357,8 @@ class Connection(asyncio.BufferedProtocol):
             self._pump(request)
             return
         head, length, self._lasting, body_at = usual
-        is_whole = len(data) - body_at == length
-        self._exchange = exchange = Exchange(self, head, whole=is_whole)
+        is_whole = size - body_at == length
+        self._exchange = exchange = Exchange(self, head, is_whole)
         self._service.opened(exchange)
         if exchange.taker is not None or length > MAX_PAYLOAD_BYTES:
             self._unusual = request = _unusual_request()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Head:
     """A request's line and headers; header names are lower-case bytes.
 
-    A header that came several times stands once, with its values joined as HTTP joins them.
+    A header that came several times stands once, with its values joined as HTTP joins them. Heads
+    whose headers are equal, but for the id of a runtime's delivery, may share what is in `alike`.
     """
 
     method: str
@@ -25,6 +26,7 @@ class Head:
     query: str = ""
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
     version: str = "1.1"
+    alike: object = field(default=None, repr=False, compare=False)
 
     def header(self, name: bytes) -> str | None:
         """Return one header, or None; bytes that are not UTF-8 are replaced."""

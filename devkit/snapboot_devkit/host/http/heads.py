@@ -64,10 +64,10 @@ def _read(data: bytes) -> Usual | None:
         return None
     method, target = found.groups()
     path, _, query = target.decode("ascii").partition("?")
-    headers, length, is_lasting = fields
-    if delivery is not None:
-        headers = {**headers, protocol.INVOCATION_ID: delivery[1]}
-    return Head(method.decode("ascii"), path, query, headers), length, is_lasting, len(data)
+    alike, length, is_lasting = fields
+    headers = {**alike, protocol.INVOCATION_ID: delivery[1]} if delivery is not None else alike
+    head = Head(method.decode("ascii"), path, query, headers, "1.1", alike)
+    return head, length, is_lasting, len(data)
 
 
 def _fields(lines: bytes) -> Fields | None:
