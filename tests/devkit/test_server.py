@@ -34,7 +34,7 @@ class Echo:
     def closed(self, exchange, body):
         self.taken.append((exchange.head.path, bytes(body.content), body.size))
         self.headers = exchange.head.headers
-        exchange.answer(Response(200, (), body.content))
+        exchange.answer(Response(200, b"", body.content))
 
     def dropped(self, exchange):
         self.dropped_paths.append(exchange.head.path)

@@ -150,10 +150,7 @@ class EnvironmentApi:
             return
         if call.relay is not None:
             body = Body(call.relay.collected, call.relay.size, body.trailers)
-        if isinstance(call.route, runtime.Route):
-            outcome = runtime.closing(call.route, call, exchange.head, body)
-        else:
-            outcome = self._closing(call, call.route, exchange.head, body)
+        outcome = self._closing(call, exchange.head, body)
         if isinstance(outcome, Response):
             exchange.note = None
             exchange.answer(outcome)
@@ -186,18 +183,14 @@ class EnvironmentApi:
         page = services.page(head, self.services)
         return page or runtime.route(head, snapstart=self._snapstart)
 
-    def _closing(
-        self,
-        call: Call,
-        route: extensions.ExtensionCall | telemetry.SubscribeCall,
-        head: Head,
-        body: Body,
-    ) -> msg.Message | Response:
+    def _closing(self, call: Call, head: Head, body: Body) -> msg.Message | Response:
+        if isinstance(call.route, runtime.Route):
+            return runtime.closing(call.route, call, head, body)
         from snapboot_devkit.host.routes import extensions, telemetry  # noqa: PLC0415
 
-        if isinstance(route, extensions.ExtensionCall):
-            return extensions.closing(route, call, head, body)
-        return telemetry.closing(route, call, head, body, managed=self._managed)
+        if isinstance(call.route, extensions.ExtensionCall):
+            return extensions.closing(call.route, call, head, body)
+        return telemetry.closing(call.route, call, head, body, managed=self._managed)
 
     def _render(
         self, route: extensions.ExtensionCall | telemetry.SubscribeCall, content: effects.Content

@@ -260,13 +260,14 @@ class Connection(asyncio.BufferedProtocol):
         """Write the answer if its request has been read to the end, and go on to the next."""
         if exchange is not self._exchange:
             return
+        response = exchange.response
         if not self._whole:
-            if exchange.response is not None:
+            if response is not None:
                 # The rest of the body is not needed, but it must be read.
                 self._read_on()
-        elif exchange.response is not None:
+        elif response is not None:
             self._exchange = None
-            self._write(exchange.head.method, exchange.response, lasting=self._lasting)
+            self._write(exchange.head.method, response, lasting=self._lasting)
             if self._lasting and not self._unread:
                 self._go_on()
         elif exchange.stream is not None and exchange.stream.framing is None:
@@ -642,11 +643,12 @@ def _unusual_request() -> UnusualRequest:
 
 def _response_head(response: Response, *, lasting: bool) -> bytes:
     status = response.status
-    lines = [_STATUS_LINES.get(status) or _status_line(status), *map(b": ".join, response.headers)]
-    if status not in _WITHOUT_BODY:
-        lines.append(b"content-length: %d" % len(response.body))
-    lines.append(b"\r\n" if lasting else b"connection: close\r\n\r\n")
-    return b"\r\n".join(lines)
+    line = _STATUS_LINES.get(status) or _status_line(status)
+    end = b"\r\n" if lasting else b"connection: close\r\n\r\n"
+    if status in _WITHOUT_BODY:
+        return b"%b\r\n%b%b" % (line, response.headers, end)
+    length = len(response.body)
+    return b"%b\r\n%bcontent-length: %d\r\n%b" % (line, response.headers, length, end)
 
 
 def _stream_head(stream: ResponseStream, framing: Framing, *, lasting: bool) -> bytes:

@@ -104,14 +104,7 @@ def _check_json(content: bytes | bytearray) -> None:
     if len(content) > _SMALL_BYTES and _is_plain_json(content):
         return
     try:
-        text = content.decode()
-        try:
-            end = _JSON.scan_once(text, 0)[1]
-        except StopIteration:
-            end = 0
-        if end < len(text):
-            # With blanks around it; or it is none, and this says why.
-            _JSON.decode(text)
+        _JSON.decode(content.decode())
     except (ValueError, RecursionError) as exc:
         raise bad_content(f"Could not parse request body into json: {exc}") from exc
 

@@ -19,6 +19,7 @@ from snapboot_devkit.host.http.exchange import (
     Head,
     Response,
     error_response,
+    header_lines,
     no_such_page,
     wrong_method,
 )
@@ -54,7 +55,9 @@ _DEFAULTS: Final = Subscription(TelemetryApi.TELEMETRY, "", ())
 _NO_LOGS_API: Final = error_response(
     202, protocol.LOGS_NOT_SUPPORTED, "Logs API is not supported; use the Telemetry API"
 )
-SUBSCRIBED: Final = Response(200, ((protocol.CONTENT_TYPE, protocol.JSON.encode()),), b'"OK"')
+SUBSCRIBED: Final = Response(
+    200, header_lines((protocol.CONTENT_TYPE, protocol.JSON.encode())), b'"OK"'
+)
 
 
 def route(head: Head) -> SubscribeCall | Response:
