@@ -21,6 +21,9 @@ STDERR: Final = 2
 # for some more, which is about what it takes in memory.
 _MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
 _LINE_OVERHEAD_BYTES: Final = 64
+# For so long lines are gathered: too short for a reader to notice, and a system call for each turn of
+# the event loop takes a tenth of an invocation's time.
+_GATHERED_S: Final = 0.01
 
 
 def write_all(fd: int, content: bytes) -> None:
@@ -85,8 +88,7 @@ def _settle(written: asyncio.Future[None], failure: OSError | None) -> None:
 class LogWriter:
     """Writes a log without letting the host wait for its reader.
 
-    What one turn of the event loop brings is written at its end, by one call. What a pipe does not
-    take at once is left to a thread, and so is everything at a terminal. A line says what a slow
+    What comes within some milliseconds is written by one call. What a pipe does not take at once is left to a thread, and so is everything at a terminal. A line says what a slow
     reader has missed; once the reader has gone the rest is dropped.
     """
 
@@ -96,7 +98,7 @@ class LogWriter:
         self._fd = fd
         self._act: Callable[[], object] = bool
         self._direct = _non_blocking(fd)
-        # What this turn of the loop has brought so far.
+        # What is to be written next.
         self._texts: list[str] = []
         # Guards what follows, which the thread uses, too.
         self._lock = threading.Lock()
@@ -124,7 +126,7 @@ class LogWriter:
 
     def close(self, wait_s: float | None = None) -> None:
         """Wait until all is written, but no longer than `wait_s` seconds."""
-        self._flush()
+        self.flush()
         with self._lock:
             self._closed = True
             self._changed.notify()
@@ -139,15 +141,15 @@ class LogWriter:
         return bool(self._waiting or self._dropped)
 
     def _flush_soon(self) -> None:
-        """Write at the end of the loop's turn, or now where no loop runs."""
+        """Write in a moment, or now where no loop runs."""
         import asyncio  # noqa: PLC0415 - not for a command that has no loop
 
         try:
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_later(_GATHERED_S, self.flush)
         except RuntimeError:
-            self._flush()
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Write what can be written now; the rest is the thread's."""
         is_broken = False
         with self._lock:

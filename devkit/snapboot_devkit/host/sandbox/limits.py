@@ -99,7 +99,7 @@ class Peak:
 
     def kib(self) -> int:
         """Return it in KiB, or 0 where unknown."""
-        fields = _again(self._stat).rpartition(b")")[2].split()
+        fields = _again(self._stat).rpartition(b")")[2].split(None, _THREAD_COUNT + 1)
         if len(fields) <= _THREAD_COUNT:
             return self._own_kib
         # A process takes a page by a fault. Whose descendants ended has theirs in its own figures.
