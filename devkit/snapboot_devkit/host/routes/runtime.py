@@ -52,6 +52,7 @@ _FIXED: Final = {
     protocol.RUNTIME_RESTORE_ERROR: Route.RESTORE_ERROR,
     protocol.PING: Route.PING,
 }
+_USUAL_TYPE: Final = protocol.JSON.encode()
 _OF_AN_INVOCATION: Final = {"response": Route.RESPONSE, "error": Route.ERROR}
 _READ_WITH_GET: Final = frozenset({Route.NEXT, Route.RESTORE_NEXT, Route.PING})
 _SNAPSTART_ONLY: Final = frozenset({Route.RESTORE_NEXT, Route.RESTORE_ERROR})
@@ -119,7 +120,7 @@ def render(content: effects.Content) -> Response:
 
 
 ACCEPTED: Final = Response(
-    202, header_lines((protocol.CONTENT_TYPE, protocol.JSON.encode())), b'{"status":"OK"}\n'
+    202, header_lines((protocol.CONTENT_TYPE, _USUAL_TYPE)), b'{"status":"OK"}\n'
 )
 PONG: Final = text_response(200, "pong")
 # The headers of each delivery, to be filled in.
@@ -150,7 +151,8 @@ def _request_id(path: str) -> str:
 
 
 def _content_type(head: Head) -> str:
-    return head.header(protocol.CONTENT_TYPE) or protocol.JSON
+    given = head.headers.get(protocol.CONTENT_TYPE)
+    return given.decode("utf-8", "replace") if given and given != _USUAL_TYPE else protocol.JSON
 
 
 def _trailing_error(trailers: Mapping[bytes, bytes]) -> tuple[str, bytes]:
