@@ -43,7 +43,7 @@ QUEUE_IS_FULL: Final = ServiceFailure(
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Invoke the function, and log `ended` what came of it, by `ticket`."""
+    """Invoke the function, and report to `EventQueue.ended` what came of it, by `ticket`."""
 
     ticket: int
     invocation: Invocation
@@ -137,7 +137,7 @@ class EventQueue:
         return self._waiting[0].due
 
     def has_room(self, invocation: Invocation) -> bool:
-        """LogText whether the queue can take one more event."""
+        """Tell whether the queue can take one more event."""
         fits = self._size + len(invocation.payload) <= MAX_EVENTS_BYTES
         return fits and len(self) < MAX_EVENTS
 
@@ -230,7 +230,7 @@ class AsyncCaller:
     sink: Sink | None = None
 
     def __init__(self, ended: Callable[[Outcome], None]) -> None:
-        """LogText `ended` how the invocation went, once."""
+        """Report to `ended` how the invocation went, once."""
         self._ended = ended
         self._outcome: Outcome = Succeeded()
 
@@ -243,14 +243,14 @@ class AsyncCaller:
             self._outcome = Failed(f"function error {result.function_error}")
 
     def finished(self, report: Report, lines: tuple[str, ...]) -> None:
-        """LogText the outcome."""
+        """Report the outcome."""
         del lines
         if report.error_type and isinstance(self._outcome, Failed):
             self._outcome = Failed(f"function error {report.error_type}")
         self._ended(self._outcome)
 
     def refused(self, failure: ServiceFailure) -> None:
-        """LogText that the function was not invoked."""
+        """Report that the function was not invoked."""
         self._ended(refused(failure))
 
 
@@ -275,7 +275,7 @@ class AsyncInvokeQueue:
         return f"<AsyncInvokeQueue {self._queue!r}>"
 
     def has_room(self, invocation: Invocation) -> bool:
-        """LogText whether one more event can be taken."""
+        """Tell whether one more event can be taken."""
         return not self._closed and self._queue.has_room(invocation)
 
     def post(self, invocation: Invocation) -> None:
@@ -283,7 +283,7 @@ class AsyncInvokeQueue:
         self._perform(self._queue.taken(invocation, self._now()))
 
     def close(self) -> None:
-        """LogText how many events are given up, and send no more."""
+        """Log how many events are given up, and send no more."""
         self._closed = True
         if self._timer:
             self._timer.cancel()
