@@ -6,12 +6,9 @@ import contextlib
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from snapboot_devkit.host.errors import LaunchError
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 _PROGRAM: Final = Path(__file__).with_name("reaper_program.py")
 # Without site and the user's variables: it is at work after some 10 ms, for which nothing waits.
@@ -49,12 +46,7 @@ class Reaper:
         """Return the reaper."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """End the reaper."""
         self.close()
 

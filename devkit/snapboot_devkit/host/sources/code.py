@@ -16,7 +16,6 @@ from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from snapboot_devkit.host.sources.unpacking import Budget
 
@@ -49,12 +48,7 @@ class Code:
         """Return the code as it is."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Remove what was unpacked."""
         self.close()
 
