@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import queue
 import resource
 import select
 import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING, Final, TypeAlias
 
 from snapboot_devkit.host.errors import LaunchError
@@ -231,46 +230,27 @@ class Spawner:
     """
 
     def __init__(self, join: Callable[[], None]) -> None:
-        """Prepare the thread."""
+        """Prepare the thread, which runs from the first start on."""
         self._join = join
-        self._work: queue.SimpleQueue[tuple[Start, Future[subprocess.Popen[bytes]]] | None] = (
-            queue.SimpleQueue()
-        )
         self._failure: LaunchError | None = None
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __repr__(self) -> str:
-        return f"<Spawner {'at work' if self._thread.is_alive() else 'idle'}>"
+        self._thread = ThreadPoolExecutor(1, initializer=self._move)
 
     def start(self, start: Start) -> subprocess.Popen[bytes]:
         """Return what `start` returns when the thread calls it, or raise what it raises."""
-        if self._thread.ident is None:
-            self._thread.start()
-        outcome: Future[subprocess.Popen[bytes]] = Future()
-        self._work.put((start, outcome))
-        return outcome.result()
+        return self._thread.submit(self._start, start).result()
 
     def close(self) -> None:
         """End the thread."""
-        self._work.put(None)
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.shutdown()
 
-    def _serve(self) -> None:
-        # Inherited, too: what the host's own threads have blocked is no business of a function's.
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        self._move()
-        while work := self._work.get():
-            start, outcome = work
-            if self._failure:
-                outcome.set_exception(self._failure)
-                continue
-            try:
-                outcome.set_result(start())
-            except Exception as exc:  # noqa: BLE001 - it is the caller's
-                outcome.set_exception(exc)
+    def _start(self, start: Start) -> subprocess.Popen[bytes]:
+        if self._failure:
+            raise self._failure
+        return start()
 
     def _move(self) -> None:
+        # Inherited, too: what the host's own threads have blocked is no business of a function's.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         try:
             self._join()
         except OSError as exc:
