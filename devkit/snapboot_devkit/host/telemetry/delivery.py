@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import h11
@@ -264,17 +265,34 @@ class UndeliveredError(Exception):
     """A subscriber did not take a batch; send it again, later."""
 
 
-class Destination(Protocol):
-    """What takes batches."""
+class Destination(ABC):
+    """What takes batches, over a connection that `close` breaks off at any time."""
 
     # Whether a batch counts as taken once it was answered, for which a subscriber has some time.
     answers: bool
 
+    def __init__(self) -> None:
+        """Begin without a connection."""
+        self._writer: asyncio.StreamWriter | None = None
+        self._closed = False
+
+    @abstractmethod
     async def send(self, batch: Batch) -> None:
         """Send a batch. Raises OSError or UndeliveredError when it was not taken."""
 
     def close(self) -> None:
         """Break off what is under way, and let go of the connection."""
+        self._closed = True
+        self._hang_up()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UndeliveredError("the subscription has been replaced")
+
+    def _hang_up(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+            self._writer = None
 
 
 def destination(subscription: Subscription) -> Destination:
@@ -284,7 +302,7 @@ def destination(subscription: Subscription) -> Destination:
     return TcpDestination(subscription.port)
 
 
-class HttpDestination:
+class HttpDestination(Destination):
     """An HTTP server, which gets every batch as a JSON array and answers with 200.
 
     Each batch has a connection of its own: they are few, and none can have died in a freeze.
@@ -294,13 +312,12 @@ class HttpDestination:
 
     def __init__(self, uri: str, method: str) -> None:
         """Send to `http://<name>:<port>/...`; the name is the environment itself, our loopback."""
+        super().__init__()
         parts = urlsplit(uri)
         self._host = parts.netloc.rpartition("@")[2]
         self._port = parts.port or 80
         self._target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
         self._method = method
-        self._writer: asyncio.StreamWriter | None = None
-        self._closed = False
 
     def __repr__(self) -> str:
         return f"<HttpDestination {self._method} {self._host}{self._target}>"
@@ -309,8 +326,7 @@ class HttpDestination:
         """Send a batch and wait for the answer."""
         reader, self._writer = await asyncio.open_connection(protocol.LOOPBACK, self._port)
         try:
-            if self._closed:
-                raise UndeliveredError("the subscription has been replaced")
+            self._check_open()
             status = await self._exchange(reader, self._writer, b"[%b]" % b",".join(batch))
         except h11.RemoteProtocolError as exc:
             raise UndeliveredError(f"{self._host} did not answer in HTTP: {exc}") from exc
@@ -318,11 +334,6 @@ class HttpDestination:
             self._hang_up()
         if status not in _OK:
             raise UndeliveredError(f"{self._host} answered with status {status}, not 200")
-
-    def close(self) -> None:
-        """Break off what is under way."""
-        self._closed = True
-        self._hang_up()
 
     async def _exchange(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes
@@ -343,11 +354,6 @@ class HttpDestination:
             (b"connection", b"close"),
         ]
         return h11.Request(method=self._method, target=self._target, headers=headers)
-
-    def _hang_up(self) -> None:
-        if self._writer is not None:
-            self._writer.transport.abort()
-            self._writer = None
 
 
 async def _answered_status(http: h11.Connection, reader: asyncio.StreamReader) -> int:
@@ -379,7 +385,7 @@ async def _read(reader: asyncio.StreamReader, status: int) -> bytes:
         return b""
 
 
-class TcpDestination:
+class TcpDestination(Destination):
     """A TCP listener, which gets one event per line over a lasting connection.
 
     No one answers: a batch counts as taken when the system has taken it. A slow listener is
@@ -390,9 +396,8 @@ class TcpDestination:
 
     def __init__(self, port: int) -> None:
         """Send to a port of this machine."""
+        super().__init__()
         self._port = port
-        self._writer: asyncio.StreamWriter | None = None
-        self._closed = False
 
     def __repr__(self) -> str:
         return f"<TcpDestination {self._port}>"
@@ -402,26 +407,14 @@ class TcpDestination:
         if self._writer is None or self._writer.is_closing():
             self._writer = await _connected(self._port)
         writer = self._writer
-        if self._closed:
-            self._hang_up()
-            raise UndeliveredError("the subscription has been replaced")
         try:
+            self._check_open()
             writer.write(b"\n".join((*batch, b"")))
             await writer.drain()
         except BaseException:
             # Half of a batch may have gone; what follows needs a connection that begins again.
             self._hang_up()
             raise
-
-    def close(self) -> None:
-        """Break off what is under way."""
-        self._closed = True
-        self._hang_up()
-
-    def _hang_up(self) -> None:
-        if self._writer is not None:
-            self._writer.transport.abort()
-            self._writer = None
 
 
 class _Listening(asyncio.StreamReaderProtocol):
