@@ -10,17 +10,8 @@ import asyncio
 import errno
 
 from snapboot_devkit.host.errors import AddressInUseError, ConfigError, HostError
-from snapboot_devkit.host.http.connection import (
-    MAX_CONNECTIONS,
-    Connection,
-    Exchange,
-    Refused,
-    Service,
-    unheard,
-)
+from snapboot_devkit.host.http.connection import Connection, Refused, Service, unheard
 from snapboot_devkit.host.protocol import MAX_PORT
-
-__all__ = ["MAX_CONNECTIONS", "Exchange", "Refused", "Server", "Service", "listen"]
 
 
 class Server:
