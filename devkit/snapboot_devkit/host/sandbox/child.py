@@ -16,6 +16,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import IO, TYPE_CHECKING, Final, TypeAlias
 
 from snapboot_devkit.host.errors import LaunchError
@@ -60,7 +61,8 @@ class Child:
         self._peak_kib = 0
         self._memory = limits.Peak(self.pid)
         self._inherited_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _MAXRSS_PER_KIB
-        self._readers = [LineReader(pipe, self._printed) for pipe in (popen.stdout, popen.stderr)]
+        printed = partial(parent.printed, name)
+        self._readers = [LineReader(pipe, printed) for pipe in (popen.stdout, popen.stderr)]
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._wait, args=(loop,), daemon=True).start()
 
@@ -85,9 +87,6 @@ class Child:
             if not self._reaped:
                 self._note_peak(self._memory.kib())
         return self._peak_kib
-
-    def _printed(self, line: str) -> None:
-        self._parent.child_printed(self, line)
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait in a thread of its own, which works the same on Linux and macOS."""
@@ -123,7 +122,10 @@ class Child:
             loop.call_soon_threadsafe(self._end, clone.returncode)
 
     def _exited(self, code: int, usage: resource.struct_rusage) -> None:
-        self._note_final_peak(usage.ru_maxrss // _MAXRSS_PER_KIB)
+        kib = usage.ru_maxrss // _MAXRSS_PER_KIB
+        # Linux counts what the host had taken when it forked as the child's own (exec_mmap).
+        if kib > self._inherited_kib:
+            self._note_peak(kib)
         self._end(code)
 
     def _end(self, code: int, turns: int = _LAST_TURNS) -> None:
@@ -133,14 +135,6 @@ class Child:
         for reader in self._readers:
             reader.close()
         self._parent.child_exited(self, code)
-
-    def _note_final_peak(self, kib: int) -> None:
-        """Take the kernel's last word, unless it speaks of us.
-
-        Linux counts what the host had taken when it forked as the child's own (exec_mmap).
-        """
-        if kib > self._inherited_kib:
-            self._note_peak(kib)
 
     def _note_peak(self, kib: int) -> None:
         self._peak_kib = max(self._peak_kib, kib)
