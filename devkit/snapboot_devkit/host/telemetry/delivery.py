@@ -22,12 +22,15 @@ import h11
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle.records import LogsDropped
+from snapboot_devkit.host.telemetry import platform_events
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from snapboot_devkit.host.lifecycle.terms import Subscription
+    from snapboot_devkit.host.telemetry.logs import EnvironmentInfo
+    from snapboot_devkit.host.telemetry.platform_events import Entry
     from snapboot_devkit.host.telemetry.subscribers import ActiveTime
 
 Batch: TypeAlias = tuple[bytes, ...]
@@ -57,20 +60,24 @@ class RetryPolicy:
     attempts: int = 10
 
 
-class BatchSender:
-    """What one subscriber is owed."""
+class Subscriber:
+    """One extension: what it wants to hear, in which shape, and what it is still owed."""
 
     def __init__(
         self,
+        info: EnvironmentInfo,
         subscription: Subscription,
         time: ActiveTime,
         retries: RetryPolicy,
-        dropped_event: Callable[[LogsDropped], bytes | None],
+        epoch: Callable[[], float],
     ) -> None:
-        """Begin to deliver; needs a running event loop. See `Buffer` for `dropped_event`."""
+        """Begin to deliver; needs a running event loop. `epoch` is the clock for gaps' events."""
+        self._info = info
+        self._epoch = epoch
         self._time = time
         self._retries = retries
-        self._buffer = Buffer(subscription, dropped_event)
+        self._subscription = subscription
+        self._buffer = Buffer(subscription, self._dropped_event)
         self._destination = destination(subscription)
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
@@ -80,18 +87,21 @@ class BatchSender:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def __repr__(self) -> str:
-        return f"<BatchSender to {self._destination!r}, {self._buffer!r}>"
+        return f"<Subscriber {self._destination!r}, {self._buffer!r}>"
 
-    def add(self, event: bytes) -> None:
-        """Deliver one event in its turn, or count it as dropped."""
-        self._buffer.add(event, self._time.now())
-        self._drained.clear()
-        self._wake.set()
+    def add(self, entry: Entry, epoch: float) -> None:
+        """Deliver what was subscribed to in its turn, or count it as dropped; `epoch` in s."""
+        if platform_events.category(entry) not in self._subscription.types:
+            return
+        for event in self._rendered(entry, epoch):
+            self._buffer.add(event, self._time.now())
+            self._drained.clear()
+            self._wake.set()
 
     def redirect(self, subscription: Subscription) -> None:
         """Deliver what is still owed, and all that comes, as a newer subscription says."""
         former, self._destination = self._destination, destination(subscription)
-        self._buffer.subscription = subscription
+        self._subscription = self._buffer.subscription = subscription
         self._moved.set()
         self._wake.set()
         former.close()
@@ -154,6 +164,17 @@ class BatchSender:
         target = self._destination
         async with self._time.limit(self._retries.answer_s if target.answers else None):
             await target.send(batch)
+
+    def _dropped_event(self, dropped: LogsDropped) -> bytes | None:
+        if platform_events.PLATFORM not in self._subscription.types:
+            return None
+        return self._rendered(dropped, self._epoch())[0]
+
+    def _rendered(self, entry: Entry, epoch: float) -> list[bytes]:
+        asked = self._subscription
+        schema = platform_events.Schema(asked.api, asked.schema_version)
+        events = platform_events.events(entry, self._info, epoch, schema)
+        return [platform_events.encoded(event) for event in events]
 
     async def _wait(self, event: asyncio.Event, seconds: float | None) -> None:
         with suppress(TimeoutError):
