@@ -50,7 +50,6 @@ class ResponseStream:
     def __init__(
         self, connection: Connection, status: int, headers: tuple[tuple[bytes, bytes], ...]
     ) -> None:
-        """Stand for a response that begins with `status` and `headers`."""
         self._connection = connection
         self._early: list[bytes] = []
         self._complete: bool | None = None

@@ -18,7 +18,6 @@ class Server:
     """A listening socket and its connections."""
 
     def __init__(self, listener: asyncio.Server, connections: set[Connection]) -> None:
-        """Stand for a server that `listen` has started."""
         self._listener = listener
         self._connections = connections
         self.host: str

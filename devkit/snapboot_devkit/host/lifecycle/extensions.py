@@ -75,7 +75,6 @@ class Extensions:
         ask: Callable[[effects.Effect], None],
         allowed_events: frozenset[str] = frozenset({INVOKE, SHUTDOWN}),
     ) -> None:
-        """Know the external ones by the names of their files."""
         self._names = names
         self._new_id = new_id
         self._ask = ask
@@ -95,7 +94,6 @@ class Extensions:
         return iter(tuple(self._members.values()))
 
     def __len__(self) -> int:
-        """Return how many there are."""
         return len(self._members)
 
     @property

@@ -58,7 +58,6 @@ class PreludeReader:
     """Reads what stands before the payload of a stream, however it is cut into pieces."""
 
     def __init__(self) -> None:
-        """Expect a prelude."""
         self._read = bytearray()
 
     def __repr__(self) -> str:

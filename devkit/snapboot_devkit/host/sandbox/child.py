@@ -173,7 +173,6 @@ class ClonedProcess:
     returncode: int | None = None
 
     def __init__(self, pid: int, stdout: IO[bytes], stderr: IO[bytes], report: IO[bytes]) -> None:
-        """Read what it prints, and its end."""
         self.pid = pid
         self.stdout: IO[bytes] | None = stdout
         self.stderr: IO[bytes] | None = stderr

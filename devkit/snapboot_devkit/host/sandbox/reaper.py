@@ -22,7 +22,6 @@ class Reaper:
     """
 
     def __init__(self) -> None:
-        """Start the reaper."""
         try:
             self._popen = subprocess.Popen(
                 [sys.executable, *OPTIONS, str(_PROGRAM)],
@@ -43,11 +42,9 @@ class Reaper:
         return f"<Reaper {self._popen.pid}>"
 
     def __enter__(self) -> Self:
-        """Return the reaper."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the reaper."""
         self.close()
 
     @property

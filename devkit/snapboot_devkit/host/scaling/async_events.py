@@ -126,7 +126,6 @@ class EventQueue:
         return f"<EventQueue, {len(self._waiting)} waiting, {len(self._sent)} sent>"
 
     def __len__(self) -> int:
-        """Return how many events have not met their fate."""
         return len(self._waiting) + len(self._sent)
 
     @property

@@ -45,11 +45,9 @@ class Code:
     temporary: Path | None = None
 
     def __enter__(self) -> Self:
-        """Return the code as it is."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Remove what was unpacked."""
         self.close()
 
     def close(self) -> None:

@@ -48,7 +48,6 @@ class Budget:
     """What is left of the quota; every byte counts once it is really there."""
 
     def __init__(self, max_bytes: int = MAX_UNPACKED_BYTES, max_entries: int = MAX_ENTRIES) -> None:
-        """Begin with the whole quota."""
         self._max_bytes = max_bytes
         self._max_entries = max_entries
         self._bytes = 0

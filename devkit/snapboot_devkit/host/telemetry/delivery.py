@@ -293,7 +293,6 @@ class Destination(ABC):
     answers: bool
 
     def __init__(self) -> None:
-        """Begin without a connection."""
         self._writer: asyncio.StreamWriter | None = None
         self._closed = False
 
@@ -416,7 +415,6 @@ class TcpDestination(Destination):
     answers = False
 
     def __init__(self, port: int) -> None:
-        """Send to a port of this machine."""
         super().__init__()
         self._port = port
 

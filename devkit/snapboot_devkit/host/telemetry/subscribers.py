@@ -110,7 +110,6 @@ class History:
     """The early records and lines of an environment, the oldest of them at any rate."""
 
     def __init__(self) -> None:
-        """Begin empty, and take what comes."""
         self._kept: list[tuple[Entry, float]] = []
         self._size = 0
         self._left_out = 0
@@ -158,7 +157,6 @@ class ActiveTime:
     """
 
     def __init__(self) -> None:
-        """Begin running."""
         self._frozen_s = 0.0
         self._frozen_at: float | None = None
         self._running = asyncio.Event()
