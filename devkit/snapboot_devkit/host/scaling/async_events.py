@@ -284,7 +284,8 @@ class AsyncInvokeQueue:
         if self._timer:
             self._timer.cancel()
         if count := len(self._queue):
-            self._log(f"snapboot: the host stops; {count} {_events(count)} not done")
+            events = "event is" if count == 1 else "events are"
+            self._log(f"snapboot: the host stops; {count} {events} not done")
 
     def _perform(self, effects: Iterable[Effect]) -> None:
         if self._closed:
@@ -319,7 +320,3 @@ class AsyncInvokeQueue:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _events(count: int) -> str:
-    return "event is" if count == 1 else "events are"

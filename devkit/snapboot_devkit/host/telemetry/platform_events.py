@@ -303,16 +303,15 @@ def _billed(duration_ms: float) -> Event:
 
 def _context(record: records.Start | records.RuntimeDone | records.Report) -> Event:
     """Return what sets an invocation apart from others: its spans, its trace, its tenant."""
-    spans = () if isinstance(record, records.Start) else record.spans
+    spans = [
+        {"name": name, "start": iso_time(began), "durationMs": _ms(duration_ms)}
+        for name, began, duration_ms in getattr(record, "spans", ())
+    ]
     return (
-        ({"spans": [_span(span) for span in spans]} if spans else {})
+        ({"spans": spans} if spans else {})
         | _tracing(record.trace_id)
         | ({"tenantId": record.tenant_id} if record.tenant_id else {})
     )
-
-
-def _span(span: records.Span) -> Event:
-    return {"name": span.name, "start": iso_time(span.began), "durationMs": _ms(span.duration_ms)}
 
 
 def _tracing(trace_id: str) -> Event:
