@@ -58,11 +58,7 @@ class PreludeReader:
     """Reads what stands before the payload of a stream, however it is cut into pieces."""
 
     def __init__(self) -> None:
-        """Expect a prelude."""
         self._read = bytearray()
-
-    def __repr__(self) -> str:
-        return f"<PreludeReader {len(self._read)} bytes>"
 
     @property
     def taken(self) -> bytes:
