@@ -65,6 +65,9 @@ class UnusualRequest:
     def __init__(self) -> None:
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
+    def __repr__(self) -> str:
+        return f"<UnusualRequest {self._http.their_state}>"
+
     @property
     def rest(self) -> bytes:
         """What has arrived behind the last event."""

@@ -94,6 +94,9 @@ class _TimedOut:
     def __init__(self) -> None:
         self._ids: dict[str, None] = {}
 
+    def __repr__(self) -> str:
+        return f"<_TimedOut {len(self._ids)} of {protocol.MAX_TIMED_OUT_IDS}>"
+
     def add(self, request_id: str) -> None:
         """Remember an id as the latest, and forget the oldest beyond the limit."""
         self._ids.pop(request_id, None)

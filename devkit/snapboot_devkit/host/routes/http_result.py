@@ -60,6 +60,9 @@ class PreludeReader:
     def __init__(self) -> None:
         self._read = bytearray()
 
+    def __repr__(self) -> str:
+        return f"<PreludeReader {len(self._read)} bytes>"
+
     @property
     def taken(self) -> bytes:
         """All that it was fed."""

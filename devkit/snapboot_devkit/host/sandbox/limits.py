@@ -94,6 +94,9 @@ class Peak:
         self._faults: list[bytes] = []
         self._own_kib = 0
 
+    def __repr__(self) -> str:
+        return f"<Peak of {self._pid}, {self._own_kib} KiB>"
+
     def kib(self) -> int:
         """Return it in KiB, or 0 where unknown."""
         fields = _again(self._stat).rpartition(b")")[2].split(None, _THREAD_COUNT + 1)

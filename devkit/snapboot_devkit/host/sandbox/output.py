@@ -40,6 +40,9 @@ class LineReader:
         self._rest = bytearray()
         asyncio.get_running_loop().add_reader(pipe, self._read)
 
+    def __repr__(self) -> str:
+        return f"<LineReader {'closed' if self._pipe.closed else self._pipe.fileno()}>"
+
     def catch_up(self) -> None:
         """Pass on the lines that have arrived whole."""
         if self._pipe.closed:
@@ -116,6 +119,9 @@ class LogSocket:
         self._socket.bind(self.path)
         self._socket.listen(_BACKLOG)
         self._listen()
+
+    def __repr__(self) -> str:
+        return f"<LogSocket {self.path!r}, {len(self._readers)} connections so far>"
 
     def flush(self) -> None:
         """Pass on all lines that have been printed by now.

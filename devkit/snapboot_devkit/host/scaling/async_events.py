@@ -233,6 +233,9 @@ class AsyncCaller:
         self._ended = ended
         self._outcome: Outcome = Succeeded()
 
+    def __repr__(self) -> str:
+        return f"<AsyncCaller {self._outcome!r}>"
+
     def answered(self, result: FunctionResult) -> None:
         """Keep whether it went well."""
         if result.function_error:

@@ -52,6 +52,9 @@ class Budget:
         self._bytes = 0
         self._entries = 0
 
+    def __repr__(self) -> str:
+        return f"<Budget {self._bytes} of {self._max_bytes} bytes, {self._entries} entries>"
+
     def take_entry(self, source: Path) -> None:
         """Count a file, folder or link. Raises SourceError."""
         self._entries += 1
@@ -80,6 +83,9 @@ class Tree:
         self._budget = budget
         self._source = source
         self._links: list[tuple[str, Path]] = []
+
+    def __repr__(self) -> str:
+        return f"<Tree {str(self._root)!r} from {str(self._source)!r}>"
 
     def refusal(self, entry: str, reason: str) -> SourceError:
         """Return the error that says why an entry cannot be taken, and what to do."""
