@@ -1,14 +1,16 @@
-"""Frozen dataclasses with slots, whose methods are written when they are first called.
+"""Dataclasses with slots, whose methods are written when they are first called.
 
 `dataclasses` writes and compiles six methods of each class, which takes half a millisecond. Of the
 host's many messages and records one run needs few, and of these it makes many: a fifth of an
-invocation's time would go into the `object.__setattr__` of each field. Here a new object takes its
-fields as one of a class that is not frozen, and becomes one of its own class with the last of them.
+invocation's time would go into the `object.__setattr__` of each field. Here a new frozen object
+takes its fields as one of a class that is not, and becomes one of its own class with the last of
+them. What lives for one step alone is not frozen, which saves that as well.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -21,11 +23,10 @@ if TYPE_CHECKING:
 
 else:
 
-    def dataclass(*, frozen: bool, slots: bool) -> Any:
-        """Return what makes such a class; the settings stand there for who reads it."""
-        assert frozen
+    def dataclass(*, slots: bool, frozen: bool = False) -> Any:
+        """Return what makes such a class."""
         assert slots
-        return _made
+        return functools.partial(_made, frozen=frozen)
 
 
 def changed(one: T, **changes: Any) -> T:
@@ -53,7 +54,7 @@ def _again(kind: type[T], values: dict[str, Any]) -> T:
     return kind(**values)
 
 
-def _made(cls: type[Any]) -> type[Any]:
+def _made(cls: type[Any], *, frozen: bool) -> type[Any]:
     """Return the class with slots. It has no bases, and annotations for its fields alone."""
     assert cls.__bases__ == (object,)
     slots = tuple(cls.__annotations__)
@@ -69,12 +70,12 @@ def _made(cls: type[Any]) -> type[Any]:
     made = type(cls.__name__, (), {**kept, "__slots__": slots, "__match_args__": names})
 
     def init(self: Any, *values: Any, **named: Any) -> None:
-        made.__init__ = _init(made, names, own)  # type: ignore[misc]
+        made.__init__ = _init(made, names, own, frozen=frozen)  # type: ignore[misc]
         made.__init__(self, *values, **named)  # type: ignore[misc]
 
     def later(name: str) -> Any:
         def method(self: Any, *others: Any) -> Any:
-            done = _written(cls.__name__, own)
+            done = _written(cls.__name__, own, frozen=frozen)
             for each in _LATER:
                 if each not in own:
                     setattr(made, each, getattr(done, each))
@@ -86,7 +87,10 @@ def _made(cls: type[Any]) -> type[Any]:
     for name in _LATER:
         if name not in own:
             setattr(made, name, later(name))
-    made.__setattr__ = made.__delattr__ = _refuse_change  # type: ignore[assignment,method-assign]
+    if not frozen:
+        made.__hash__ = None  # type: ignore[assignment]
+    if frozen:
+        made.__setattr__ = made.__delattr__ = _refuse_change  # type: ignore[assignment,method-assign]
     # For `copy` and `pickle`, which otherwise set fields.
     made.__reduce__ = _reduced  # type: ignore[assignment,method-assign]
     made.__dataclass_fields__ = _Fields(made, own)  # type: ignore[attr-defined]
@@ -97,7 +101,7 @@ def _is_set_later(default: Any) -> bool:
     return isinstance(default, dataclasses.Field) and not default.init
 
 
-def _init(made: type[Any], names: tuple[str, ...], own: dict[str, Any]) -> Any:
+def _init(made: type[Any], names: tuple[str, ...], own: dict[str, Any], *, frozen: bool) -> Any:
     """Write the method that sets the fields of a new object."""
     known = {
         "_become": _become,
@@ -122,7 +126,9 @@ def _init(made: type[Any], names: tuple[str, ...], own: dict[str, Any]) -> Any:
         lines.append(f"self.{name} = {value}")
     signature = ", ".join(["self", *parameters, *(["*", *keywords] if keywords else [])])
     last = ["self.__post_init__()"] if "__post_init__" in own else []
-    body = ["_become(self, _open)", *lines, "self.__class__ = _made", *last]
+    if frozen:
+        lines = ["_become(self, _open)", *lines, "self.__class__ = _made"]
+    body = [*lines, *last] or ["pass"]
     source = f"def __init__({signature}):\n" + "".join(f"    {line}\n" for line in body)
     exec(source, known)  # noqa: S102 - of the class's own names, as `dataclasses` does it
     known["__init__"].__qualname__ = f"{made.__name__}.__init__"
@@ -132,7 +138,7 @@ def _init(made: type[Any], names: tuple[str, ...], own: dict[str, Any]) -> Any:
 def _written(name: str, own: dict[str, Any], **settings: bool) -> type[Any]:
     """Return the class as `dataclasses` makes it."""
     written = type(name, (), dict(own))
-    return dataclasses.dataclass(frozen=True, **settings)(written)
+    return dataclasses.dataclass(**settings)(written)
 
 
 def _refuse_change(self: object, name: str, value: object = None) -> NoReturn:
@@ -148,7 +154,7 @@ class _Fields:
         self._own = own
 
     def __get__(self, instance: object, owner: type[Any]) -> Any:
-        written = _written(self._made.__name__, self._own, repr=False, eq=False)
+        written = _written(self._made.__name__, self._own, repr=False, eq=False, frozen=True)
         found = written.__dataclass_fields__
         self._made.__dataclass_fields__ = found
         return found

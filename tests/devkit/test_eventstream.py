@@ -2,7 +2,7 @@
 
 import pytest
 
-from snapboot_devkit.host.http import eventstream
+from snapboot_devkit.host.routes import invoke_stream
 
 parser = pytest.importorskip("botocore.eventstream", reason="needs boto3, of the extra `test`")
 
@@ -17,7 +17,7 @@ def parsed(data):
 @pytest.mark.parametrize("payload", [b"", b"x", b"\0" * 9, bytes(range(256)) * 500])
 def test_an_event_is_what_the_clients_parser_reads(payload):
     [(headers, read)] = parsed(
-        eventstream.event("PayloadChunk", "application/octet-stream", payload)
+        invoke_stream.event("PayloadChunk", "application/octet-stream", payload)
     )
     assert read == payload
     assert headers == {
@@ -28,14 +28,14 @@ def test_an_event_is_what_the_clients_parser_reads(payload):
 
 
 def test_messages_stand_one_behind_another():
-    data = eventstream.event("A", "t", b"1") + eventstream.error("Broken", "naïve")
+    data = invoke_stream.event("A", "t", b"1") + invoke_stream.error("Broken", "naïve")
     (_, first), (headers, _) = parsed(data)
     assert first == b"1"
     assert headers[":error-message"] == "naïve"
 
 
 def test_a_message_that_was_altered_is_noticed():
-    data = bytearray(eventstream.event("A", "t", b"payload"))
+    data = bytearray(invoke_stream.event("A", "t", b"payload"))
     data[-6] ^= 1
     with pytest.raises(parser.ChecksumMismatch):
         parsed(bytes(data))
@@ -43,4 +43,4 @@ def test_a_message_that_was_altered_is_noticed():
 
 def test_what_no_parser_takes_is_not_made():
     with pytest.raises(ValueError, match="25165825 bytes"):
-        eventstream.encode({}, b"x" * (eventstream.MAX_PAYLOAD_BYTES + 1))
+        invoke_stream.encode({}, b"x" * (invoke_stream.MAX_PAYLOAD_BYTES + 1))

@@ -160,7 +160,7 @@ def test_a_result_with_a_status_is_the_response():
         }
     )
     assert (response.status, response.body) == (201, "grün".encode())
-    assert response.headers == (
+    assert response.fields == (
         (b"x-one", b"1"),
         (b"x-number", b"2"),
         (b"content-type", b"application/json"),
@@ -179,7 +179,7 @@ def test_a_body_may_be_base64():
 def test_other_json_is_the_body_to_the_letter(text):
     response = rendered(text)
     assert (response.status, response.body) == (200, text)
-    assert response.headers == ((b"content-type", b"application/json"),)
+    assert response.fields == ((b"content-type", b"application/json"),)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_result_that_is_no_response_is_a_bad_gateway_that_says_why(result):
         502,
         {"Message": "Internal Server Error"},
     )
-    reason = dict(response.headers)[b"snapboot-reason"]
+    reason = dict(response.fields)[b"snapboot-reason"]
     assert reason
     assert reason.isascii()
     assert b"\n" not in reason
@@ -216,7 +216,7 @@ def test_a_result_that_is_no_response_is_a_bad_gateway_that_says_why(result):
 def test_a_function_error_is_a_bad_gateway():
     response = rendered({"errorMessage": "boom"}, function_error="Unhandled")
     assert response.status == 502
-    assert b"boom" in dict(response.headers)[b"snapboot-reason"]
+    assert b"boom" in dict(response.fields)[b"snapboot-reason"]
 
 
 # ---- streams -----------------------------------------------------------------------------------

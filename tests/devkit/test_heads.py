@@ -132,3 +132,19 @@ def test_the_fields_behind_a_request_line_are_read_once_whatever_the_path_is() -
     assert second is not None
     assert first[0].path != second[0].path
     assert first[0].headers is second[0].headers
+
+
+DELIVERY = b"6d0e1a3c-7b4f-4c58-9a51-0c8a3b1d2e4f"
+NAMED = b"\r\nLambda-Runtime-Invocation-Id: %b"
+
+
+def test_the_id_of_a_delivery_is_each_heads_own() -> None:
+    line = b"POST /2018-06-01/runtime/invocation/a/response HTTP/1.1\r\nHost: 127.0.0.1:9001"
+    ids = DELIVERY, DELIVERY.replace(b"6", b"7")
+    first, second = (heads.usual(line + NAMED % one + b"\r\n\r\n") for one in ids)
+    assert first is not None
+    assert second is not None
+    assert [head[0].headers[b"lambda-runtime-invocation-id"] for head in (first, second)] == [*ids]
+    assert first[0].alike is second[0].alike
+    for number, lines in enumerate((NAMED * 2 % ids, NAMED % b"x" + NAMED % ids[0])):
+        assert heads.usual(line + lines + b"\r\n\r\n") is None, number

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from snapboot_devkit.host import InvokeError, Source, Status
-from snapboot_devkit.host.http.server import MAX_CONNECTIONS
+from snapboot_devkit.host.http.connection import MAX_CONNECTIONS
 from tests.devkit.hosted import document, hosted, invoked, request, runs
 
 LINUX = sys.platform == "linux"

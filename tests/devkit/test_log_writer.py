@@ -35,7 +35,20 @@ def read_to_end(reading):
         return file.read().decode()
 
 
-def test_the_lines_of_one_turn_are_there_at_the_next_and_need_no_thread(pipe):
+def test_what_is_written_comes_by_itself_and_in_one_piece(pipe):
+    reading, writing = pipe
+
+    async def scenario():
+        log = LogWriter(writing)
+        log.write("one\n")
+        log.write("two\n")
+        assert await asyncio.to_thread(os.read, reading, 4096) == b"one\ntwo\n"
+        await asyncio.to_thread(log.close, DEADLINE_S)
+
+    asyncio.run(asyncio.wait_for(scenario(), DEADLINE_S))
+
+
+def test_what_is_flushed_is_there_and_needs_no_thread(pipe):
     reading, writing = pipe
 
     async def scenario():
@@ -44,7 +57,7 @@ def test_the_lines_of_one_turn_are_there_at_the_next_and_need_no_thread(pipe):
         for number in range(3):
             for line in LINES[:5]:
                 log.write(f"{number} {line}")
-            await asyncio.sleep(0)
+            log.flush()
             assert os.read(reading, 65536).decode() == "".join(
                 f"{number} {line}" for line in LINES[:5]
             )
@@ -60,7 +73,7 @@ def test_a_file_takes_all_at_once(tmp_path):
             log = LogWriter(file.fileno())
             for line in LINES:
                 log.write(line)
-            await asyncio.sleep(0)
+            log.flush()
             assert (tmp_path / "log").read_text() == "".join(LINES)
             log.close()
 
@@ -76,8 +89,8 @@ def test_a_full_pipe_stops_no_loop_and_every_line_comes_in_its_order(pipe):
         for line in LINES:
             log.write(line)
             if len(line) % 3 == 0:
-                await asyncio.sleep(0)
-        await asyncio.sleep(0)
+                log.flush()
+        log.flush()
         taken = asyncio.create_task(asyncio.to_thread(read_to_end, reading))
         log.write("the last\n")
         await asyncio.to_thread(log.close, DEADLINE_S)
@@ -103,7 +116,7 @@ def test_lines_are_written_in_order_when_the_reader_catches_up_again_and_again(p
         log = LogWriter(writing)
         for line in LINES[:2000]:
             log.write(line)
-            await asyncio.sleep(0)
+            log.flush()
         log.close(DEADLINE_S)
 
     asyncio.run(scenario())
@@ -136,9 +149,9 @@ def test_a_line_that_is_too_large_by_itself_is_counted_and_keeps_no_later_one_ba
     async def scenario():
         log = LogWriter(writing)
         log.write("y" * 17 * 1024 * 1024 + "\n")
-        await asyncio.sleep(0)
+        log.flush()
         log.write("later\n")
-        await asyncio.sleep(0)
+        log.flush()
         log.close()
 
     asyncio.run(scenario())
@@ -188,7 +201,7 @@ def test_a_pipe_that_another_program_made_non_blocking_is_written_to(pipe):
         log = LogWriter(writing)
         for line in LINES:
             log.write(line)
-        await asyncio.sleep(0)
+        log.flush()
         taken = asyncio.create_task(asyncio.to_thread(read_to_end, reading))
         await asyncio.to_thread(log.close, DEADLINE_S)
         os.close(writing)
@@ -215,10 +228,10 @@ def test_another_writer_that_fills_the_pipe_first_stops_no_loop_and_no_line_is_l
     async def scenario():
         log = LogWriter(writing)
         for line in LINES[:500]:
-            # At once the other takes the room, and until the next turn nothing is read.
+            # At once the other takes the room.
             taken.append(os.read(reading, 4096))
             log.write(line)
-            await asyncio.sleep(0)
+            log.flush()
         other.kill()
         log.write("the last\n")
         rest = asyncio.create_task(asyncio.to_thread(read_to_end, reading))
@@ -238,7 +251,7 @@ def test_a_pipes_other_users_still_wait_for_room(pipe):
     async def scenario():
         log = LogWriter(writing)
         log.write("line\n")
-        await asyncio.sleep(0)
+        log.flush()
         assert os.read(reading, 4096) == b"line\n"
         assert os.get_blocking(writing)
         log.close()
@@ -264,7 +277,7 @@ def test_a_pipe_that_cannot_be_opened_once_more_is_written_by_the_thread(pipe, m
         log = LogWriter(writing)
         for line in LINES[:5]:
             log.write(line)
-            await asyncio.sleep(0)
+            log.flush()
         await asyncio.to_thread(log.close, DEADLINE_S)
 
     asyncio.run(scenario())

@@ -304,4 +304,4 @@ def test_a_line_never_carries_what_a_terminal_would_obey():
     assert line.isprintable()
     assert "first second" in line
     assert len(line) < 300
-    assert "answered 500: raw" in refusal_line(None, Response(500, (), b"raw"))
+    assert "answered 500: raw" in refusal_line(None, Response(500, b"", b"raw"))

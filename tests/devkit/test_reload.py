@@ -20,7 +20,6 @@ from snapboot_devkit.host.scaling.reload import (
     LOOK_S,
     CodeWatch,
     look,
-    stamps,
 )
 from tests.devkit.hosted import DEADLINE_S, config
 
@@ -39,7 +38,7 @@ def names(found, root):
 
 def test_every_file_of_the_code_is_watched(tmp_path):
     written(tmp_path, app_py="a", package__deep__module_py="b", data="c")
-    assert names(stamps([tmp_path]), tmp_path) == ["app.py", "data", "package/deep/module.py"]
+    assert names(look([tmp_path]).stamps, tmp_path) == ["app.py", "data", "package/deep/module.py"]
 
 
 @pytest.mark.parametrize("folder", sorted(IGNORED_FOLDERS))
@@ -48,31 +47,31 @@ def test_what_tools_leave_behind_is_not_watched(tmp_path, folder):
     written(tmp_path / folder, thing="b")
     written(tmp_path / "package" / folder, thing="b")
     written(tmp_path, **{"app.pyc": "c", "app.py~": "d"})
-    assert names(stamps([tmp_path]), tmp_path) == ["app.py"]
+    assert names(look([tmp_path]).stamps, tmp_path) == ["app.py"]
 
 
 def test_a_virtual_environment_is_not_watched_whatever_its_name(tmp_path):
     written(tmp_path, app_py="a")
     written(tmp_path / "env", **{"pyvenv.cfg": "", "lib__x_py": ""})
-    assert names(stamps([tmp_path]), tmp_path) == ["app.py"]
+    assert names(look([tmp_path]).stamps, tmp_path) == ["app.py"]
 
 
 def test_so_many_files_are_watched_and_no_more(tmp_path):
     written(tmp_path, **{f"f{number}": "" for number in range(5)})
-    assert len(stamps([tmp_path], limit=3)) == 3
+    assert len(look([tmp_path], limit=3).stamps) == 3
 
 
 def test_what_is_not_a_file_or_not_there_is_passed_by(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "dangling").symlink_to("nowhere")
-    assert stamps([tmp_path, tmp_path / "missing"]) == {}
+    assert look([tmp_path, tmp_path / "missing"]).stamps == {}
 
 
 def test_the_file_that_the_host_itself_logs_to_is_not_watched(tmp_path):
     written(tmp_path, app_py="a")
     program = (
-        "import pathlib, sys; from snapboot_devkit.host.scaling.reload import stamps;"
-        "print(*stamps([pathlib.Path(sys.argv[1])]))"
+        "import pathlib, sys; from snapboot_devkit.host.scaling.reload import look;"
+        "print(*look([pathlib.Path(sys.argv[1])]).stamps)"
     )
     output = tmp_path / "output"
     with output.open("wb") as file:
@@ -323,7 +322,7 @@ def test_only_bytecode_that_python_would_take_by_its_time_is_removed(tmp_path, m
     put(tmp_path, "x = 1")
     at_the_time(tmp_path / "app.py", SECOND)
     compiled = py_compile.compile(tmp_path / "app.py", invalidation_mode=mode)
-    reload.forget_outdated_bytecode([str(tmp_path / "app.py")])
+    reload.forget_bytecode([str(tmp_path / "app.py")], older_alone=True)
     assert Path(compiled).exists()
     reload.forget_bytecode([str(tmp_path / "app.py"), str(tmp_path / "gone.py"), "/dev/null"])
     assert Path(compiled).exists() is kept

@@ -8,9 +8,9 @@ import tracemalloc
 
 import pytest
 
-from snapboot_devkit.host.http.connection import MAX_HELD_BYTES, Connection
+from snapboot_devkit.host.http.connection import MAX_CONNECTIONS, MAX_HELD_BYTES, Connection
 from snapboot_devkit.host.http.exchange import Response
-from snapboot_devkit.host.http.server import MAX_CONNECTIONS, listen
+from snapboot_devkit.host.http.server import listen
 from snapboot_devkit.host.protocol import MAX_PAYLOAD_BYTES
 from tests.devkit.hosted import DEADLINE_S
 
@@ -34,7 +34,7 @@ class Echo:
     def closed(self, exchange, body):
         self.taken.append((exchange.head.path, bytes(body.content), body.size))
         self.headers = exchange.head.headers
-        exchange.answer(Response(200, (), body.content))
+        exchange.answer(Response(200, b"", body.content))
 
     def dropped(self, exchange):
         self.dropped_paths.append(exchange.head.path)

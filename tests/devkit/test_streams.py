@@ -53,7 +53,7 @@ def taking(service, exchange):
 
 
 def accepting(service, exchange):
-    exchange.answer(Response(202, ()))
+    exchange.answer(Response(202))
 
 
 def played(scenario, opened=None, closed=None, **options):
@@ -193,7 +193,7 @@ def test_an_answer_ahead_of_the_body_waits_for_its_end_and_takes_no_more_pieces(
     def refuse(service, exchange):
         taking(service, exchange)
         exchange.pause()
-        exchange.answer(Response(403, ()))
+        exchange.answer(Response(403))
 
     async def scenario(service, reader, writer):
         writer.write(HEAD % (1, 5) + b"abc")
@@ -350,7 +350,7 @@ def test_a_client_that_never_reads_its_stream_is_hung_up_on():
 
 def test_an_exchange_is_answered_once():
     def twice(service, exchange):
-        exchange.answer(Response(200, ()))
+        exchange.answer(Response(200))
         with pytest.raises(RuntimeError, match="answer once"):
             exchange.begin(200, ())
 

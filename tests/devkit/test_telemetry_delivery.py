@@ -257,7 +257,7 @@ def test_without_a_listener_no_flood_piles_up():
     async def scenario(telemetry):
         telemetry.subscribe("ext", over_http(free_port()))
         say(telemetry, *("x" * 1000 for _ in range(100_000)))
-        waiting = telemetry._subscribers["ext"]._sender._buffer
+        waiting = telemetry._subscribers["ext"]._buffer
         assert waiting._size <= 8 * 262_144
         assert waiting.dropped > 90_000
 

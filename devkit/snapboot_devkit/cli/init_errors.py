@@ -7,7 +7,6 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.cli import hints
-from snapboot_devkit.host import Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +31,7 @@ class InitHints:
         return f"<InitHints for {', '.join(self._functions)}>"
 
     def hint(self, line: LogLine) -> str | None:
-        """Return what to do about the error in a line of the log, or None."""
-        if line.source is not Source.FUNCTION:
-            return None
+        """Return what to do about the error in a line that the function has logged, or None."""
         config = self._functions.get(line.function)
         if config is None:
             return None

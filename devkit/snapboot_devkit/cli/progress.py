@@ -62,7 +62,7 @@ class InitProgress:
     def __init__(self, write: Callable[[str], object], *, shown: bool) -> None:
         """Write by `write`; with `shown` off, which it is without a terminal, the log alone."""
         self._write = write
-        self._shown = shown
+        self.shown = shown
         self._line = ""
         self._since: float | None = None
 
@@ -77,7 +77,7 @@ class InitProgress:
     @contextlib.asynccontextmanager
     async def watching(self, names: Callable[[], Sequence[str]]) -> AsyncIterator[None]:
         """Show the line while it is due: for the functions whose inits go on, by their names."""
-        task = asyncio.ensure_future(self._watch(names)) if self._shown else None
+        task = asyncio.ensure_future(self._watch(names)) if self.shown else None
         try:
             yield
         finally:

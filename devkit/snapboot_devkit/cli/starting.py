@@ -16,7 +16,7 @@ from snapboot_devkit.cli.labels import Labels
 from snapboot_devkit.cli.options import FunctionOptions
 from snapboot_devkit.cli.parser import port
 from snapboot_devkit.cli.progress import InitProgress, initialising
-from snapboot_devkit.host import AddressInUseError, LocalHost
+from snapboot_devkit.host import AddressInUseError, LocalHost, Source
 from snapboot_devkit.host.config import CONCURRENCY
 from snapboot_devkit.host.protocol import LOOPBACK
 from snapboot_devkit.host.signals import on_end
@@ -136,14 +136,15 @@ async def _serve(service: _Service, log: LogWriter) -> None:
     on_end(lambda: _leave() if ended.is_set() else ended.set())
     coloured = sys.stderr.isatty()
     progress = InitProgress(log.write, shown=printing.is_terminal())
+    write = progress.write if progress.shown else log.write
     labels = Labels(functions=len(service.configs))
     init_hints = InitHints({config.name: config for config in service.configs})
 
     def show(line: LogLine) -> None:
         label = labels.label(line)
-        progress.write(printing.rendered(line, label, coloured=coloured))
-        if hint := init_hints.hint(line):
-            progress.write(printing.rendered_hint(hint, label))
+        write(printing.rendered(line, label, coloured=coloured))
+        if line.source is Source.FUNCTION and (hint := init_hints.hint(line)):
+            write(printing.rendered_hint(hint, label))
 
     async with Debugger(service.debug, progress.write) as debugger:
         host = LocalHost(

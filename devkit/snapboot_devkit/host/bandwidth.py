@@ -24,7 +24,6 @@ class Bandwidth:
     bytes_per_s: int = BYTES_PER_S
 
     def __post_init__(self) -> None:
-        """Check both figures."""
         _check("burst_bytes", self.burst_bytes)
         _check("bytes_per_s", self.bytes_per_s)
 

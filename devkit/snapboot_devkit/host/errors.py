@@ -33,7 +33,6 @@ class NoSnapshotError(LaunchError):
     """There is no snapshot to be restored: its init has failed, as `failure` says."""
 
     def __init__(self, failure: Failure) -> None:
-        """Keep the failure for the callers."""
         super().__init__("there is no snapshot, as its init has failed")
         self.failure = failure
 
@@ -42,7 +41,6 @@ class InvokeError(HostError):
     """The service refused an invocation; `status` and `exception` are the Invoke API's."""
 
     def __init__(self, failure: ServiceFailure) -> None:
-        """Raise a refusal of the service."""
         super().__init__(failure.message)
         self.status = failure.status
         self.exception = failure.exception

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from dataclasses import field
 from typing import Final
 
-from snapboot_devkit.lazy_dataclass import dataclass
+from snapboot_devkit.lazy_dataclass import dataclass, filled
 
-# The digit of a UUID's variant, by a random one.
-_VARIANTS: Final = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+# As many ids are made at once, since each call for random bytes is one of the system.
+_AT_ONCE: Final = 64
+_PARTS_OF_ID: Final = re.compile("(.{8})(.{4})(.{3})(.{3})(.{12}).{2}")
+_PARTS_OF_TRACE: Final = re.compile("(.{24})(.{16})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +25,39 @@ class Identity:
     region: str = "us-east-1"
     account: str = "012345678912"
 
-    @property
-    def arn(self) -> str:
-        """The function's ARN without a qualifier."""
-        return f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
+    # The function's ARN without a qualifier.
+    arn: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        arn = f"arn:aws:lambda:{self.region}:{self.account}:function:{self.name}"
+        filled(self, arn=arn)
 
 
-def new_id() -> str:
-    """Return a random UUID (version 4), written down without an object of it."""
-    digits = os.urandom(16).hex()
-    variant = _VARIANTS[digits[16]]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+class _Random:
+    """Texts with random digits in them, made many at a time by a pattern of their parts."""
+
+    def __init__(self, parts: re.Pattern[str], text: str, size: int) -> None:
+        self._parts = parts
+        self._text = text
+        self._size = size
+        self._ready: list[str] = []
+        # A process that is forked must make its own.
+        os.register_at_fork(after_in_child=self._ready.clear)
+
+    def next(self) -> str:
+        while True:
+            try:
+                return self._ready.pop()
+            except IndexError:  # also of another thread, which took the last one
+                digits = os.urandom(self._size * _AT_ONCE).hex()
+                self._ready += map(self._text.__mod__, self._parts.findall(digits))
+
+
+# UUIDs, version 4, whose variant is always written with the same one of its four digits.
+new_id: Final = _Random(_PARTS_OF_ID, "%s-%s-4%s-a%s-%s", 16).next
+_new_ids_of_trace: Final = _Random(_PARTS_OF_TRACE, "%s;Parent=%s;Sampled=0", 20).next
 
 
 def new_trace_id() -> str:
     """Return a fresh X-Ray header, of a trace that is not sampled."""
-    digits = os.urandom(20).hex()
-    return f"Root=1-{int(time.time()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
+    return f"Root=1-{int(time.time()):08x}-{_new_ids_of_trace()}"

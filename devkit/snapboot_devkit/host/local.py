@@ -29,7 +29,6 @@ from snapboot_devkit.host.telemetry.logs import LogStream, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from types import TracebackType
 
     from snapboot_devkit.host.config import FunctionConfig
     from snapboot_devkit.host.execution.environment import LocalEnvironment
@@ -104,12 +103,7 @@ class LocalHost:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Refuse all that wait, end every process and close every port."""
         await self._close()
 

@@ -21,6 +21,9 @@ STDERR: Final = 2
 # for some more, which is about what it takes in memory.
 _MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
 _LINE_OVERHEAD_BYTES: Final = 64
+# Lines are gathered for so long: too short for a reader to notice. To write at the end of each turn
+# of the event loop took a thirtieth of an invocation's time.
+_GATHERED_S: Final = 0.01
 
 
 def write_all(fd: int, content: bytes) -> None:
@@ -85,9 +88,9 @@ def _settle(written: asyncio.Future[None], failure: OSError | None) -> None:
 class LogWriter:
     """Writes a log without letting the host wait for its reader.
 
-    What one turn of the event loop brings is written at its end, by one call. What a pipe does not
-    take at once is left to a thread, and so is everything when no loop runs, or at a terminal. A
-    line says what a slow reader has missed; once the reader has gone the rest is dropped.
+    What comes within some milliseconds is written by one call. What a pipe does not take at once
+    is left to a thread, and so is everything at a terminal. A line says what a slow reader has
+    missed; once the reader has gone the rest is dropped.
     """
 
     def __init__(self, fd: int) -> None:
@@ -96,6 +99,8 @@ class LogWriter:
         self._fd = fd
         self._act: Callable[[], object] = bool
         self._direct = _non_blocking(fd)
+        # What is to be written next.
+        self._texts: list[str] = []
         # Guards what follows, which the thread uses, too.
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
@@ -103,7 +108,6 @@ class LogWriter:
         self._size = 0
         self._dropped = 0
         self._closed = False
-        self._planned = False
         self._thread: threading.Thread | None = None
         # While the thread has something to write no one else writes.
         self._thread_writes = False
@@ -113,18 +117,9 @@ class LogWriter:
 
     def write(self, text: str) -> None:
         """Take text to write, and return at once."""
-        content = text.encode("utf-8", "replace")
-        size = len(content) + _LINE_OVERHEAD_BYTES
-        with self._lock:
-            if self.broken:
-                return
-            if self._dropped or self._size + size > _MAX_WAITING_BYTES:
-                self._dropped += 1
-            else:
-                self._waiting.append(content)
-                self._size += size
-            if not (self._planned or self._thread_writes):
-                self._plan()
+        self._texts.append(text)
+        if len(self._texts) == 1:
+            self._flush_soon()
 
     def on_broken(self, act: Callable[[], object]) -> None:
         """Call `act`, in any thread, when the descriptor turns out to be broken."""
@@ -132,10 +127,9 @@ class LogWriter:
 
     def close(self, wait_s: float | None = None) -> None:
         """Wait until all is written, but no longer than `wait_s` seconds."""
+        self.flush()
         with self._lock:
             self._closed = True
-            if self._waits:
-                self._hand_over()
             self._changed.notify()
             if self._direct is not None and self._direct != self._fd:
                 os.close(self._direct)
@@ -147,42 +141,45 @@ class LogWriter:
     def _waits(self) -> bool:
         return bool(self._waiting or self._dropped)
 
-    def _plan(self) -> None:
-        """See to it that what waits is written soon."""
+    def _flush_soon(self) -> None:
+        """Write in a moment, or now where no loop runs."""
         import asyncio  # noqa: PLC0415 - not for a command that has no loop
 
         try:
-            loop = None if self._direct is None else asyncio.get_running_loop()
+            asyncio.get_running_loop().call_later(_GATHERED_S, self.flush)
         except RuntimeError:
-            loop = None
-        if loop is None:
-            self._hand_over()
-        else:
-            self._planned = True
-            loop.call_soon(self._flush)
+            self.flush()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """Write what can be written now; the rest is the thread's."""
-        broken = False
+        is_broken = False
         with self._lock:
-            self._planned = False
-            if self._thread_writes or not self._waits or self._direct is None:
+            rest = memoryview("".join(self._texts).encode("utf-8", "replace"))
+            self._texts.clear()
+            if self.broken:
                 return
-            rest = memoryview(self._take())
+            is_direct = not self._thread_writes and len(rest) < _MAX_WAITING_BYTES
             try:
-                while rest:
+                while rest and is_direct and self._direct is not None:
                     rest = rest[os.write(self._direct, rest) :]
             except BlockingIOError:
-                self._waiting.insert(0, bytes(rest))
-                self._size += len(rest)
-                self._hand_over()
+                pass
             except OSError:
-                broken = True
-        if broken:
+                is_broken = True
+            if rest and not is_broken:
+                self._leave(bytes(rest))
+        if is_broken:
             self._break()
 
-    def _hand_over(self) -> None:
-        """Have the thread write what waits."""
+    def _leave(self, content: bytes) -> None:
+        """Have the thread write this, but no more lines than may wait."""
+        for line in content.splitlines(keepends=True):
+            size = len(line) + _LINE_OVERHEAD_BYTES
+            if self._dropped or self._size + size > _MAX_WAITING_BYTES:
+                self._dropped += 1
+            else:
+                self._waiting.append(line)
+                self._size += size
         self._thread_writes = True
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
@@ -200,16 +197,13 @@ class LogWriter:
         """Return what waits for the thread, or nothing at the end."""
         with self._lock:
             self._thread_writes = self._waits
-            self._changed.wait_for(lambda: self._thread_writes or self._closed)
-            return self._take()
-
-    def _take(self) -> bytes:
-        content = b"".join(self._waiting)
-        if self._dropped:
-            content += b"snapboot: %d lines dropped, as no one read the log\n" % self._dropped
-        self._waiting.clear()
-        self._size = self._dropped = 0
-        return content
+            self._changed.wait_for(lambda: self._waits or self._closed)
+            content = b"".join(self._waiting)
+            if self._dropped:
+                content += b"snapboot: %d lines dropped, as no one read the log\n" % self._dropped
+            self._waiting.clear()
+            self._size = self._dropped = 0
+            return content
 
     def _break(self) -> None:
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from snapboot_devkit.host import protocol
+from snapboot_devkit.host.http.exchange import header_lines
 from snapboot_devkit.host.http.response_stream import nothing
 from snapboot_devkit.host.routes import http_result, invoke_stream
 from snapboot_devkit.host.routes import invoke as invoke_routes
@@ -250,7 +251,7 @@ class UrlClient:
             self._stream.abort()
 
     def _answer(self, response: Response) -> None:
-        headers = (*response.headers, *invoke_routes.ids(self._invocation))
+        headers = response.headers + header_lines(*invoke_routes.ids(self._invocation))
         self._exchange.answer(changed(response, headers=headers))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from snapboot_devkit.host.callers.clients import Client, StreamClient, UrlClient
 from snapboot_devkit.host.routes import function_url
 from snapboot_devkit.host.routes import invoke as invoke_routes
-from snapboot_devkit.host.routes.invoke import InvocationType, InvokeTarget
+from snapboot_devkit.host.routes.invoke import InvocationType, InvokeTarget, Resolved
 from snapboot_devkit.host.routes.refusals import RefusedError, render_failure
 from snapboot_devkit.host.scaling.async_events import QUEUE_IS_FULL
 
@@ -32,7 +32,7 @@ class FrontEnd:
         self._functions = functions
         self._policy = policy
         # Heads come again and again as the same object, and are looked at once.
-        self._known: dict[int, tuple[Head, UrlTarget | InvokeTarget | None]] = {}
+        self._known: dict[int, tuple[Head, UrlTarget | InvokeTarget | Resolved | None]] = {}
 
     def __repr__(self) -> str:
         return f"<FrontEnd of {self._functions!r}>"
@@ -63,6 +63,10 @@ class FrontEnd:
         asked = exchange.note
         try:
             if isinstance(asked, InvokeTarget):
+                asked = invoke_routes.resolved(asked, exchange.head, self._functions.configs)
+                if id(exchange.head) in self._known:
+                    self._known[id(exchange.head)] = exchange.head, asked
+            if isinstance(asked, Resolved):
                 self._call(exchange, body, asked)
             elif isinstance(asked, function_url.UrlTarget):
                 self._visit(exchange, body, asked)
@@ -79,8 +83,8 @@ class FrontEnd:
         caller = UrlClient(exchange, invocation, streamed=function.stream_url)
         self._functions.dispatch(function.name, invocation, caller)
 
-    def _call(self, exchange: Exchange, body: Body, asked: InvokeTarget) -> None:
-        call = invoke_routes.parse(asked, exchange.head, body, self._functions.configs)
+    def _call(self, exchange: Exchange, body: Body, asked: Resolved) -> None:
+        call = invoke_routes.parse(asked, exchange.head, body)
         if call.kind is InvocationType.REQUEST_RESPONSE:
             identity = call.identity
             kind = StreamClient if call.streamed else Client

@@ -75,8 +75,10 @@ class EnvironmentApi:
         self._config = config
         self._snapstart = config.initialization is InitializationType.SNAP_START
         self._managed = config.initialization is InitializationType.MANAGED_INSTANCES
-        # A runtime asks for each event by the same head, which is looked at once.
+        # A runtime asks for each event by the same head, and answers by heads that are alike, of
+        # which only the first is looked at.
         self._next: Head | None = None
+        self._let_in: object = None
         self._server: Server
 
     def __repr__(self) -> str:
@@ -104,7 +106,10 @@ class EnvironmentApi:
         exchange = call.exchange
         if exchange.note is call:
             exchange.note = None
-            exchange.answer(self._render(call.route, content))
+            if isinstance(call.route, runtime.Route):
+                exchange.answer(runtime.render(content))
+            else:
+                exchange.answer(self._render(call.route, content))
 
     # ---- the server's service ----------------------------------------------------------------
 
@@ -115,7 +120,12 @@ class EnvironmentApi:
             exchange.connection.note = _OF_RUNTIME
             Call(runtime.Route.NEXT, exchange)
             return
-        route = _FOREIGN if _is_foreign(head) else self._route(head)
+        if head.alike is None or head.alike is not self._let_in:
+            if _is_foreign(head):
+                exchange.answer(_FOREIGN)
+                return
+            self._let_in = head.alike
+        route = self._route(head)
         if isinstance(route, Response):
             exchange.answer(route)
             return
@@ -182,9 +192,9 @@ class EnvironmentApi:
             return extensions.closing(call.route, call, head, body)
         return telemetry.closing(call.route, call, head, body, managed=self._managed)
 
-    def _render(self, route: _Route, content: effects.Content) -> Response:
-        if isinstance(route, runtime.Route):
-            return runtime.render(content)
+    def _render(
+        self, route: extensions.ExtensionCall | telemetry.SubscribeCall, content: effects.Content
+    ) -> Response:
         from snapboot_devkit.host.routes import extensions, telemetry  # noqa: PLC0415
 
         if isinstance(route, extensions.ExtensionCall):

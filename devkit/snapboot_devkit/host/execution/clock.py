@@ -11,7 +11,6 @@ class Clock:
     """The time as a lifecycle sees it: while it is stopped, no deadline comes any nearer."""
 
     def __init__(self) -> None:
-        """Run, level with the machine's clocks."""
         self._lag_s = 0.0
         self._stopped_at: float | None = None
 

@@ -8,28 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from snapboot_devkit.host.sandbox.sandbox import Sandbox
     from snapboot_devkit.host.telemetry.subscribers import Telemetry
 
 FREEZE_AFTER_S: Final = 0.02
 
 
-class Freezable(Protocol):
-    """The processes of an environment."""
-
-    def freeze(self) -> None:
-        """Stop them all."""
-
-    def thaw(self) -> None:
-        """Let them all go on."""
-
-
 class Freezer:
     """Freezes an environment that rests, and thaws it when it is wanted."""
 
-    def __init__(self, processes: Freezable, telemetry: Telemetry) -> None:
+    def __init__(self, processes: Sandbox, telemetry: Telemetry) -> None:
         """Stop `processes`, and with them the delivery of `telemetry`, whose takers they are."""
         self._processes = processes
         self._telemetry = telemetry

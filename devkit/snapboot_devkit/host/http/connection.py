@@ -76,7 +76,7 @@ class Exchange:
 
     __slots__ = ("connection", "head", "note", "response", "stream", "taker", "whole")
 
-    def __init__(self, connection: Connection, head: Head, *, whole: bool = False) -> None:
+    def __init__(self, connection: Connection, head: Head, whole: bool = False) -> None:  # noqa: FBT001, FBT002
         """Stand for the request that `head` begins; of one that is `whole` the body is there."""
         self.connection = connection
         self.head = head
@@ -203,7 +203,9 @@ class Connection(asyncio.BufferedProtocol):
         """Take note of what was put into the buffer."""
         if self._hung_up:
             return
-        if self._space:
+        if not (self._space or self._whole):
+            self._parse(bytes(self._scratch[:nbytes]))
+        elif self._space:
             self._space = self._space[nbytes:]
             self._lacking -= nbytes
             if not self._lacking:
@@ -211,12 +213,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._end(Body(content, len(content), _NO_TRAILERS), b"")
             elif not self._space:
                 self._make_space()
-            return
-        data = bytes(self._scratch[:nbytes])
-        if self._whole:
-            self._hold_back(data)
         else:
-            self._parse(data)
+            self._hold_back(bytes(self._scratch[:nbytes]))
 
     def eof_received(self) -> bool:
         """Answer what is whole to a peer that has only ended its own half."""
@@ -262,13 +260,14 @@ class Connection(asyncio.BufferedProtocol):
         """Write the answer if its request has been read to the end, and go on to the next."""
         if exchange is not self._exchange:
             return
+        response = exchange.response
         if not self._whole:
-            if exchange.response is not None:
+            if response is not None:
                 # The rest of the body is not needed, but it must be read.
                 self._read_on()
-        elif exchange.response is not None:
+        elif response is not None:
             self._exchange = None
-            self._write(exchange.head.method, exchange.response, lasting=self._lasting)
+            self._write(exchange.head.method, response, lasting=self._lasting)
             if self._lasting and not self._unread:
                 self._go_on()
         elif exchange.stream is not None and exchange.stream.framing is None:
@@ -351,7 +350,7 @@ class Connection(asyncio.BufferedProtocol):
                 self._unusual.feed(data)
                 self._pump(self._unusual)
             return
-        self.held = len(data)
+        self.held = size = len(data)
         usual = heads.usual(data)
         if usual is None:
             self._unusual = request = _unusual_request()
@@ -359,8 +358,8 @@ class Connection(asyncio.BufferedProtocol):
             self._pump(request)
             return
         head, length, self._lasting, body_at = usual
-        is_whole = len(data) - body_at == length
-        self._exchange = exchange = Exchange(self, head, whole=is_whole)
+        is_whole = size - body_at == length
+        self._exchange = exchange = Exchange(self, head, is_whole)
         self._service.opened(exchange)
         if exchange.taker is not None or length > MAX_PAYLOAD_BYTES:
             self._unusual = request = _unusual_request()
@@ -644,11 +643,12 @@ def _unusual_request() -> UnusualRequest:
 
 def _response_head(response: Response, *, lasting: bool) -> bytes:
     status = response.status
-    lines = [_STATUS_LINES.get(status) or _status_line(status), *map(b": ".join, response.headers)]
-    if status not in _WITHOUT_BODY:
-        lines.append(b"content-length: %d" % len(response.body))
-    lines.append(b"\r\n" if lasting else b"connection: close\r\n\r\n")
-    return b"\r\n".join(lines)
+    line = _STATUS_LINES.get(status) or _status_line(status)
+    end = b"\r\n" if lasting else b"connection: close\r\n\r\n"
+    if status in _WITHOUT_BODY:
+        return b"%b\r\n%b%b" % (line, response.headers, end)
+    length = len(response.body)
+    return b"%b\r\n%bcontent-length: %d\r\n%b" % (line, response.headers, length, end)
 
 
 def _stream_head(stream: ResponseStream, framing: Framing, *, lasting: bool) -> bytes:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Head:
     """A request's line and headers; header names are lower-case bytes.
 
-    A header that came several times stands once, with its values joined as HTTP joins them.
+    A header that came several times stands once, with its values joined as HTTP joins them. Heads
+    whose headers are equal, but for the id of a runtime's delivery, may share what is in `alike`.
     """
 
     method: str
@@ -25,6 +26,7 @@ class Head:
     query: str = ""
     headers: Mapping[bytes, bytes] = field(default_factory=dict)
     version: str = "1.1"
+    alike: object = field(default=None, repr=False, compare=False)
 
     def header(self, name: bytes) -> str | None:
         """Return one header, or None; bytes that are not UTF-8 are replaced."""
@@ -46,22 +48,33 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole response; its length is added when it is written.
+    """A whole response; `headers` are lines, each with its end, to which its length is added.
 
     One that is not `of_function` is the host's own: if it is an error, the log says so.
     """
 
     status: int
-    headers: tuple[tuple[bytes, bytes], ...]
+    headers: bytes = b""
     body: bytes | bytearray = b""
     of_function: bool = field(default=False, kw_only=True, compare=False)
+
+    @property
+    def fields(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The headers as names and values."""
+        lines = self.headers.split(b"\r\n")[:-1]
+        return tuple((name, value) for name, _, value in (line.partition(b": ") for line in lines))
+
+
+def header_lines(*headers: tuple[bytes, bytes]) -> bytes:
+    """Return names and values as a response holds them."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def json_response(
     status: int, document: Mapping[str, Any], *extra: tuple[bytes, bytes]
 ) -> Response:
     """Return a JSON document as a response."""
-    headers = ((protocol.CONTENT_TYPE, protocol.JSON.encode()), *extra)
+    headers = header_lines((protocol.CONTENT_TYPE, protocol.JSON.encode()), *extra)
     return Response(status, headers, json.dumps(document, separators=(",", ":")).encode())
 
 
@@ -75,7 +88,8 @@ def error_response(
 
 def text_response(status: int, text: str) -> Response:
     """Return a line of text as a response."""
-    return Response(status, ((protocol.CONTENT_TYPE, protocol.PLAIN.encode()),), text.encode())
+    headers = header_lines((protocol.CONTENT_TYPE, protocol.PLAIN.encode()))
+    return Response(status, headers, text.encode())
 
 
 def no_such_page(head: Head) -> Response:

@@ -5,7 +5,7 @@ unusual method or version, a body in chunks, an expectation, a name that comes t
 ASCII. What they do match, h11 would read the same.
 
 Most peers send the same head, or the same fields, again and again: short ones are looked up before
-they are read.
+they are read. The id by which a runtime names its delivery is left out of what is looked up.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import functools
 import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from snapboot_devkit.host import protocol
 from snapboot_devkit.host.http import site
 from snapboot_devkit.host.http.exchange import Head
 
@@ -27,6 +28,8 @@ _LINE: Final = re.compile(rb"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) (/[!-~]*+)
 _FIELDS: Final = re.compile(rb"(?:" + _NAME + rb":[ \t]*+" + _VALUE + rb"\r\n)++\r\n")
 _FIELD: Final = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
+# What is new in each answer of a runtime that names its delivery.
+_DELIVERY: Final = re.compile(rb"\r\n(?i:%b): ([0-9a-f-]{36})\r\n" % protocol.INVOCATION_ID)
 # They say how the body or the connection goes on, which is more than a head.
 _UNUSUAL: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 _END: Final = b"\r\n\r\n"
@@ -53,13 +56,18 @@ def usual(data: bytes) -> Usual | None:
 def _read(data: bytes) -> Usual | None:
     line, _, lines = data.partition(b"\r\n")
     found = _LINE.fullmatch(line)
+    delivery = _DELIVERY.search(lines)
+    if delivery is not None:
+        lines = lines[: delivery.start(1)] + lines[delivery.end(1) :]
     fields = _known_fields(lines) if len(lines) <= _KEPT_BYTES else _fields(lines)
     if found is None or fields is None:
         return None
     method, target = found.groups()
     path, _, query = target.decode("ascii").partition("?")
-    headers, length, is_lasting = fields
-    return Head(method.decode("ascii"), path, query, headers), length, is_lasting, len(data)
+    alike, length, is_lasting = fields
+    headers = {**alike, protocol.INVOCATION_ID: delivery[1]} if delivery is not None else alike
+    head = Head(method.decode("ascii"), path, query, headers, "1.1", alike)
+    return head, length, is_lasting, len(data)
 
 
 def _fields(lines: bytes) -> Fields | None:

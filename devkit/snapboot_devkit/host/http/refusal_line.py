@@ -33,7 +33,7 @@ def refusal_line(head: Head | None, response: Response) -> str:
 
 
 def _reason(response: Response) -> str:
-    given = dict(response.headers).get(protocol.SNAPBOOT_REASON)
+    given = dict(response.fields).get(protocol.SNAPBOOT_REASON)
     if given is not None:
         return given.decode()
     text = bytes(response.body).decode("utf-8", "replace")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import KIB
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from snapboot_devkit.host.http.connection import Connection
 
 # Up to here one copy is cheaper than two more system calls.
 _JOINED_BYTES: Final = 64 * KIB
@@ -20,23 +22,6 @@ class Framing(Enum):
     CHUNKS = "chunks"
     UNTIL_CLOSE = "until close"
     NOTHING = "no body"
-
-
-class Carrier(Protocol):
-    """The connection below a stream."""
-
-    def holds(self, stream: ResponseStream) -> bool:
-        """Tell whether the stream's peer is still there."""
-
-    @property
-    def keeps_up(self) -> bool:
-        """Whether the peer reads what is written."""
-
-    def send(self, data: bytes) -> None:
-        """Write bytes."""
-
-    def finish(self, *, complete: bool) -> None:
-        """Go on after the stream's end."""
 
 
 def nothing() -> None:
@@ -52,8 +37,8 @@ class ResponseStream:
     """
 
     __slots__ = (
-        "_carrier",
         "_complete",
+        "_connection",
         "_early",
         "_trailers",
         "framing",
@@ -63,10 +48,9 @@ class ResponseStream:
     )
 
     def __init__(
-        self, carrier: Carrier, status: int, headers: tuple[tuple[bytes, bytes], ...]
+        self, connection: Connection, status: int, headers: tuple[tuple[bytes, bytes], ...]
     ) -> None:
-        """Stand for a response that begins with `status` and `headers`."""
-        self._carrier = carrier
+        self._connection = connection
         self._early: list[bytes] = []
         self._complete: bool | None = None
         self._trailers: tuple[tuple[bytes, bytes], ...] = ()
@@ -82,9 +66,9 @@ class ResponseStream:
     @property
     def writable(self) -> bool:
         """Whether more may be written without piling up; `write` takes it in any case."""
-        if not self._carrier.holds(self):
+        if not self._connection.holds(self):
             return True
-        return self.framing is not None and self._carrier.keeps_up
+        return self.framing is not None and self._connection.keeps_up
 
     def write(self, data: bytes) -> None:
         """Write a piece of the body."""
@@ -115,16 +99,16 @@ class ResponseStream:
             self._finish()
 
     def _send(self, data: bytes) -> None:
-        if not self._carrier.holds(self) or self.framing is Framing.NOTHING:
+        if not self._connection.holds(self) or self.framing is Framing.NOTHING:
             return
         if self.framing is Framing.UNTIL_CLOSE:
-            self._carrier.send(data)
+            self._connection.send(data)
         elif len(data) < _JOINED_BYTES:
-            self._carrier.send(b"%x\r\n%b\r\n" % (len(data), data))
+            self._connection.send(b"%x\r\n%b\r\n" % (len(data), data))
         else:
-            self._carrier.send(b"%x\r\n" % len(data))
-            self._carrier.send(data)
-            self._carrier.send(b"\r\n")
+            self._connection.send(b"%x\r\n" % len(data))
+            self._connection.send(data)
+            self._connection.send(b"\r\n")
 
     def _close(self, *, complete: bool, trailers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
         if self._complete is None:
@@ -134,9 +118,9 @@ class ResponseStream:
                 self._finish()
 
     def _finish(self) -> None:
-        if not self._carrier.holds(self):
+        if not self._connection.holds(self):
             return
         if self._complete and self.framing is Framing.CHUNKS:
             lines = [b"0", *(b"%b: %b" % trailer for trailer in self._trailers)]
-            self._carrier.send(b"\r\n".join([*lines, b"", b""]))
-        self._carrier.finish(complete=bool(self._complete))
+            self._connection.send(b"\r\n".join([*lines, b"", b""]))
+        self._connection.finish(complete=bool(self._complete))

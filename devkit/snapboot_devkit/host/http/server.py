@@ -10,24 +10,14 @@ import asyncio
 import errno
 
 from snapboot_devkit.host.errors import AddressInUseError, ConfigError, HostError
-from snapboot_devkit.host.http.connection import (
-    MAX_CONNECTIONS,
-    Connection,
-    Exchange,
-    Refused,
-    Service,
-    unheard,
-)
+from snapboot_devkit.host.http.connection import Connection, Refused, Service, unheard
 from snapboot_devkit.host.protocol import MAX_PORT
-
-__all__ = ["MAX_CONNECTIONS", "Exchange", "Refused", "Server", "Service", "listen"]
 
 
 class Server:
     """A listening socket and its connections."""
 
     def __init__(self, listener: asyncio.Server, connections: set[Connection]) -> None:
-        """Stand for a server that `listen` has started."""
         self._listener = listener
         self._connections = connections
         self.host: str

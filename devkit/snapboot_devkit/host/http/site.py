@@ -66,7 +66,7 @@ def is_loopback(host: str) -> bool:
 
 @functools.lru_cache(_PLACES)
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    import ipaddress  # noqa: PLC0415 - for hosts that are rare, here and below
+    import ipaddress  # noqa: PLC0415 - for hosts that are rare
 
     try:
         return ipaddress.ip_address(host)
@@ -86,16 +86,7 @@ def _split(text: str) -> tuple[str, str]:
     if found is None or int(found["port"] or 0) > MAX_PORT:
         return "", ""
     if found["ipv6"] is not None:
-        is_one = _is_ipv6(found["ipv6"])
+        address = _address(found["ipv6"])
+        is_one = address is not None and address.version == 6
         return (found["ipv6"], found["port"] or "") if is_one else ("", "")
     return found["name"].removesuffix("."), found["port"] or ""
-
-
-def _is_ipv6(text: str) -> bool:
-    import ipaddress  # noqa: PLC0415
-
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True

@@ -19,7 +19,6 @@ class BadRequestError(Exception):
     """The peer does not keep to HTTP; answer with `status` and hang up."""
 
     def __init__(self, status: int, reason: str) -> None:
-        """Take the status and h11's reason."""
         super().__init__(reason)
         self.status = status
 
@@ -64,7 +63,6 @@ class UnusualRequest:
     """Reads one request, event by event."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
     def __repr__(self) -> str:

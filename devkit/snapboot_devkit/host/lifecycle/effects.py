@@ -20,36 +20,36 @@ from snapboot_devkit.host.lifecycle.terms import (
 from snapboot_devkit.lazy_dataclass import dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Spawn:
     """Start the process of an extension, or of the runtime."""
 
     extension: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Terminate:
     """Send SIGTERM to the runtime's process and its group."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Kill:
     """End a process and all it started, now."""
 
     extension: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accepted:
     """202: the post was taken."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Restored:
     """200 without a body: the environment was restored, run the hooks."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Denied:
     """The caller broke a rule of the API, or its answer cannot be used."""
 
@@ -58,7 +58,7 @@ class Denied:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Registered:
     """200: the extension is known by this identifier from now on."""
 
@@ -66,7 +66,7 @@ class Registered:
     with_account: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InvokeEvent:
     """200 for an extension: an invocation begins."""
 
@@ -74,7 +74,7 @@ class InvokeEvent:
     event_id: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ShutdownEvent:
     """200 for an extension: the environment goes."""
 
@@ -82,7 +82,7 @@ class ShutdownEvent:
     reason: ShutdownReason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SubscriptionAccepted:
     """200 for an extension: telemetry will come."""
 
@@ -99,7 +99,7 @@ Content: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reply:
     """Answer a call."""
 
@@ -107,7 +107,7 @@ class Reply:
     content: Content
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class BeginStream:
     """Tell the caller that a response begins, whose pieces come by `call`."""
 
@@ -116,7 +116,7 @@ class BeginStream:
     content_type: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """Hand the caller the function's result, or the end of a stream."""
 
@@ -124,7 +124,7 @@ class Answer:
     result: FunctionResult
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Refuse:
     """Tell the caller that there will be no result."""
 
@@ -132,7 +132,7 @@ class Refuse:
     failure: ServiceFailure
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Subscribe:
     """Deliver telemetry to an extension from now on, and what came before."""
 

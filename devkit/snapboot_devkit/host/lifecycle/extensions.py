@@ -75,13 +75,14 @@ class Extensions:
         ask: Callable[[effects.Effect], None],
         allowed_events: frozenset[str] = frozenset({INVOKE, SHUTDOWN}),
     ) -> None:
-        """Know the external ones by the names of their files."""
         self._names = names
         self._new_id = new_id
         self._ask = ask
         self._allowed_events = allowed_events
         self._members: dict[str, Extension] = {}
-        self._registration_open = False
+        # Whether the runtime has yet to initialise.
+        self.registration_open = False
+        # Whether the init has yet to end.
         self._subscription_open = False
 
     def __repr__(self) -> str:
@@ -93,7 +94,6 @@ class Extensions:
         return iter(tuple(self._members.values()))
 
     def __len__(self) -> int:
-        """Return how many there are."""
         return len(self._members)
 
     @property
@@ -112,11 +112,6 @@ class Extensions:
         return bool(self._members) and any(member.telemetry for member in self)
 
     @property
-    def registration_open(self) -> bool:
-        """Whether the runtime has yet to initialise."""
-        return self._registration_open
-
-    @property
     def all_registered(self) -> bool:
         """Whether the runtime may start: every external extension has registered."""
         return all(member.state is not ExtensionState.STARTED for member in self)
@@ -124,12 +119,13 @@ class Extensions:
     @property
     def all_idle(self) -> bool:
         """Whether all have nothing left to do but to wait."""
-        return not self._members or all(self._is_idle(member) for member in self)
+        ready = ExtensionState.READY
+        return not self._members or all(one.state is ready and not one.untold for one in self)
 
     def start(self) -> Callable[[str], failures.Failure] | None:
         """Ask for all processes, or return why that cannot be, for a request id."""
         self._members = {name: Extension(name, external=True) for name in self._names}
-        self._registration_open = self._subscription_open = True
+        self.registration_open = self._subscription_open = True
         if len(self._names) > protocol.MAX_EXTENSIONS:
             # The others are not started either, and so their end is not waited for.
             last = self._names[-1]
@@ -142,7 +138,7 @@ class Extensions:
 
     def close_registration(self) -> bool:
         """End registering: the runtime has initialised. Return whether it was still open."""
-        was_open, self._registration_open = self._registration_open, False
+        was_open, self.registration_open = self.registration_open, False
         return was_open
 
     def close_subscription(self) -> None:
@@ -152,7 +148,7 @@ class Extensions:
     def clear(self) -> None:
         """Forget all: their processes are gone."""
         self._members.clear()
-        self._registration_open = self._subscription_open = False
+        self.registration_open = self._subscription_open = False
 
     def send_invoke(self, delivery: Delivery) -> None:
         """Tell all who asked for it that an invocation begins."""
@@ -245,9 +241,6 @@ class Extensions:
 
     # ---- small moves -------------------------------------------------------------------------
 
-    def _is_idle(self, member: Extension) -> bool:
-        return member.state is ExtensionState.READY and not member.untold
-
     def _tell(self, member: Extension, event: effects.InvokeEvent | effects.ShutdownEvent) -> None:
         if member.call is None or not member.may(ExtensionMove.NOTIFIED):
             member.untold.append(event)
@@ -261,7 +254,7 @@ class Extensions:
         external = member is not None and member.external
         if denial := self._event_denial(message, external=external):
             return denial
-        if member is None and not self._registration_open:
+        if member is None and not self.registration_open:
             return failures.REGISTRATION_CLOSED
         if member is None and len(self) >= protocol.MAX_EXTENSIONS:
             return failures.TOO_MANY_EXTENSIONS

@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 # ---- by the platform -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InitRequested:
     """Initialise ahead of any request."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InvokeRequested:
     """A caller wants this event handled."""
 
@@ -37,17 +37,17 @@ class InvokeRequested:
     invocation: Invocation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TimePassed:
     """A deadline may have passed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StopRequested:
     """The host goes down, or the environment is no longer needed."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ProcessExited:
     """A process has ended; a negative code is the signal that ended it."""
 
@@ -55,7 +55,7 @@ class ProcessExited:
     extension: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SpawnFailed:
     """A process could not be started; `failure` is that of the snapshot it should come from."""
 
@@ -67,14 +67,14 @@ class SpawnFailed:
 # ---- by the runtime --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NextCalled:
     """The runtime asks for an event."""
 
     call: CallToken
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ResponseBegun:
     """The head of a response has arrived; its body follows."""
 
@@ -85,7 +85,7 @@ class ResponseBegun:
     content_type: str = "application/json"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ErrorBegun:
     """The head of an invocation error has arrived; its body follows."""
 
@@ -95,7 +95,7 @@ class ErrorBegun:
     error_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AnswerEnded:
     """The body of a response or an error is complete; `size` counts what was not kept, too.
 
@@ -111,7 +111,7 @@ class AnswerEnded:
     trailing_error_body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StreamOverrun:
     """A streamed response has grown beyond what its caller may get; `limit` in bytes."""
 
@@ -119,7 +119,7 @@ class StreamOverrun:
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class InitErrorPosted:
     """The runtime could not initialise."""
 
@@ -128,14 +128,14 @@ class InitErrorPosted:
     body: bytes | bytearray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RestoreNextCalled:
     """The runtime is ready for its snapshot."""
 
     call: CallToken
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RestoreErrorPosted:
     """A hook failed after the restore."""
 
@@ -147,7 +147,7 @@ class RestoreErrorPosted:
 # ---- by extensions ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RegisterCalled:
     """An extension registers for `events`; a name that no process has is an internal one's."""
 
@@ -157,7 +157,7 @@ class RegisterCalled:
     wants_account: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ExtensionNextCalled:
     """An extension asks for an event."""
 
@@ -165,7 +165,7 @@ class ExtensionNextCalled:
     identifier: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ExtensionErrorPosted:
     """An extension failed, in its init or (`exiting`) later, and is about to leave."""
 
@@ -175,7 +175,7 @@ class ExtensionErrorPosted:
     exiting: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SubscribeCalled:
     """An extension wants telemetry."""
 
@@ -184,7 +184,7 @@ class SubscribeCalled:
     subscription: Subscription
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallDropped:
     """The connection of a call that had no reply yet was closed."""
 

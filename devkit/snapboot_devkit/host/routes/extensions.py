@@ -86,11 +86,6 @@ def route(head: Head) -> ExtensionCall | Response:
     return found if head.method == method else wrong_method(head, method)
 
 
-def opening(found: ExtensionCall, call: terms.CallToken, head: Head) -> None:
-    """Do nothing when a call's head has arrived: these calls count when they are whole."""
-    del found, call, head
-
-
 def closing(found: ExtensionCall, call: terms.CallToken, head: Head, body: Body) -> Call | Response:
     """Return the lifecycle's message when a call is whole, or the response that refuses it."""
     try:

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from snapboot_devkit.host import protocol
-from snapboot_devkit.host.http.exchange import Response, json_response
+from snapboot_devkit.host.http.exchange import Response, header_lines, json_response
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ class PreludeReader:
     """Reads what stands before the payload of a stream, however it is cut into pieces."""
 
     def __init__(self) -> None:
-        """Expect a prelude."""
         self._read = bytearray()
 
     def __repr__(self) -> str:
@@ -124,8 +123,9 @@ def _render(result: FunctionResult) -> Response:
         return _of_a_stream(bytes(result.payload))
     document = _document(result.payload)
     if not isinstance(document, dict) or "statusCode" not in document:
-        return Response(200, ((protocol.CONTENT_TYPE, protocol.JSON.encode()),), result.payload)
-    headers = _headers(document, protocol.JSON)
+        headers = header_lines((protocol.CONTENT_TYPE, protocol.JSON.encode()))
+        return Response(200, headers, result.payload)
+    headers = header_lines(*_headers(document, protocol.JSON))
     return Response(_status(document), headers, _content(document), of_function=True)
 
 
@@ -134,7 +134,7 @@ def _of_a_stream(payload: bytes) -> Response:
     if read is None:
         raise InvalidResultError("the stream ended within its prelude")
     start, content = read
-    return Response(start.status, start.headers, content, of_function=True)
+    return Response(start.status, header_lines(*start.headers), content, of_function=True)
 
 
 def _start(prelude: bytes) -> ResponseStart:

@@ -19,6 +19,7 @@ from snapboot_devkit.host.http.exchange import (
     Body,
     Head,
     Response,
+    header_lines,
     json_response,
     text_response,
     wrong_method,
@@ -81,6 +82,13 @@ _TYPES: Final = {
 }
 
 
+# The headers of each result, to be filled in.
+_RESULT: Final = header_lines(
+    (protocol.CONTENT_TYPE, b"%b"),
+    (protocol.INVOKE_REQUEST_ID, b"%b"),
+    (protocol.INVOKE_TRACE_ID, b"%b"),
+    (protocol.EXECUTED_VERSION, b"%b"),
+)
 # A request without any of them is a plain invocation.
 _OPTION_HEADERS: Final = frozenset(
     {
@@ -100,6 +108,16 @@ class InvokeTarget:
 
     operation: Operation
     function: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a head asks for, once its function is known. One that `is_plain` has no options."""
+
+    operation: Operation
+    function: Invokable
+    kind: InvocationType
+    is_plain: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,23 +165,23 @@ def page(
     )
 
 
-def parse(
-    asked: InvokeTarget,
-    head: Head,
-    body: Body,
-    functions: Mapping[str, Invokable],
-) -> InvokeCall:
-    """Return the invoke that a request asks for. Raises RefusedError.
+def resolved(asked: InvokeTarget, head: Head, functions: Mapping[str, Invokable]) -> Resolved:
+    """Return what every request with this head asks for. Raises RefusedError.
 
     `functions` are those served here, by name; the emulator's path leads to the first.
     """
     qualifier = parse_qs(head.query).get("Qualifier", [""])[0] if head.query else ""
     function = resolve(asked.function, qualifier, functions)
-    if asked.operation is Operation.INVOKE and _OPTION_HEADERS.isdisjoint(head.headers):
-        event = checked_payload(body)
-        invocation = checked_invocation(event, NO_OPTIONS, function)
-        return InvokeCall(invocation, identity=function.identity)
-    kind = _kind(head, asked.operation)
+    is_plain = asked.operation is Operation.INVOKE and _OPTION_HEADERS.isdisjoint(head.headers)
+    return Resolved(asked.operation, function, _kind(head, asked.operation), is_plain)
+
+
+def parse(asked: Resolved, head: Head, body: Body) -> InvokeCall:
+    """Return the invoke that a request asks for. Raises RefusedError."""
+    function, kind = asked.function, asked.kind
+    if asked.is_plain:
+        invocation = checked_invocation(checked_payload(body), NO_OPTIONS, function)
+        return InvokeCall(invocation, kind, identity=function.identity)
     payload = checked_payload(body, asynchronous=kind is InvocationType.EVENT)
     invocation = checked_invocation(payload, _options(head, kind), function)
     return InvokeCall(
@@ -192,22 +210,24 @@ def decoded_client_context(encoded: str | None) -> str:
 
 def render(call: InvokeCall, result: FunctionResult, version: str, log: bytes | None) -> Response:
     """Return a function's result as a response, with the end of its log where there is one."""
-    headers = [
-        (protocol.CONTENT_TYPE, result.content_type.encode()),
-        (protocol.INVOKE_REQUEST_ID, call.invocation.request_id.encode()),
-        (protocol.INVOKE_TRACE_ID, call.invocation.trace_id.encode()),
-        (protocol.EXECUTED_VERSION, version.encode()),
-    ]
+    invocation = call.invocation
+    headers = _RESULT % (
+        result.content_type.encode(),
+        invocation.request_id.encode(),
+        invocation.trace_id.encode(),
+        version.encode(),
+    )
     if result.function_error:
-        headers.append((protocol.FUNCTION_ERROR, result.function_error.encode()))
+        headers += header_lines((protocol.FUNCTION_ERROR, result.function_error.encode()))
     if log is not None:
-        headers.append((protocol.LOG_RESULT, log_tail(log)))
-    return Response(200, tuple(headers), result.payload)
+        headers += header_lines((protocol.LOG_RESULT, log_tail(log)))
+    return Response(200, headers, result.payload)
 
 
 def render_taken(call: InvokeCall) -> Response:
     """Answer an invoke whose caller does not wait for a result."""
-    return Response(202 if call.kind is InvocationType.EVENT else 204, ids(call.invocation))
+    status = 202 if call.kind is InvocationType.EVENT else 204
+    return Response(status, header_lines(*ids(call.invocation)))
 
 
 def ids(invocation: Invocation) -> tuple[tuple[bytes, bytes], ...]:

@@ -17,6 +17,7 @@ from snapboot_devkit.host.http.exchange import (
     Head,
     Response,
     error_response,
+    header_lines,
     no_such_page,
     text_response,
     wrong_method,
@@ -51,6 +52,7 @@ _FIXED: Final = {
     protocol.RUNTIME_RESTORE_ERROR: Route.RESTORE_ERROR,
     protocol.PING: Route.PING,
 }
+_USUAL_TYPE: Final = protocol.JSON.encode()
 _OF_AN_INVOCATION: Final = {"response": Route.RESPONSE, "error": Route.ERROR}
 _READ_WITH_GET: Final = frozenset({Route.NEXT, Route.RESTORE_NEXT, Route.PING})
 _SNAPSTART_ONLY: Final = frozenset({Route.RESTORE_NEXT, Route.RESTORE_ERROR})
@@ -111,16 +113,25 @@ def render(content: effects.Content) -> Response:
         case terms.Delivery():
             return _render_delivery(content)
         case effects.Restored():
-            return Response(200, ())
+            return Response(200)
         case effects.Denied(status, error_type, message):
             return error_response(status, error_type, message)
     raise TypeError(f"{content!r} is not a reply of the Runtime API")
 
 
 ACCEPTED: Final = Response(
-    202, ((protocol.CONTENT_TYPE, protocol.JSON.encode()),), b'{"status":"OK"}\n'
+    202, header_lines((protocol.CONTENT_TYPE, _USUAL_TYPE)), b'{"status":"OK"}\n'
 )
 PONG: Final = text_response(200, "pong")
+# The headers of each delivery, to be filled in.
+_DELIVERY: Final = header_lines(
+    (protocol.CONTENT_TYPE, b"%b"),
+    (protocol.REQUEST_ID, b"%b"),
+    (protocol.INVOCATION_ID, b"%b"),
+    (protocol.DEADLINE_MS, b"%d"),
+    (protocol.FUNCTION_ARN, b"%b"),
+)
+_TRACE_ID: Final = header_lines((protocol.TRACE_ID, b"%b"))
 
 
 def _invocation_route(path: str) -> Route | None:
@@ -140,7 +151,8 @@ def _request_id(path: str) -> str:
 
 
 def _content_type(head: Head) -> str:
-    return head.header(protocol.CONTENT_TYPE) or protocol.JSON
+    given = head.headers.get(protocol.CONTENT_TYPE)
+    return given.decode("utf-8", "replace") if given and given != _USUAL_TYPE else protocol.JSON
 
 
 def _trailing_error(trailers: Mapping[bytes, bytes]) -> tuple[str, bytes]:
@@ -160,20 +172,20 @@ def _error_type(head: Head) -> str:
 
 def _render_delivery(delivery: terms.Delivery) -> Response:
     invocation = delivery.invocation
-    headers = [
-        (protocol.CONTENT_TYPE, invocation.content_type.encode()),
-        (protocol.REQUEST_ID, invocation.request_id.encode()),
-        (protocol.INVOCATION_ID, delivery.invocation_id.encode()),
-        (protocol.DEADLINE_MS, b"%d" % delivery.deadline_ms),
-        (protocol.FUNCTION_ARN, invocation.arn.encode()),
-    ]
+    headers = _DELIVERY % (
+        invocation.content_type.encode(),
+        invocation.request_id.encode(),
+        delivery.invocation_id.encode(),
+        delivery.deadline_ms,
+        invocation.arn.encode(),
+    )
     # The classic platform leaves empty headers out.
     if invocation.trace_id:
-        headers.append((protocol.TRACE_ID, invocation.trace_id.encode()))
+        headers += _TRACE_ID % invocation.trace_id.encode()
     if invocation.client_context:
-        headers.append((protocol.CLIENT_CONTEXT, invocation.client_context.encode()))
+        headers += header_lines((protocol.CLIENT_CONTEXT, invocation.client_context.encode()))
     if invocation.cognito_identity:
-        headers.append((protocol.COGNITO_IDENTITY, invocation.cognito_identity.encode()))
+        headers += header_lines((protocol.COGNITO_IDENTITY, invocation.cognito_identity.encode()))
     if invocation.tenant_id:
-        headers.append((protocol.TENANT_ID, invocation.tenant_id.encode()))
-    return Response(200, tuple(headers), invocation.payload)
+        headers += header_lines((protocol.TENANT_ID, invocation.tenant_id.encode()))
+    return Response(200, headers, invocation.payload)

@@ -19,6 +19,7 @@ from snapboot_devkit.host.http.exchange import (
     Head,
     Response,
     error_response,
+    header_lines,
     no_such_page,
     wrong_method,
 )
@@ -54,7 +55,9 @@ _DEFAULTS: Final = Subscription(TelemetryApi.TELEMETRY, "", ())
 _NO_LOGS_API: Final = error_response(
     202, protocol.LOGS_NOT_SUPPORTED, "Logs API is not supported; use the Telemetry API"
 )
-SUBSCRIBED: Final = Response(200, ((protocol.CONTENT_TYPE, protocol.JSON.encode()),), b'"OK"')
+SUBSCRIBED: Final = Response(
+    200, header_lines((protocol.CONTENT_TYPE, protocol.JSON.encode())), b'"OK"'
+)
 
 
 def route(head: Head) -> SubscribeCall | Response:
@@ -125,6 +128,10 @@ class _SubscriptionRequest:
     def subscription(self, *, managed: bool) -> Subscription:
         """Return what is asked for, which counts only when there are no faults."""
         buffering = self._object("buffering", self.document.get("buffering", {}))
+
+        def number(key: str, allowed: range, default: int) -> int:
+            return self._within(f"buffering.{key}", buffering.get(key, default), allowed)
+
         uri, port, method = self._destination()
         return Subscription(
             api=self.api,
@@ -133,26 +140,19 @@ class _SubscriptionRequest:
             uri=uri,
             port=port,
             method=method,
-            max_items=self._buffering(
-                buffering, "maxItems", protocol.BUFFER_ITEMS, _DEFAULTS.max_items
-            ),
-            max_bytes=self._buffering(
-                buffering, "maxBytes", protocol.BUFFER_BYTES, _DEFAULTS.max_bytes
-            ),
-            timeout_ms=self._buffering(
-                buffering, "timeoutMs", protocol.BUFFER_TIMEOUT_MS, _DEFAULTS.timeout_ms
-            ),
+            max_items=number("maxItems", protocol.BUFFER_ITEMS, _DEFAULTS.max_items),
+            max_bytes=number("maxBytes", protocol.BUFFER_BYTES, _DEFAULTS.max_bytes),
+            timeout_ms=number("timeoutMs", protocol.BUFFER_TIMEOUT_MS, _DEFAULTS.timeout_ms),
         )
 
     def _schema(self, *, managed: bool) -> str:
         if self.api is TelemetryApi.LOGS:
-            return self._one_of(
-                "schemaVersion",
-                self.document.get("schemaVersion", protocol.LOGS_SCHEMAS[0]),
-                protocol.LOGS_SCHEMAS,
-            )
-        known = protocol.MANAGED_SCHEMAS if managed else protocol.TELEMETRY_SCHEMAS
-        return self._one_of("schemaVersion", self.document.get("schemaVersion"), known)
+            known: tuple[str, ...] = protocol.LOGS_SCHEMAS
+            asked = self.document.get("schemaVersion", known[0])
+        else:
+            known = protocol.MANAGED_SCHEMAS if managed else protocol.TELEMETRY_SCHEMAS
+            asked = self.document.get("schemaVersion")
+        return self._one_of("schemaVersion", asked, known)
 
     def _types(self) -> tuple[str, ...]:
         types = self.document.get("types")
@@ -161,9 +161,6 @@ class _SubscriptionRequest:
             return ()
         known = [self._one_of("types", name, protocol.TELEMETRY_TYPES) for name in types]
         return tuple(dict.fromkeys(known))
-
-    def _buffering(self, document: dict[str, Any], key: str, allowed: range, default: int) -> int:
-        return self._within(f"buffering.{key}", document.get(key, default), allowed)
 
     def _destination(self) -> tuple[str, int, str]:
         """Return URI, port and method, of which a destination over TCP has the port alone."""

@@ -6,16 +6,13 @@ that what limits the host limits its functions, too.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from snapboot_devkit.host.protocol import MIB
-from snapboot_devkit.host.sandbox import process_scan
+from snapboot_devkit.host.sandbox import process_scan, reaper_program
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -31,7 +28,6 @@ _MIN_QUOTA_US: Final = 1_000
 _SERVED: Final = frozenset({("cpu", 1), ("pids", 1), ("cpu", 2), ("pids", 2), ("memory", 2)})
 # The last process of a group has been killed, but may not be gone quite yet.
 _LAST_BREATH_S: Final = 0.25
-_LOOK_AGAIN_S: Final = 0.002
 
 
 def missing() -> str | None:
@@ -228,7 +224,7 @@ class Group:
     def close(self) -> None:
         """Remove the group, whose processes have ended. Blocks for a moment at most."""
         for folder in self._folders:
-            _remove(folder)
+            reaper_program.remove_group(str(folder), _LAST_BREATH_S)
         self._folders.clear()
         self._served.clear()
 
@@ -281,21 +277,3 @@ def _write(file: Path, text: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _remove(folder: Path) -> None:
-    deadline = time.monotonic() + _LAST_BREATH_S
-    while True:
-        # A function may have made groups of its own below.
-        for below, _, _ in os.walk(folder, topdown=False):
-            with contextlib.suppress(OSError):
-                if below != str(folder):
-                    os.rmdir(below)  # noqa: PTH106
-        try:
-            folder.rmdir()
-        except OSError as exc:
-            if exc.errno != errno.EBUSY or time.monotonic() > deadline:
-                return
-            time.sleep(_LOOK_AGAIN_S)
-        else:
-            return

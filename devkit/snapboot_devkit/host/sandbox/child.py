@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import queue
 import resource
 import select
 import signal
 import subprocess
 import sys
 import threading
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import IO, TYPE_CHECKING, Final, TypeAlias
 
 from snapboot_devkit.host.errors import LaunchError
@@ -61,7 +61,8 @@ class Child:
         self._peak_kib = 0
         self._memory = limits.Peak(self.pid)
         self._inherited_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _MAXRSS_PER_KIB
-        self._readers = [LineReader(pipe, self._printed) for pipe in (popen.stdout, popen.stderr)]
+        printed = partial(parent.printed, name)
+        self._readers = [LineReader(pipe, printed) for pipe in (popen.stdout, popen.stderr)]
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._wait, args=(loop,), daemon=True).start()
 
@@ -86,9 +87,6 @@ class Child:
             if not self._reaped:
                 self._note_peak(self._memory.kib())
         return self._peak_kib
-
-    def _printed(self, line: str) -> None:
-        self._parent.child_printed(self, line)
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wait in a thread of its own, which works the same on Linux and macOS."""
@@ -124,7 +122,10 @@ class Child:
             loop.call_soon_threadsafe(self._end, clone.returncode)
 
     def _exited(self, code: int, usage: resource.struct_rusage) -> None:
-        self._note_final_peak(usage.ru_maxrss // _MAXRSS_PER_KIB)
+        kib = usage.ru_maxrss // _MAXRSS_PER_KIB
+        # Linux counts what the host had taken when it forked as the child's own (exec_mmap).
+        if kib > self._inherited_kib:
+            self._note_peak(kib)
         self._end(code)
 
     def _end(self, code: int, turns: int = _LAST_TURNS) -> None:
@@ -134,14 +135,6 @@ class Child:
         for reader in self._readers:
             reader.close()
         self._parent.child_exited(self, code)
-
-    def _note_final_peak(self, kib: int) -> None:
-        """Take the kernel's last word, unless it speaks of us.
-
-        Linux counts what the host had taken when it forked as the child's own (exec_mmap).
-        """
-        if kib > self._inherited_kib:
-            self._note_peak(kib)
 
     def _note_peak(self, kib: int) -> None:
         self._peak_kib = max(self._peak_kib, kib)
@@ -180,7 +173,6 @@ class ClonedProcess:
     returncode: int | None = None
 
     def __init__(self, pid: int, stdout: IO[bytes], stderr: IO[bytes], report: IO[bytes]) -> None:
-        """Read what it prints, and its end."""
         self.pid = pid
         self.stdout: IO[bytes] | None = stdout
         self.stderr: IO[bytes] | None = stderr
@@ -231,46 +223,27 @@ class Spawner:
     """
 
     def __init__(self, join: Callable[[], None]) -> None:
-        """Prepare the thread."""
+        """Prepare the thread, which runs from the first start on."""
         self._join = join
-        self._work: queue.SimpleQueue[tuple[Start, Future[subprocess.Popen[bytes]]] | None] = (
-            queue.SimpleQueue()
-        )
         self._failure: LaunchError | None = None
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __repr__(self) -> str:
-        return f"<Spawner {'at work' if self._thread.is_alive() else 'idle'}>"
+        self._thread = ThreadPoolExecutor(1, initializer=self._move)
 
     def start(self, start: Start) -> subprocess.Popen[bytes]:
         """Return what `start` returns when the thread calls it, or raise what it raises."""
-        if self._thread.ident is None:
-            self._thread.start()
-        outcome: Future[subprocess.Popen[bytes]] = Future()
-        self._work.put((start, outcome))
-        return outcome.result()
+        return self._thread.submit(self._start, start).result()
 
     def close(self) -> None:
         """End the thread."""
-        self._work.put(None)
-        if self._thread.ident is not None:
-            self._thread.join()
+        self._thread.shutdown()
 
-    def _serve(self) -> None:
-        # Inherited, too: what the host's own threads have blocked is no business of a function's.
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        self._move()
-        while work := self._work.get():
-            start, outcome = work
-            if self._failure:
-                outcome.set_exception(self._failure)
-                continue
-            try:
-                outcome.set_result(start())
-            except Exception as exc:  # noqa: BLE001 - it is the caller's
-                outcome.set_exception(exc)
+    def _start(self, start: Start) -> subprocess.Popen[bytes]:
+        if self._failure:
+            raise self._failure
+        return start()
 
     def _move(self) -> None:
+        # Inherited, too: what the host's own threads have blocked is no business of a function's.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         try:
             self._join()
         except OSError as exc:

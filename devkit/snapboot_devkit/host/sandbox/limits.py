@@ -99,7 +99,7 @@ class Peak:
 
     def kib(self) -> int:
         """Return it in KiB, or 0 where unknown."""
-        fields = _again(self._stat).rpartition(b")")[2].split()
+        fields = _again(self._stat).rpartition(b")")[2].split(None, _THREAD_COUNT + 1)
         if len(fields) <= _THREAD_COUNT:
             return self._own_kib
         # A process takes a page by a fault. Whose descendants ended has theirs in its own figures.
@@ -134,7 +134,10 @@ def exceeds(pids: Iterable[int], limit_kib: int) -> bool:
     family = _family(pids)
     if sum(peak for _, peak in family) <= limit_kib:
         return False
-    return len(family) == 1 or sum(_share_of(member) for member, _ in family) > limit_kib
+    if len(family) == 1:
+        return True
+    shares = (read(f"/proc/{member}/smaps_rollup", _READ_BYTES) for member, _ in family)
+    return sum(_figure(_SHARE, share) for share in shares) > limit_kib
 
 
 def _family(pids: Iterable[int]) -> list[tuple[int, int]]:
@@ -155,10 +158,6 @@ def _children(pid: int, threads: int) -> list[int]:
     tasks = _tasks(pid) if threads > 1 else [str(pid)]
     listings = (read(f"/proc/{pid}/task/{task}/children", _READ_BYTES) for task in tasks)
     return [int(child) for listing in listings for child in listing.split()]
-
-
-def _share_of(pid: int) -> int:
-    return _figure(_SHARE, read(f"/proc/{pid}/smaps_rollup", _READ_BYTES))
 
 
 def _figure(pattern: re.Pattern[bytes], text: bytes) -> int:

@@ -6,12 +6,9 @@ import contextlib
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from snapboot_devkit.host.errors import LaunchError
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 _PROGRAM: Final = Path(__file__).with_name("reaper_program.py")
 # Without site and the user's variables: it is at work after some 10 ms, for which nothing waits.
@@ -25,7 +22,6 @@ class Reaper:
     """
 
     def __init__(self) -> None:
-        """Start the reaper."""
         try:
             self._popen = subprocess.Popen(
                 [sys.executable, *OPTIONS, str(_PROGRAM)],
@@ -46,16 +42,9 @@ class Reaper:
         return f"<Reaper {self._popen.pid}>"
 
     def __enter__(self) -> Self:
-        """Return the reaper."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """End the reaper."""
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

@@ -31,7 +31,7 @@ FOLDER = "folder"
 GROUP = "group"
 FORGET = "forget-"
 
-_LOOK_AGAIN_S = 0.02
+_LOOK_AGAIN_S = 0.002
 
 
 def left(lines: Iterable[str]) -> dict[str, set[str]]:
@@ -70,7 +70,7 @@ def clear(watched: dict[str, set[str]], host: int = 0) -> None:
     if sessions or marks:
         process_scan.end(meant)
     for group in watched[GROUP]:
-        _remove_group(group)
+        remove_group(group)
     if watched[FOLDER]:
         import shutil  # noqa: PLC0415 - for the rare case alone
 
@@ -122,9 +122,13 @@ def _write(path: str, content: bytes) -> None:
         os.close(fd)
 
 
-def _remove_group(folder: str) -> None:
-    """Remove a control group, which takes until the kernel has buried its last process."""
-    deadline = time.monotonic() + process_scan.LAST_BREATH_S
+def remove_group(folder: str, patience_s: float = process_scan.LAST_BREATH_S) -> None:
+    """Remove a control group and those that a function has made below it.
+
+    That takes until the kernel has buried its last process, for which it waits `patience_s` seconds
+    at most.
+    """
+    deadline = time.monotonic() + patience_s
     while os.path.exists(folder) and time.monotonic() < deadline:  # noqa: PTH110 - no pathlib
         for group, _, _ in os.walk(folder, topdown=False):
             try:

@@ -64,6 +64,8 @@ class Sandbox:
         # Set before the first process is spawned, all live in it.
         self.namespace: MountNamespace | None = None
         self._reaper = reaper
+        # Hears of each line that the process of a name has printed.
+        self.printed = owner.printed
         # Lives as long as the environment, through every reset, as /tmp does on Lambda.
         self.temporary = folders.temporary("snapboot-tmp-")
         self._group = cgroups.Group(f"snapboot-{os.urandom(16).hex()}", limits, cgroups.homes())
@@ -195,10 +197,6 @@ class Sandbox:
     def child_started(self, child: Child) -> None:
         """Have the kernel count a child in."""
         self._group.add(child.pid)
-
-    def child_printed(self, child: Child, line: str) -> None:
-        """Pass a line on."""
-        self._owner.printed(child.name, line)
 
     def child_ended(self, child: Child) -> None:
         """End what a child has left in its session; with the last one, all that is left."""

@@ -43,7 +43,7 @@ QUEUE_IS_FULL: Final = ServiceFailure(
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Invoke the function, and log `ended` what came of it, by `ticket`."""
+    """Invoke the function, and report to `EventQueue.ended` what came of it, by `ticket`."""
 
     ticket: int
     invocation: Invocation
@@ -126,7 +126,6 @@ class EventQueue:
         return f"<EventQueue, {len(self._waiting)} waiting, {len(self._sent)} sent>"
 
     def __len__(self) -> int:
-        """Return how many events have not met their fate."""
         return len(self._waiting) + len(self._sent)
 
     @property
@@ -137,7 +136,7 @@ class EventQueue:
         return self._waiting[0].due
 
     def has_room(self, invocation: Invocation) -> bool:
-        """LogText whether the queue can take one more event."""
+        """Tell whether the queue can take one more event."""
         fits = self._size + len(invocation.payload) <= MAX_EVENTS_BYTES
         return fits and len(self) < MAX_EVENTS
 
@@ -230,7 +229,7 @@ class AsyncCaller:
     sink: Sink | None = None
 
     def __init__(self, ended: Callable[[Outcome], None]) -> None:
-        """LogText `ended` how the invocation went, once."""
+        """Report to `ended` how the invocation went, once."""
         self._ended = ended
         self._outcome: Outcome = Succeeded()
 
@@ -243,14 +242,14 @@ class AsyncCaller:
             self._outcome = Failed(f"function error {result.function_error}")
 
     def finished(self, report: Report, lines: tuple[str, ...]) -> None:
-        """LogText the outcome."""
+        """Report the outcome."""
         del lines
         if report.error_type and isinstance(self._outcome, Failed):
             self._outcome = Failed(f"function error {report.error_type}")
         self._ended(self._outcome)
 
     def refused(self, failure: ServiceFailure) -> None:
-        """LogText that the function was not invoked."""
+        """Report that the function was not invoked."""
         self._ended(refused(failure))
 
 
@@ -275,7 +274,7 @@ class AsyncInvokeQueue:
         return f"<AsyncInvokeQueue {self._queue!r}>"
 
     def has_room(self, invocation: Invocation) -> bool:
-        """LogText whether one more event can be taken."""
+        """Tell whether one more event can be taken."""
         return not self._closed and self._queue.has_room(invocation)
 
     def post(self, invocation: Invocation) -> None:
@@ -283,12 +282,13 @@ class AsyncInvokeQueue:
         self._perform(self._queue.taken(invocation, self._now()))
 
     def close(self) -> None:
-        """LogText how many events are given up, and send no more."""
+        """Log how many events are given up, and send no more."""
         self._closed = True
         if self._timer:
             self._timer.cancel()
         if count := len(self._queue):
-            self._log(f"snapboot: the host stops; {count} {_events(count)} not done")
+            events = "event is" if count == 1 else "events are"
+            self._log(f"snapboot: the host stops; {count} {events} not done")
 
     def _perform(self, effects: Iterable[Effect]) -> None:
         if self._closed:
@@ -323,7 +323,3 @@ class AsyncInvokeQueue:
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
-
-
-def _events(count: int) -> str:
-    return "event is" if count == 1 else "events are"

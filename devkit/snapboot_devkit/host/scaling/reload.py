@@ -65,11 +65,6 @@ _VENV_MARK: Final = "pyvenv.cfg"
 Stamp: TypeAlias = tuple[int, int, int, int]
 
 
-def stamps(roots: Sequence[Path], limit: int = MAX_FILES) -> dict[str, Stamp]:
-    """Return the stamp of every watched file in folders, or of files; of at most `limit` files."""
-    return look(roots, limit).stamps
-
-
 @dataclass(frozen=True, slots=True)
 class Look:
     """What there is: every watched file, and the folders in which a change would show."""
@@ -183,7 +178,7 @@ class CodeWatch:
         files are looked at again and again, if they are.
         """
         self._seen = await self._look()
-        await asyncio.to_thread(forget_outdated_bytecode, self._seen)
+        await asyncio.to_thread(forget_bytecode, self._seen, older_alone=True)
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def close(self) -> None:
@@ -349,19 +344,11 @@ _NO_FLAGS: Final = bytes(4)
 _WORD: Final = 0xFFFFFFFF
 
 
-def forget_bytecode(sources: Iterable[str]) -> None:
-    """Remove the bytecode that passes for that of sources which have just been written."""
-    _forget(sources, lambda source, compiled: True)  # noqa: ARG005
+def forget_bytecode(sources: Iterable[str], *, older_alone: bool = False) -> None:
+    """Remove the bytecode that passes for that of sources which have just been written.
 
-
-def forget_outdated_bytecode(sources: Iterable[str]) -> None:
-    """Remove the bytecode that passes for that of its source, but is older."""
-    _forget(sources, lambda source, compiled: compiled.st_mtime_ns < source.st_mtime_ns)
-
-
-def _forget(
-    sources: Iterable[str], condition: Callable[[os.stat_result, os.stat_result], bool]
-) -> None:
+    With `older_alone` it is removed only where it is older than its source.
+    """
     by_folder: dict[Path, set[str]] = defaultdict(set)
     for source in map(Path, sources):
         if source.suffix == ".py":
@@ -371,7 +358,9 @@ def _forget(
             stem = compiled.name.partition(".")[0]
             # It may be gone by now, or in a folder that only others may write to.
             with contextlib.suppress(OSError):
-                if stem in stems and _passes(folder / f"{stem}.py", compiled, condition):
+                if stem in stems and _passes(
+                    folder / f"{stem}.py", compiled, older_alone=older_alone
+                ):
                     compiled.unlink()
 
 
@@ -382,13 +371,11 @@ def _compiled(cache: Path) -> list[Path]:
         return []
 
 
-def _passes(
-    source: Path, compiled: Path, condition: Callable[[os.stat_result, os.stat_result], bool]
-) -> bool:
+def _passes(source: Path, compiled: Path, *, older_alone: bool) -> bool:
     status = source.stat()
     with compiled.open("rb") as file:
         header = file.read(_HEADER_BYTES)
-        if not condition(status, os.fstat(file.fileno())):
+        if older_alone and os.fstat(file.fileno()).st_mtime_ns >= status.st_mtime_ns:
             return False
     words = (int(status.st_mtime) & _WORD, status.st_size & _WORD)
     expected = _NO_FLAGS + b"".join(word.to_bytes(4, "little") for word in words)

@@ -16,7 +16,6 @@ from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
 
     from snapboot_devkit.host.sources.unpacking import Budget
 
@@ -46,16 +45,9 @@ class Code:
     temporary: Path | None = None
 
     def __enter__(self) -> Self:
-        """Return the code as it is."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Remove what was unpacked."""
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

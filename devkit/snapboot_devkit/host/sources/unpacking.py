@@ -7,7 +7,6 @@ nothing is trusted.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import zipfile
 import zlib
@@ -48,7 +47,6 @@ class Budget:
     """What is left of the quota; every byte counts once it is really there."""
 
     def __init__(self, max_bytes: int = MAX_UNPACKED_BYTES, max_entries: int = MAX_ENTRIES) -> None:
-        """Begin with the whole quota."""
         self._max_bytes = max_bytes
         self._max_entries = max_entries
         self._bytes = 0
@@ -98,7 +96,7 @@ class Tree:
         path = self._place(entry)
         with self._translating(entry):
             if not path.is_dir():
-                _clear(path)
+                path.unlink(missing_ok=True)
                 path.mkdir()
             path.chmod(((mode & _PERMISSIONS) or _FOLDER_MODE) | _OWNER_ENTERS)
 
@@ -106,9 +104,7 @@ class Tree:
         """Write a file; of its mode the permissions are kept. Raises SourceError."""
         path = self._place(entry)
         with self._translating(entry):
-            if path.is_dir() and not path.is_symlink():
-                raise self.refusal(entry, "a folder of that name is there; rename one of the two")
-            _clear(path)
+            self._clear_for_file(entry, path)
             with path.open("xb") as file:
                 while piece := content.read(_PIECE_BYTES):
                     self._budget.take_bytes(len(piece), self._source, entry)
@@ -119,9 +115,7 @@ class Tree:
         """Make a symbolic link that stays inside. Raises SourceError."""
         path = self._place(entry)
         with self._translating(entry):
-            if path.is_dir() and not path.is_symlink():
-                raise self.refusal(entry, "a folder of that name is there; rename one of the two")
-            _clear(path)
+            self._clear_for_file(entry, path)
             path.symlink_to(target)
         self._links.append((entry, path))
         self._check_link(entry, path)
@@ -152,6 +146,12 @@ class Tree:
             path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
+    def _clear_for_file(self, entry: str, path: Path) -> None:
+        """Remove what a file replaces; never write through a link or into a shared file."""
+        if path.is_dir() and not path.is_symlink():
+            raise self.refusal(entry, "a folder of that name is there; rename one of the two")
+        path.unlink(missing_ok=True)
+
     def _holds(self, path: Path) -> bool:
         return Path(os.path.realpath(path)).is_relative_to(self._root)
 
@@ -162,14 +162,6 @@ class Tree:
         except OSError as exc:
             reason = f"{exc.strerror or exc} (in {str(self._root)!r})"
             raise self.refusal(entry, f"{reason}; TMPDIR chooses another disk") from exc
-
-
-def _clear(path: Path) -> None:
-    """Remove what an entry replaces; never write through a link or into a shared file."""
-    if path.is_symlink() or path.is_file():
-        path.unlink()
-    elif path.is_dir():
-        shutil.rmtree(path)
 
 
 # ---- folders ---------------------------------------------------------------------------------

@@ -12,21 +12,25 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 from urllib.parse import urlsplit
 
 import h11
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle.records import LogsDropped
+from snapboot_devkit.host.telemetry import platform_events
 from snapboot_devkit.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from snapboot_devkit.host.lifecycle.terms import Subscription
+    from snapboot_devkit.host.telemetry.logs import EnvironmentInfo
+    from snapboot_devkit.host.telemetry.platform_events import Entry
     from snapboot_devkit.host.telemetry.subscribers import ActiveTime
 
 Batch: TypeAlias = tuple[bytes, ...]
@@ -56,20 +60,24 @@ class RetryPolicy:
     attempts: int = 10
 
 
-class BatchSender:
-    """What one subscriber is owed."""
+class Subscriber:
+    """One extension: what it wants to hear, in which shape, and what it is still owed."""
 
     def __init__(
         self,
+        info: EnvironmentInfo,
         subscription: Subscription,
         time: ActiveTime,
         retries: RetryPolicy,
-        dropped_event: Callable[[LogsDropped], bytes | None],
+        epoch: Callable[[], float],
     ) -> None:
-        """Begin to deliver; needs a running event loop. See `Buffer` for `dropped_event`."""
+        """Begin to deliver; needs a running event loop. `epoch` is the clock for gaps' events."""
+        self._info = info
+        self._epoch = epoch
         self._time = time
         self._retries = retries
-        self._buffer = Buffer(subscription, dropped_event)
+        self._subscription = subscription
+        self._buffer = Buffer(subscription, self._dropped_event)
         self._destination = destination(subscription)
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
@@ -79,18 +87,21 @@ class BatchSender:
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     def __repr__(self) -> str:
-        return f"<BatchSender to {self._destination!r}, {self._buffer!r}>"
+        return f"<Subscriber {self._destination!r}, {self._buffer!r}>"
 
-    def add(self, event: bytes) -> None:
-        """Deliver one event in its turn, or count it as dropped."""
-        self._buffer.add(event, self._time.now())
-        self._drained.clear()
-        self._wake.set()
+    def add(self, entry: Entry, epoch: float) -> None:
+        """Deliver what was subscribed to in its turn, or count it as dropped; `epoch` in s."""
+        if platform_events.category(entry) not in self._subscription.types:
+            return
+        for event in self._rendered(entry, epoch):
+            self._buffer.add(event, self._time.now())
+            self._drained.clear()
+            self._wake.set()
 
     def redirect(self, subscription: Subscription) -> None:
         """Deliver what is still owed, and all that comes, as a newer subscription says."""
         former, self._destination = self._destination, destination(subscription)
-        self._buffer.subscription = subscription
+        self._subscription = self._buffer.subscription = subscription
         self._moved.set()
         self._wake.set()
         former.close()
@@ -153,6 +164,17 @@ class BatchSender:
         target = self._destination
         async with self._time.limit(self._retries.answer_s if target.answers else None):
             await target.send(batch)
+
+    def _dropped_event(self, dropped: LogsDropped) -> bytes | None:
+        if platform_events.PLATFORM not in self._subscription.types:
+            return None
+        return self._rendered(dropped, self._epoch())[0]
+
+    def _rendered(self, entry: Entry, epoch: float) -> list[bytes]:
+        asked = self._subscription
+        schema = platform_events.Schema(asked.api, asked.schema_version)
+        events = platform_events.events(entry, self._info, epoch, schema)
+        return [platform_events.encoded(event) for event in events]
 
     async def _wait(self, event: asyncio.Event, seconds: float | None) -> None:
         with suppress(TimeoutError):
@@ -264,17 +286,33 @@ class UndeliveredError(Exception):
     """A subscriber did not take a batch; send it again, later."""
 
 
-class Destination(Protocol):
-    """What takes batches."""
+class Destination(ABC):
+    """What takes batches, over a connection that `close` breaks off at any time."""
 
     # Whether a batch counts as taken once it was answered, for which a subscriber has some time.
     answers: bool
 
+    def __init__(self) -> None:
+        self._writer: asyncio.StreamWriter | None = None
+        self._closed = False
+
+    @abstractmethod
     async def send(self, batch: Batch) -> None:
         """Send a batch. Raises OSError or UndeliveredError when it was not taken."""
 
     def close(self) -> None:
         """Break off what is under way, and let go of the connection."""
+        self._closed = True
+        self._hang_up()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise UndeliveredError("the subscription has been replaced")
+
+    def _hang_up(self) -> None:
+        if self._writer is not None:
+            self._writer.transport.abort()
+            self._writer = None
 
 
 def destination(subscription: Subscription) -> Destination:
@@ -284,7 +322,7 @@ def destination(subscription: Subscription) -> Destination:
     return TcpDestination(subscription.port)
 
 
-class HttpDestination:
+class HttpDestination(Destination):
     """An HTTP server, which gets every batch as a JSON array and answers with 200.
 
     Each batch has a connection of its own: they are few, and none can have died in a freeze.
@@ -294,13 +332,12 @@ class HttpDestination:
 
     def __init__(self, uri: str, method: str) -> None:
         """Send to `http://<name>:<port>/...`; the name is the environment itself, our loopback."""
+        super().__init__()
         parts = urlsplit(uri)
         self._host = parts.netloc.rpartition("@")[2]
         self._port = parts.port or 80
         self._target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
         self._method = method
-        self._writer: asyncio.StreamWriter | None = None
-        self._closed = False
 
     def __repr__(self) -> str:
         return f"<HttpDestination {self._method} {self._host}{self._target}>"
@@ -309,8 +346,7 @@ class HttpDestination:
         """Send a batch and wait for the answer."""
         reader, self._writer = await asyncio.open_connection(protocol.LOOPBACK, self._port)
         try:
-            if self._closed:
-                raise UndeliveredError("the subscription has been replaced")
+            self._check_open()
             status = await self._exchange(reader, self._writer, b"[%b]" % b",".join(batch))
         except h11.RemoteProtocolError as exc:
             raise UndeliveredError(f"{self._host} did not answer in HTTP: {exc}") from exc
@@ -318,11 +354,6 @@ class HttpDestination:
             self._hang_up()
         if status not in _OK:
             raise UndeliveredError(f"{self._host} answered with status {status}, not 200")
-
-    def close(self) -> None:
-        """Break off what is under way."""
-        self._closed = True
-        self._hang_up()
 
     async def _exchange(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes
@@ -343,11 +374,6 @@ class HttpDestination:
             (b"connection", b"close"),
         ]
         return h11.Request(method=self._method, target=self._target, headers=headers)
-
-    def _hang_up(self) -> None:
-        if self._writer is not None:
-            self._writer.transport.abort()
-            self._writer = None
 
 
 async def _answered_status(http: h11.Connection, reader: asyncio.StreamReader) -> int:
@@ -379,7 +405,7 @@ async def _read(reader: asyncio.StreamReader, status: int) -> bytes:
         return b""
 
 
-class TcpDestination:
+class TcpDestination(Destination):
     """A TCP listener, which gets one event per line over a lasting connection.
 
     No one answers: a batch counts as taken when the system has taken it. A slow listener is
@@ -389,10 +415,8 @@ class TcpDestination:
     answers = False
 
     def __init__(self, port: int) -> None:
-        """Send to a port of this machine."""
+        super().__init__()
         self._port = port
-        self._writer: asyncio.StreamWriter | None = None
-        self._closed = False
 
     def __repr__(self) -> str:
         return f"<TcpDestination {self._port}>"
@@ -402,26 +426,14 @@ class TcpDestination:
         if self._writer is None or self._writer.is_closing():
             self._writer = await _connected(self._port)
         writer = self._writer
-        if self._closed:
-            self._hang_up()
-            raise UndeliveredError("the subscription has been replaced")
         try:
+            self._check_open()
             writer.write(b"\n".join((*batch, b"")))
             await writer.drain()
         except BaseException:
             # Half of a batch may have gone; what follows needs a connection that begins again.
             self._hang_up()
             raise
-
-    def close(self) -> None:
-        """Break off what is under way."""
-        self._closed = True
-        self._hang_up()
-
-    def _hang_up(self) -> None:
-        if self._writer is not None:
-            self._writer.transport.abort()
-            self._writer = None
 
 
 class _Listening(asyncio.StreamReaderProtocol):

@@ -10,14 +10,16 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from snapboot_devkit.host import protocol
 from snapboot_devkit.host.lifecycle import records
 from snapboot_devkit.host.lifecycle.terms import Status, TelemetryApi
 from snapboot_devkit.host.telemetry.logs import EnvironmentInfo, LogLine
 from snapboot_devkit.lazy_dataclass import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Entry: TypeAlias = records.Record | LogLine
 Event: TypeAlias = dict[str, Any]
@@ -104,92 +106,144 @@ def _finite(literal: str) -> float:
 _Named: TypeAlias = tuple[str, Any]
 
 
-def _named(entry: Entry, info: EnvironmentInfo, schema: Schema) -> list[_Named]:
+def _named(entry: Entry, info: EnvironmentInfo, schema: Schema) -> Iterator[_Named]:
     if isinstance(entry, LogLine):
         as_object = info.json_logs and schema.takes_objects
         found = json_object(entry.text) if as_object else None
-        return [(entry.source.value, entry.text if found is None else found)]
-    table = _TELEMETRY if schema.api is TelemetryApi.TELEMETRY else _LOGS
-    named = table.get(type(entry), ())
+        yield entry.source.value, entry.text if found is None else found
+        return
+    send = _for_telemetry if schema.api is TelemetryApi.TELEMETRY else _for_logs
     hidden = _HIDDEN_MANAGED if info.managed else () if schema.has_runtime_done else _HIDDEN_OLD
-    rendered = ((kind, render(entry, info)) for kind, render in named if kind not in hidden)
-    return [(kind, record) for kind, record in rendered if record is not None]
+    for name, record in send(entry, info):
+        if f"platform.{name}" not in hidden:
+            yield f"platform.{name}", record
 
 
-# ---- what both APIs send ---------------------------------------------------------------------
+_HIDDEN_MANAGED: Final = ("platform.runtimeDone",)
+_HIDDEN_OLD: Final = ("platform.runtimeDone", "platform.restoreRuntimeDone")
 
 
-def _extension(record: records.ExtensionReport, _info: EnvironmentInfo) -> Event:
-    document = {"name": record.name, "state": record.state, "events": [*record.events]}
-    return document | _error_type(record.error_type)
+def _for_telemetry(  # noqa: C901 - one case for each kind of record
+    record: records.Record, info: EnvironmentInfo
+) -> Iterator[_Named]:
+    """Yield what subscribers to the Telemetry API and JSON logs get."""
+    match record:
+        case records.InitStart():
+            yield "initStart", _init(record) | _instance(info)
+        case records.InitRuntimeDone():
+            yield "initRuntimeDone", _init(record) | _limited(record)
+        case records.InitReport():
+            yield "initReport", _init(record) | _limited(record) | _duration(record.duration_ms)
+        case records.RestoreStart():
+            yield "restoreStart", _instance(info)
+        case records.RestoreRuntimeDone():
+            yield "restoreRuntimeDone", _limited(record)
+        case records.RestoreReport():
+            yield "restoreReport", _limited(record) | _duration(record.duration_ms)
+        case records.Start():
+            arn = {"functionArn": info.arn} if info.managed else {}
+            yield "start", _start(record, info) | arn | _context(record)
+        case records.RuntimeDone():
+            figures = _duration(record.duration_ms)
+            if record.produced_bytes is not None:
+                figures["metrics"]["producedBytes"] = record.produced_bytes
+            yield "runtimeDone", _id(record) | _outcome(record) | figures | _context(record)
+        case records.Report():
+            figures = (
+                _duration(record.duration_ms) if info.managed else {"metrics": _metrics(record)}
+            )
+            yield "report", _id(record) | _outcome(record) | figures | _context(record)
+        case _:
+            yield from _for_both(record)
 
 
-def _subscribed(record: records.Subscribed, _info: EnvironmentInfo) -> Event:
-    return {"name": record.name, "state": "Subscribed", "types": [*record.types]}
+def _for_logs(  # noqa: C901 - one case for each kind of record
+    record: records.Record, info: EnvironmentInfo
+) -> Iterator[_Named]:
+    """Yield what subscribers to the Logs API get: two events more for the end of an invocation."""
+    match record:
+        case records.InitStart():
+            return
+        case records.InitRuntimeDone():
+            yield "initRuntimeDone", _initialization(record) | {"status": _status(record)}
+        case records.InitReport():
+            yield "initReport", _initialization(record) | _billed(record.duration_ms)
+        case records.RestoreStart():
+            yield "restoreStart", {}
+        case records.RestoreRuntimeDone():
+            yield "restoreRuntimeDone", {"status": _status(record)}
+        case records.RestoreReport():
+            yield "restoreReport", _billed(record.duration_ms)
+        case records.Start():
+            yield "start", _start(record, info)
+        case records.RuntimeDone():
+            yield "runtimeDone", _id(record) | {"status": _status(record)}
+        case records.Report():
+            if record.status is Status.TIMEOUT or (record.error_type or "").startswith(_FAULTS):
+                yield "fault", _fault(record)
+            yield "end", _id(record)
+            figures = {"metrics": _metrics(record)}
+            yield "report", _id(record) | figures | _tracing(record.trace_id)
+        case _:
+            yield from _for_both(record)
 
 
-def _subscribed_to_telemetry(record: records.Subscribed, info: EnvironmentInfo) -> Event | None:
-    return _subscribed(record, info) if record.api is TelemetryApi.TELEMETRY else None
+def _for_both(
+    record: records.ExtensionReport | records.Subscribed | records.LogsDropped,
+) -> Iterator[_Named]:
+    match record:
+        case records.ExtensionReport():
+            document = {"name": record.name, "state": record.state, "events": [*record.events]}
+            yield "extension", document | _error_type(record.error_type)
+        case records.Subscribed():
+            name = "telemetry" if record.api is TelemetryApi.TELEMETRY else "logs"
+            document = {"name": record.name, "state": "Subscribed", "types": [*record.types]}
+            yield f"{name}Subscription", document
+        case records.LogsDropped():
+            yield (
+                "logsDropped",
+                {
+                    "droppedBytes": record.dropped_bytes,
+                    "droppedRecords": record.dropped_records,
+                    "reason": record.reason,
+                },
+            )
 
 
-def _subscribed_to_logs(record: records.Subscribed, info: EnvironmentInfo) -> Event | None:
-    return _subscribed(record, info) if record.api is TelemetryApi.LOGS else None
+def _fault(report: records.Report) -> str:
+    """Return today's text; the one of old is `RequestId: ... Error: ...` and the type below."""
+    error_type = f"\tErrorType: {report.error_type}" if report.error_type else ""
+    return f"RequestId: {report.request_id} Status: {_status(report)}{error_type}"
 
 
-def _logs_dropped(record: records.LogsDropped, _info: EnvironmentInfo) -> Event:
-    return {
-        "droppedBytes": record.dropped_bytes,
-        "droppedRecords": record.dropped_records,
-        "reason": record.reason,
-    }
+# ---- fields ----------------------------------------------------------------------------------
+
+_Ended: TypeAlias = (
+    records.InitRuntimeDone
+    | records.InitReport
+    | records.RestoreRuntimeDone
+    | records.RestoreReport
+    | records.RuntimeDone
+    | records.Report
+)
 
 
-# ---- the Telemetry API -----------------------------------------------------------------------
-
-
-def _init_start(record: records.InitStart, info: EnvironmentInfo) -> Event:
-    return _init(record) | _instance(info)
-
-
-def _init_runtime_done(record: records.InitRuntimeDone, _info: EnvironmentInfo) -> Event:
-    return _init(record) | _limited(record)
-
-
-def _init_report(record: records.InitReport, _info: EnvironmentInfo) -> Event:
-    return _init(record) | _limited(record) | _duration(record.duration_ms)
-
-
-def _restore_start(_record: records.RestoreStart, info: EnvironmentInfo) -> Event:
-    return _instance(info)
-
-
-def _restore_runtime_done(record: records.RestoreRuntimeDone, _info: EnvironmentInfo) -> Event:
-    return _limited(record)
-
-
-def _restore_report(record: records.RestoreReport, _info: EnvironmentInfo) -> Event:
-    return _limited(record) | _duration(record.duration_ms)
+def _id(record: records.RuntimeDone | records.Report) -> Event:
+    return {"requestId": record.request_id}
 
 
 def _start(record: records.Start, info: EnvironmentInfo) -> Event:
-    arn = {"functionArn": info.arn} if info.managed else {}
-    return _plain_start(record, info) | arn | _context(record)
-
-
-def _runtime_done(record: records.RuntimeDone, _info: EnvironmentInfo) -> Event:
-    figures = _duration(record.duration_ms)
-    if record.produced_bytes is not None:
-        figures["metrics"]["producedBytes"] = record.produced_bytes
-    return {"requestId": record.request_id} | _outcome(record) | figures | _context(record)
-
-
-def _report(record: records.Report, info: EnvironmentInfo) -> Event:
-    figures = _duration(record.duration_ms) if info.managed else {"metrics": _metrics(record)}
-    return {"requestId": record.request_id} | _outcome(record) | figures | _context(record)
+    return {"requestId": record.request_id, "version": info.version}
 
 
 def _init(record: records.InitStart | records.InitRuntimeDone | records.InitReport) -> Event:
-    return {"initializationType": record.initialization.value, "phase": record.phase.value}
+    return _initialization(record) | {"phase": record.phase.value}
+
+
+def _initialization(
+    record: records.InitStart | records.InitRuntimeDone | records.InitReport,
+) -> Event:
+    return {"initializationType": record.initialization.value}
 
 
 def _instance(info: EnvironmentInfo) -> Event:
@@ -203,71 +257,6 @@ def _instance(info: EnvironmentInfo) -> Event:
         "instanceId": info.log_stream,
         "instanceMaxMemory": info.memory_mb,
     }
-
-
-# ---- the Logs API ----------------------------------------------------------------------------
-
-
-def _old_init_runtime_done(record: records.InitRuntimeDone, _info: EnvironmentInfo) -> Event:
-    return {"initializationType": record.initialization.value, "status": _status(record)}
-
-
-def _old_init_report(record: records.InitReport, _info: EnvironmentInfo) -> Event:
-    return {"initializationType": record.initialization.value} | _billed(record.duration_ms)
-
-
-def _old_restore_start(_record: records.RestoreStart, _info: EnvironmentInfo) -> Event:
-    return {}
-
-
-def _old_restore_runtime_done(record: records.RestoreRuntimeDone, _info: EnvironmentInfo) -> Event:
-    return {"status": _status(record)}
-
-
-def _old_restore_report(record: records.RestoreReport, _info: EnvironmentInfo) -> Event:
-    return _billed(record.duration_ms)
-
-
-def _plain_start(record: records.Start, info: EnvironmentInfo) -> Event:
-    return {"requestId": record.request_id, "version": info.version}
-
-
-def _old_runtime_done(record: records.RuntimeDone, _info: EnvironmentInfo) -> Event:
-    return {"requestId": record.request_id, "status": _status(record)}
-
-
-def _fault(report: records.Report, _info: EnvironmentInfo) -> str | None:
-    """Return today's text; the one of old is `RequestId: ... Error: ...` and the type below."""
-    timed_out = report.status is Status.TIMEOUT
-    if not timed_out and not (report.error_type or "").startswith(_FAULTS):
-        return None
-    error_type = f"\tErrorType: {report.error_type}" if report.error_type else ""
-    return f"RequestId: {report.request_id} Status: {_status(report)}{error_type}"
-
-
-def _end(report: records.Report, _info: EnvironmentInfo) -> Event:
-    return {"requestId": report.request_id}
-
-
-def _old_report(report: records.Report, _info: EnvironmentInfo) -> Event:
-    figures = {"metrics": _metrics(report)}
-    return {"requestId": report.request_id} | figures | _tracing(report.trace_id)
-
-
-def _billed(duration_ms: float) -> Event:
-    return {"metrics": {"durationMs": _ms(duration_ms), "billedDurationMs": math.ceil(duration_ms)}}
-
-
-# ---- fields ----------------------------------------------------------------------------------
-
-_Ended: TypeAlias = (
-    records.InitRuntimeDone
-    | records.InitReport
-    | records.RestoreRuntimeDone
-    | records.RestoreReport
-    | records.RuntimeDone
-    | records.Report
-)
 
 
 def _status(record: _Ended) -> str:
@@ -308,18 +297,21 @@ def _duration(duration_ms: float) -> Event:
     return {"metrics": {"durationMs": _ms(duration_ms)}}
 
 
+def _billed(duration_ms: float) -> Event:
+    return {"metrics": {"durationMs": _ms(duration_ms), "billedDurationMs": math.ceil(duration_ms)}}
+
+
 def _context(record: records.Start | records.RuntimeDone | records.Report) -> Event:
     """Return what sets an invocation apart from others: its spans, its trace, its tenant."""
-    spans = () if isinstance(record, records.Start) else record.spans
+    spans = [
+        {"name": name, "start": iso_time(began), "durationMs": _ms(duration_ms)}
+        for name, began, duration_ms in getattr(record, "spans", ())
+    ]
     return (
-        ({"spans": [_span(span) for span in spans]} if spans else {})
+        ({"spans": spans} if spans else {})
         | _tracing(record.trace_id)
         | ({"tenantId": record.tenant_id} if record.tenant_id else {})
     )
-
-
-def _span(span: records.Span) -> Event:
-    return {"name": span.name, "start": iso_time(span.began), "durationMs": _ms(span.duration_ms)}
 
 
 def _tracing(trace_id: str) -> Event:
@@ -328,47 +320,3 @@ def _tracing(trace_id: str) -> Event:
 
 def _ms(duration_ms: float) -> float:
     return round(duration_ms, _DURATION_DIGITS)
-
-
-# ---- the tables ------------------------------------------------------------------------------
-
-_Table: TypeAlias = Mapping[type, tuple[tuple[str, Callable[..., Any]], ...]]
-
-_BOTH: Final[_Table] = {
-    records.ExtensionReport: (("platform.extension", _extension),),
-    records.Subscribed: (
-        ("platform.telemetrySubscription", _subscribed_to_telemetry),
-        ("platform.logsSubscription", _subscribed_to_logs),
-    ),
-    records.LogsDropped: (("platform.logsDropped", _logs_dropped),),
-}
-_TELEMETRY: Final[_Table] = {
-    **_BOTH,
-    records.InitStart: (("platform.initStart", _init_start),),
-    records.InitRuntimeDone: (("platform.initRuntimeDone", _init_runtime_done),),
-    records.InitReport: (("platform.initReport", _init_report),),
-    records.RestoreStart: (("platform.restoreStart", _restore_start),),
-    records.RestoreRuntimeDone: (("platform.restoreRuntimeDone", _restore_runtime_done),),
-    records.RestoreReport: (("platform.restoreReport", _restore_report),),
-    records.Start: (("platform.start", _start),),
-    records.RuntimeDone: (("platform.runtimeDone", _runtime_done),),
-    records.Report: (("platform.report", _report),),
-}
-_LOGS: Final[_Table] = {
-    **_BOTH,
-    records.InitRuntimeDone: (("platform.initRuntimeDone", _old_init_runtime_done),),
-    records.InitReport: (("platform.initReport", _old_init_report),),
-    records.RestoreStart: (("platform.restoreStart", _old_restore_start),),
-    records.RestoreRuntimeDone: (("platform.restoreRuntimeDone", _old_restore_runtime_done),),
-    records.RestoreReport: (("platform.restoreReport", _old_restore_report),),
-    records.Start: (("platform.start", _plain_start),),
-    records.RuntimeDone: (("platform.runtimeDone", _old_runtime_done),),
-    # What the Telemetry API puts into one report.
-    records.Report: (
-        ("platform.fault", _fault),
-        ("platform.end", _end),
-        ("platform.report", _old_report),
-    ),
-}
-_HIDDEN_MANAGED: Final = ("platform.runtimeDone",)
-_HIDDEN_OLD: Final = ("platform.runtimeDone", "platform.restoreRuntimeDone")

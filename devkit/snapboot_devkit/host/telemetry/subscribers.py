@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from snapboot_devkit.host.lifecycle.terms import Subscription
-    from snapboot_devkit.host.telemetry.delivery import RetryPolicy
+    from snapboot_devkit.host.telemetry.delivery import RetryPolicy, Subscriber
     from snapboot_devkit.host.telemetry.logs import EnvironmentInfo
     from snapboot_devkit.host.telemetry.platform_events import Entry
 
@@ -43,7 +43,7 @@ class Telemetry:
         self._epoch = epoch
         self._time = ActiveTime()
         self._history = History()
-        self._subscribers: dict[str, _Subscriber] = {}
+        self._subscribers: dict[str, Subscriber] = {}
 
     def __repr__(self) -> str:
         return f"<Telemetry to {sorted(self._subscribers)}, {self._history!r}>"
@@ -57,7 +57,11 @@ class Telemetry:
         if known := self._subscribers.get(name):
             known.redirect(subscription)
             return
-        added = _Subscriber(self._info, subscription, self._time, self._retries, self._epoch)
+        # For those that subscribe alone: it imports h11 and more.
+        from snapboot_devkit.host.telemetry.delivery import RetryPolicy, Subscriber  # noqa: PLC0415
+
+        retries = self._retries or RetryPolicy()
+        added = Subscriber(self._info, subscription, self._time, retries, self._epoch)
         self._subscribers[name] = added
         for entry, epoch in self._history.replay(self._epoch()):
             added.add(entry, epoch)
@@ -102,58 +106,10 @@ class Telemetry:
         await asyncio.gather(*(one.close() for one in subscribers.values()))
 
 
-class _Subscriber:
-    """One extension: what it wants to hear, in which shape, and the delivery of it."""
-
-    def __init__(
-        self,
-        info: EnvironmentInfo,
-        subscription: Subscription,
-        active: ActiveTime,
-        retries: RetryPolicy | None,
-        epoch: Callable[[], float],
-    ) -> None:
-        self._info = info
-        self._epoch = epoch
-        self._subscription = subscription
-        # For those that subscribe alone: these import h11 and more.
-        from snapboot_devkit.host.telemetry import platform_events  # noqa: PLC0415
-        from snapboot_devkit.host.telemetry.delivery import BatchSender, RetryPolicy  # noqa: PLC0415
-
-        self._events = platform_events
-        retries = retries or RetryPolicy()
-        self._sender = BatchSender(subscription, active, retries, self._dropped_event)
-        self.flush = self._sender.flush
-        self.close = self._sender.close
-
-    def __repr__(self) -> str:
-        return f"<_Subscriber {self._subscription.types}, {self._sender!r}>"
-
-    def redirect(self, subscription: Subscription) -> None:
-        self._subscription = subscription
-        self._sender.redirect(subscription)
-
-    def add(self, entry: Entry, epoch: float) -> None:
-        if self._events.category(entry) in self._subscription.types:
-            for event in self._rendered(entry, epoch):
-                self._sender.add(event)
-
-    def _dropped_event(self, dropped: LogsDropped) -> bytes | None:
-        if self._events.PLATFORM not in self._subscription.types:
-            return None
-        return self._rendered(dropped, self._epoch())[0]
-
-    def _rendered(self, entry: Entry, epoch: float) -> list[bytes]:
-        make = self._events
-        schema = make.Schema(self._subscription.api, self._subscription.schema_version)
-        return [make.encoded(event) for event in make.events(entry, self._info, epoch, schema)]
-
-
 class History:
     """The early records and lines of an environment, the oldest of them at any rate."""
 
     def __init__(self) -> None:
-        """Begin empty, and take what comes."""
         self._kept: list[tuple[Entry, float]] = []
         self._size = 0
         self._left_out = 0
@@ -201,7 +157,6 @@ class ActiveTime:
     """
 
     def __init__(self) -> None:
-        """Begin running."""
         self._frozen_s = 0.0
         self._frozen_at: float | None = None
         self._running = asyncio.Event()

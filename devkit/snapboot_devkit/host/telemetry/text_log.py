@@ -73,6 +73,8 @@ def _report(report: records.Report) -> str:
 
 def _xray(trace_id: str) -> list[str]:
     """Name a sampled trace; the segment is the parent of all that the function sends."""
+    if "Sampled=1" not in trace_id:
+        return []
     trace = dict(_TRACE_FIELD.findall(trace_id))
     if trace.get("Sampled") != "1" or "Root" not in trace:
         return []
