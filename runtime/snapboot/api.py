@@ -70,6 +70,18 @@ INIT_ERROR = f"{_BASE}/init/error"
 RESTORE_NEXT = f"{_BASE}/restore/next"
 RESTORE_ERROR = f"{_BASE}/restore/error"
 
+# What we read of an event, in the order in which `Invocation` takes it.
+EVENT_HEADERS = (
+    "content-type",
+    "lambda-runtime-aws-request-id",
+    "lambda-runtime-invocation-id",
+    "lambda-runtime-deadline-ms",
+    "lambda-runtime-invoked-function-arn",
+    "lambda-runtime-trace-id",
+    "lambda-runtime-aws-tenant-id",
+    "lambda-runtime-client-context",
+    "lambda-runtime-cognito-identity",
+)
 # What we send.
 CONTENT_TYPE = "Content-Type"
 INVOCATION_ID = "Lambda-Runtime-Invocation-Id"
@@ -116,23 +128,24 @@ class Invocation:
     )
 
     def __init__(self, api: "RuntimeAPI", response: "Response") -> None:
-        header = response.headers.get
         self._api = api
         self.body = response.body
-        self.content_type = header("content-type", "")
-        self.request_id = header("lambda-runtime-aws-request-id", "")
-        self.invocation_id = header("lambda-runtime-invocation-id", "")
-        deadline = header("lambda-runtime-deadline-ms", "")
+        (
+            self.content_type,
+            self.request_id,
+            self.invocation_id,
+            deadline,
+            self.function_arn,
+            self.trace_id,
+            self.tenant_id,
+            self.client_context,
+            self.cognito_identity,
+        ) = response.values_of(EVENT_HEADERS)
         if not (self.request_id and deadline.isdecimal() and len(deadline) < 20):
             raise ProtocolError(
                 f"an event with id {self.request_id!r} and deadline {deadline[:40]!r}"
             )
         self.deadline_ms = int(deadline)
-        self.function_arn = header("lambda-runtime-invoked-function-arn", "")
-        self.trace_id = header("lambda-runtime-trace-id", "")
-        self.tenant_id = header("lambda-runtime-aws-tenant-id", "")
-        self.client_context = header("lambda-runtime-client-context", "")
-        self.cognito_identity = header("lambda-runtime-cognito-identity", "")
 
     def __repr__(self) -> str:
         return f"<Invocation {self.request_id}>"

@@ -90,7 +90,7 @@ class SocketTransport:
         except BaseException:
             self.close()
             raise
-        if sent is not WHOLE or response.closing or not self._reader.is_idle:
+        if sent is not WHOLE or response.closing:
             self.close()
         return response
 
