@@ -122,8 +122,8 @@ class Shape:
         # All headers of the one head, and the names of those whose values change.
         self.headers = headers
         self.names: list[str] = []
-        # The head in parts: each second one is "" for a value that changes; so are the first and
-        # the last of these, which belong to no header.
+        # The head in parts: each second one is a value that changes, the last that was met; the
+        # first and the last of these are always "", and belong to no header.
         self.parts = ["", ""]
         # The number of the line of each value, and where the value begins in it.
         self.starts: list[tuple[int, int]] = []
@@ -196,19 +196,14 @@ def field_lines(headers: "Iterable[tuple[str, str]]") -> str:
     return "".join([f"{name}: {value}\r\n" for name, value in headers])
 
 
-def request(
-    method: str,
-    target: str,
-    fixed: str,
-    headers: "Iterable[tuple[str, str]]",
-    body_bytes: int | None,
-) -> bytes:
+def request(method: str, target: str, lines: str, body_bytes: int | None) -> bytes:
     """Return the head of a request; `body_bytes` is None for one without a body.
 
+    `lines` are the fixed part and those of the headers.
     Values go out in Latin-1, as they came in: bytes echoed are the bytes received.
     """
     length = "" if body_bytes is None else f"Content-Length: {body_bytes}\r\n"
-    return f"{method} {target}{fixed}{field_lines(headers)}{length}\r\n".encode("latin-1")
+    return f"{method} {target}{lines}{length}\r\n".encode("latin-1")
 
 
 class ResponseReader:
@@ -305,7 +300,7 @@ class ResponseReader:
             shape, values_in = places
             head = str(data[:end], "latin-1")
             values: Sequence[str] = values_in(head)
-            parts = shape.parts.copy()
+            parts = shape.parts
             parts[1::2] = values
         if places is None or "".join(parts) != head:
             end = data.find(HEAD_END)
@@ -327,7 +322,7 @@ class ResponseReader:
             if not lines[shape.marked].startswith(shape.beginning):
                 continue
             values = ["", *[lines[line][start:] for line, start in shape.starts], ""]
-            parts = shape.parts.copy()
+            parts = shape.parts
             parts[1::2] = values
             if "".join(parts) != head:
                 continue

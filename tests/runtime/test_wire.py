@@ -34,6 +34,7 @@ from snapboot.wire import (
     Response,
     ResponseReader,
     RuntimeAPIError,
+    field_lines,
     fixed_part,
     request,
 )
@@ -1039,7 +1040,8 @@ def test_a_request_reads_as_it_was_meant(
     size = None if body is None else len(body)
 
     head, read = requests_by_h11(
-        request(method, target, fixed_part("[::1]:9001", fixed), fields, size) + (body or b"")
+        request(method, target, fixed_part("[::1]:9001", fixed) + field_lines(fields), size)
+        + (body or b"")
     )
 
     length = [] if size is None else [(b"content-length", b"%d" % size)]
@@ -1053,5 +1055,5 @@ def test_a_header_value_goes_out_in_the_bytes_it_came_in() -> None:
     response = receive(by_feed, [b"HTTP/1.1 204 OK\r\nId: \xc3\xa9\xff\x80\r\n\r\n"])
 
     assert b"Id: \xc3\xa9\xff\x80\r\n" in request(
-        "POST", "/", fixed_part("a", ()), [("Id", response.headers["id"])], 0
+        "POST", "/", fixed_part("a", [("Id", response.headers["id"])]), 0
     )
