@@ -937,6 +937,20 @@ def test_events_that_vary_are_read_as_if_each_were_the_first_and_as_h11_reads_th
         assert lowered(found.read.headers) == lowered(by_h11.headers)
 
 
+def test_headers_of_a_known_shape_can_be_asked_for_by_name_in_any_order() -> None:
+    reader = taught(*map(lively, range(60)))
+    names = ("lambda-runtime-deadline-ms", "missing", "content-type", "date", "content-length")
+
+    for number in range(60, 120):
+        for asked in (names, names[::-1]):
+            response, first = reader.feed(lively(number)), ResponseReader().feed(lively(number))
+            assert response is not None
+            assert first is not None
+            assert response.values_of(asked) == first.values_of(asked)
+            assert response.values_of(asked) == [first.headers.get(name, "") for name in asked]
+            assert response.headers == first.headers
+
+
 @settings(QUICK, max_examples=100 * TIMES)
 @given(number=st.integers(100, 400), edits=edits)
 def test_a_spoilt_event_is_read_alike_by_a_reader_that_has_met_many_that_vary(
