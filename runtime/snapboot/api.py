@@ -8,10 +8,11 @@ from .wire import ConnectionLostError, ProtocolError, RuntimeAPIError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any, Protocol
 
     from .wire import Response
+
+    Headers = tuple[tuple[str, str], ...]
 
     class ErrorReport(Protocol):
         """What is sent of an error; `fields` is the error document's content."""
@@ -40,11 +41,11 @@ if TYPE_CHECKING:
         """What carries a call: the socket's or urllib3's."""
 
         def exchange(
-            self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes | None
+            self, method: str, target: str, headers: "Headers", body: bytes | None
         ) -> Response:
             """Send a request, once; raise RuntimeAPIError when there is no response."""
 
-        def begin(self, target: str, headers: list[tuple[str, str]]) -> "Upload":
+        def begin(self, target: str, headers: "Headers") -> "Upload":
             """Begin a POST whose body is sent piece by piece. Raises RuntimeAPIError."""
 
         def close(self) -> None:
@@ -70,6 +71,18 @@ INIT_ERROR = f"{_BASE}/init/error"
 RESTORE_NEXT = f"{_BASE}/restore/next"
 RESTORE_ERROR = f"{_BASE}/restore/error"
 
+# What we read of an event, in the order in which `Invocation` takes it.
+EVENT_HEADERS = (
+    "content-type",
+    "lambda-runtime-aws-request-id",
+    "lambda-runtime-invocation-id",
+    "lambda-runtime-deadline-ms",
+    "lambda-runtime-invoked-function-arn",
+    "lambda-runtime-trace-id",
+    "lambda-runtime-aws-tenant-id",
+    "lambda-runtime-client-context",
+    "lambda-runtime-cognito-identity",
+)
 # What we send.
 CONTENT_TYPE = "Content-Type"
 INVOCATION_ID = "Lambda-Runtime-Invocation-Id"
@@ -116,23 +129,24 @@ class Invocation:
     )
 
     def __init__(self, api: "RuntimeAPI", response: "Response") -> None:
-        header = response.headers.get
         self._api = api
         self.body = response.body
-        self.content_type = header("content-type", "")
-        self.request_id = header("lambda-runtime-aws-request-id", "")
-        self.invocation_id = header("lambda-runtime-invocation-id", "")
-        deadline = header("lambda-runtime-deadline-ms", "")
+        (
+            self.content_type,
+            self.request_id,
+            self.invocation_id,
+            deadline,
+            self.function_arn,
+            self.trace_id,
+            self.tenant_id,
+            self.client_context,
+            self.cognito_identity,
+        ) = response.values_of(EVENT_HEADERS)
         if not (self.request_id and deadline.isdecimal() and len(deadline) < 20):
             raise ProtocolError(
                 f"an event with id {self.request_id!r} and deadline {deadline[:40]!r}"
             )
         self.deadline_ms = int(deadline)
-        self.function_arn = header("lambda-runtime-invoked-function-arn", "")
-        self.trace_id = header("lambda-runtime-trace-id", "")
-        self.tenant_id = header("lambda-runtime-aws-tenant-id", "")
-        self.client_context = header("lambda-runtime-client-context", "")
-        self.cognito_identity = header("lambda-runtime-cognito-identity", "")
 
     def __repr__(self) -> str:
         return f"<Invocation {self.request_id}>"
@@ -140,18 +154,18 @@ class Invocation:
     def succeed(self, body: "bytes | StreamedResult", content_type: str) -> None:
         """Hand in the result. Raises RuntimeAPIError when the process must end."""
         if isinstance(body, bytes):
-            self._answer("/response", [(CONTENT_TYPE, content_type)], body)
+            self._answer("/response", ((CONTENT_TYPE, content_type),), body)
         else:
             body.send(self, content_type)
 
     def begin(self, content_type: str) -> "Upload":
         """Begin a result that is sent piece by piece; `finish` must follow."""
-        headers = [(CONTENT_TYPE, content_type), RESPONSE_MODE, TRAILERS]
-        return self._api.begin(self._target("/response", headers), headers)
+        headers = self._marked(((CONTENT_TYPE, content_type), RESPONSE_MODE, TRAILERS))
+        return self._api.begin(f"{INVOCATION}{self.request_id}/response", headers)
 
     def finish(self, upload: "Upload", trailers: list[tuple[str, str]]) -> None:
         """End a result that was sent piece by piece. Raises RuntimeAPIError as `succeed` does."""
-        target = self._target("/response", [])
+        target = f"{INVOCATION}{self.request_id}/response"
         try:
             response = upload.finish(trailers)
         except RuntimeAPIError as exc:
@@ -160,19 +174,20 @@ class Invocation:
 
     def fail(self, report: "ErrorReport") -> None:
         """Hand in an error document. Raises RuntimeAPIError when the process must end."""
-        headers = [(CONTENT_TYPE, JSON_TYPE), (ERROR_TYPE, report.header_type)]
+        headers: Headers = ((CONTENT_TYPE, JSON_TYPE), (ERROR_TYPE, report.header_type))
         if report.xray_cause:
-            headers.append((XRAY_CAUSE, report.xray_cause))
+            headers = (*headers, (XRAY_CAUSE, report.xray_cause))
         self._answer("/error", headers, report.document)
 
-    def _answer(self, call: str, headers: list[tuple[str, str]], body: bytes) -> None:
-        target = self._target(call, headers)
-        _check_answer(target, self._api.call("POST", target, headers, body))
+    def _answer(self, call: str, headers: "Headers", body: bytes) -> None:
+        target = INVOCATION + self.request_id + call
+        _check_answer(target, self._api.call("POST", target, self._marked(headers), body))
 
-    def _target(self, call: str, headers: list[tuple[str, str]]) -> str:
-        if self.invocation_id:
-            headers.append((INVOCATION_ID, self.invocation_id))
-        return INVOCATION + self.request_id + call
+    def _marked(self, headers: "Headers") -> "Headers":
+        """Return headers with the id of the invocation, where it has one beside its request's."""
+        if not self.invocation_id:
+            return headers
+        return (*headers, (INVOCATION_ID, self.invocation_id))
 
 
 class RuntimeAPI:
@@ -200,7 +215,7 @@ class RuntimeAPI:
         self,
         method: str,
         target: str,
-        headers: "Sequence[tuple[str, str]]" = (),
+        headers: "Headers" = (),
         body: bytes | None = None,
     ) -> "Response":
         """Make one call, once; raise RuntimeAPIError, naming it, when there is no response."""
@@ -209,7 +224,7 @@ class RuntimeAPI:
         except RuntimeAPIError as exc:
             raise type(exc)(f"{method} {target}: {exc}") from exc
 
-    def begin(self, target: str, headers: "list[tuple[str, str]]") -> "Upload":
+    def begin(self, target: str, headers: "Headers") -> "Upload":
         """Begin a POST whose body is sent piece by piece."""
         try:
             return self._transport.begin(target, headers)
@@ -241,7 +256,7 @@ class RuntimeAPI:
             raise _refusal("GET", RESTORE_NEXT, response)
 
     def _report(self, target: str, report: "ErrorReport") -> None:
-        headers = [(CONTENT_TYPE, JSON_TYPE), (ERROR_TYPE, report.header_type)]
+        headers = ((CONTENT_TYPE, JSON_TYPE), (ERROR_TYPE, report.header_type))
         response = self.call("POST", target, headers, report.document)
         if response.status != ACCEPTED:
             raise _refusal("POST", target, response)

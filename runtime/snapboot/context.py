@@ -17,12 +17,13 @@ class CognitoIdentity:
 
     __slots__ = ("cognito_identity_id", "cognito_identity_pool_id")
 
-    def __init__(self, fields: "dict[str, Any] | None") -> None:
-        self.cognito_identity_id: str | None = None
-        self.cognito_identity_pool_id: str | None = None
-        if fields:
-            self.cognito_identity_id = fields.get("cognitoIdentityId")
-            self.cognito_identity_pool_id = fields.get("cognitoIdentityPoolId")
+    cognito_identity_id: "str | None"
+    cognito_identity_pool_id: "str | None"
+
+    def __getattr__(self, name: str) -> None:
+        """Return None for an id that was not set: most callers have none."""
+        if name not in self.__slots__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         from .client_context import listed
@@ -63,7 +64,10 @@ class Context:
 
             self._w3c_fields = sent.take_w3c(client_context)
             self.client_context = sent.ClientContext(client_context)
-        self.identity = CognitoIdentity(cognito_identity)
+        self.identity = CognitoIdentity()
+        if cognito_identity:
+            self.identity.cognito_identity_id = cognito_identity.get("cognitoIdentityId")
+            self.identity.cognito_identity_pool_id = cognito_identity.get("cognitoIdentityPoolId")
         self._epoch_deadline_time_in_ms = invocation.deadline_ms
 
     def get_remaining_time_in_millis(self) -> int:

@@ -134,7 +134,8 @@ class ExecutionEnvironment:
         posix.environ[_TRACE_ID_KEY] = content
         if self._trace_variable is None or not self._trace_variable.set(content):
             self._setenv(content)
-        _set_in_replacement(TRACE_ID, value)
+        if "os" in sys.modules:
+            _set_in_replacement(TRACE_ID, value)
 
     def _setenv(self, content: bytes) -> None:
         posix.putenv(TRACE_ID, content)

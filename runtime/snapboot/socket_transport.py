@@ -14,7 +14,7 @@ import _socket
 from _signal import SIGTERM, getsignal  # type: ignore[import-not-found]
 from select import POLLIN, poll
 
-from .wire import ConnectionLostError, Response, ResponseReader, fixed_part, request
+from .wire import ConnectionLostError, Response, ResponseReader, field_lines, fixed_part, request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +41,17 @@ _HUNG_UP = (BrokenPipeError, ConnectionResetError)
 class SocketTransport:
     """Exchanges requests for responses over one connection, made again when it is unfit."""
 
-    __slots__ = ("_connection", "_fixed", "_host", "_name", "_reader", "_requests", "look")
+    __slots__ = (
+        "_connection",
+        "_fixed",
+        "_headers",
+        "_host",
+        "_lines",
+        "_name",
+        "_reader",
+        "_requests",
+        "look",
+    )
 
     if TYPE_CHECKING:
         # Gives something once the peer has sent something, or ended the connection.
@@ -54,6 +64,9 @@ class SocketTransport:
         self._fixed = fixed_part(host, headers)
         # Those without a body or headers of their own are made once.
         self._requests: dict[tuple[str, str], bytes] = {}
+        # The last headers, and their lines behind the fixed part: those of an answer mostly repeat.
+        self._headers: tuple[tuple[str, str], ...] = ()
+        self._lines = self._fixed
         self._connection: _socket.socket | None = None
         self._reader = ResponseReader()
 
@@ -71,12 +84,13 @@ class SocketTransport:
 
         Raises ConnectionLostError when there is none, ProtocolError when it is not HTTP.
         """
-        if body is not None:
-            head = request(method, target, self._fixed, headers, len(body))
-        elif headers:
-            head = request(method, target, self._fixed, headers, None)
-        else:
+        if body is None and not headers:
             head = self._requests.get((method, target)) or self._make(method, target)
+        else:
+            if headers != self._headers:
+                self._headers = tuple(headers)
+                self._lines = self._fixed + field_lines(headers)
+            head = request(method, target, self._lines, None if body is None else len(body))
         try:
             # A peer that has answered enough (413) may stop reading; its answer is what counts.
             sent = self._send_kept(head, body) or self._send_new(head, body)
@@ -90,7 +104,7 @@ class SocketTransport:
         except BaseException:
             self.close()
             raise
-        if sent is not WHOLE or response.closing or not self._reader.is_idle:
+        if sent is not WHOLE or response.closing:
             self.close()
         return response
 
@@ -99,7 +113,7 @@ class SocketTransport:
         from .upload import SocketUpload
 
         chunked = [*headers, ("Transfer-Encoding", "chunked")]
-        head = request("POST", target, self._fixed, chunked, None)
+        head = request("POST", target, self._fixed + field_lines(chunked), None)
         try:
             sent = self._send_kept(head, None) or self._send_new(head, None)
         except OSError as exc:
@@ -133,7 +147,7 @@ class SocketTransport:
         connection.close()
 
     def _make(self, method: str, target: str) -> bytes:
-        made = self._requests[method, target] = request(method, target, self._fixed, (), None)
+        made = self._requests[method, target] = request(method, target, self._fixed, None)
         return made
 
     def _send_kept(self, head: bytes, body: bytes | None) -> "str | None":

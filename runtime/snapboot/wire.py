@@ -4,35 +4,24 @@ Theory of operation. A response mostly arrives whole, and is then taken straight
 bytes. Mostly its head is also an earlier one but for some values: an id, a time, a length. A few
 calls that run in C take those out, by their places where heads of this length were met, otherwise
 line by line, prove the rest by joining the head again, and check of the values what `_parse` would:
-less than its instructions (`benchmarks counts`). Any doubt sends a response to `_head`, which reads
-each one, and which the shapes of heads are learnt from. Otherwise `ResponseReader` keeps what it
-has: an incomplete head, or a response whose body goes on. Of a body of known length the rest
-bypasses the buffer, since `body_buffer` lends the very memory that it will be handed out in; bodies
-without one are left to `framing.py`, which is imported with the first of them. No byte is looked at
-twice in Python.
+less than its instructions (`benchmarks counts`). No dictionary of headers is made unless someone
+asks for it, since the shape knows which of the values are asked for. Any doubt sends a response to
+`_head`, which reads each one, and which the shapes of heads are learnt from. Otherwise
+`ResponseReader` keeps what it has: an incomplete head, or a response whose body goes on. Of a body
+of known length the rest bypasses the buffer, since `body_buffer` lends the very memory that it will
+be handed out in; bodies without one are left to `framing.py`, which is imported with the first of
+them. No byte is looked at twice in Python.
 
 No socket, no clock, no knowledge of the Runtime API: those are the transport's and `api.py`'s.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Protocol
 
-    # The status; all headers of one response; the names of those whose values change; the head in
-    # parts, with "" for each of these values; their lines, and where they begin in them; the number
-    # and the beginning of a line that another shape does not have; the names of all headers.
-    Shape = tuple[
-        int,
-        dict[str, str],
-        list[str],
-        list[str],
-        list[tuple[int, int]],
-        int,
-        str,
-        list[str],
-    ]
-    Places = list[tuple[int, int]]
+    # A shape, and what takes the values that change out of a head, by their places.
+    Places = tuple["Shape", Callable[[str], tuple[str, ...]]]
 
     class Framing(Protocol):
         """Where a body of unknown length ends; see `framing.py`."""
@@ -68,6 +57,8 @@ MAX_LENGTHS = 64
 REPEATED_STATUS = 202
 MAX_REPEATED_BYTES = 1 << 10
 
+HEAD_END = b"\r\n\r\n"
+HEAD_END_BYTES = 4
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BODILESS = (204, 304)
 # These say where a body ends; two that disagree would make two bodies of it.
@@ -87,7 +78,11 @@ class ConnectionLostError(RuntimeAPIError):
 
 
 class Response:
-    """One response: status, header values by lower-case name, body (`bytes` or `bytearray`)."""
+    """One response: status, header values by lower-case name, body (`bytes` or `bytearray`).
+
+    `closing` says that its connection is of no further use: its end is announced, or bytes follow
+    that no one asked for.
+    """
 
     __slots__ = ("body", "closing", "headers", "status")
 
@@ -100,6 +95,96 @@ class Response:
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"
 
+    def values_of(self, names: "tuple[str, ...]") -> list[str]:
+        """Return the values of these headers, "" for one that is missing."""
+        return [self.headers.get(name, "") for name in names]
+
+
+class Shape:
+    """What the heads of one kind have in common, made of one of them."""
+
+    __slots__ = (
+        "asked",
+        "beginning",
+        "constants",
+        "headers",
+        "length_at",
+        "marked",
+        "names",
+        "parts",
+        "picks",
+        "starts",
+        "status",
+    )
+
+    def __init__(self, status: int, headers: "dict[str, str]") -> None:
+        self.status = status
+        # All headers of the one head, and the names of those whose values change.
+        self.headers = headers
+        self.names: list[str] = []
+        # The head in parts: each second one is a value that changes, the last that was met; the
+        # first and the last of these are always "", and belong to no header.
+        self.parts = ["", ""]
+        # The number of the line of each value, and where the value begins in it.
+        self.starts: list[tuple[int, int]] = []
+        # The number and the beginning of a line that another shape does not have.
+        self.marked = 0
+        self.beginning = ""
+        # Which of the values is the length of the body.
+        self.length_at = 0
+        # The headers asked for last, their values, and which of these change to which.
+        self.asked: tuple[str, ...] = ()
+        self.constants: list[str] = []
+        self.picks: list[tuple[int, int]] = []
+
+    def __repr__(self) -> str:
+        return f"<Shape of {self.status}, {len(self.headers)} headers>"
+
+    def ask(self, names: "tuple[str, ...]") -> None:
+        """Find the places of the values of these headers."""
+        self.asked = names
+        self.constants = [self.headers.get(name, "") for name in names]
+        self.picks = [
+            (place, self.names.index(name) + 1)
+            for place, name in enumerate(names)
+            if name in self.names
+        ]
+
+
+class UsualResponse(Response):
+    """A response whose head has a known shape: its headers wait for someone to look at them."""
+
+    __slots__ = ("_shape", "_values", "length")
+
+    def __init__(self, shape: Shape, values: "Sequence[str]", body: bytes) -> None:
+        """Take the values that change, with a "" before and behind them, and the body so far.
+
+        `length` is how long the whole of it is said to be.
+        """
+        self.status = shape.status
+        self.closing = False
+        self.body = body
+        self._shape = shape
+        self._values = values
+        self.length = values[shape.length_at]
+
+    @property
+    def headers(self) -> "dict[str, str]":  # type: ignore[override]
+        """The header values by lower-case name."""
+        changed = zip(self._shape.names, self._values[1:-1])  # noqa: B905 - as many
+        return self._shape.headers | dict(changed)
+
+    def values_of(self, names: "tuple[str, ...]") -> list[str]:
+        """Return the values of these headers, "" for one that is missing."""
+        shape = self._shape
+        if shape.asked is not names:
+            shape.ask(names)
+        found = shape.constants.copy()
+        values = self._values
+        for place, source in shape.picks:
+            found[place] = values[source]
+        return found
+
 
 def fixed_part(host: str, headers: "Iterable[tuple[str, str]]") -> str:
     """Return what each request to a host has behind its target: the version and these headers."""
@@ -111,19 +196,14 @@ def field_lines(headers: "Iterable[tuple[str, str]]") -> str:
     return "".join([f"{name}: {value}\r\n" for name, value in headers])
 
 
-def request(
-    method: str,
-    target: str,
-    fixed: str,
-    headers: "Iterable[tuple[str, str]]",
-    body_bytes: int | None,
-) -> bytes:
+def request(method: str, target: str, lines: str, body_bytes: int | None) -> bytes:
     """Return the head of a request; `body_bytes` is None for one without a body.
 
+    `lines` are the fixed part and those of the headers.
     Values go out in Latin-1, as they came in: bytes echoed are the bytes received.
     """
     length = "" if body_bytes is None else f"Content-Length: {body_bytes}\r\n"
-    return f"{method} {target}{fixed}{field_lines(headers)}{length}\r\n".encode("latin-1")
+    return f"{method} {target}{lines}{length}\r\n".encode("latin-1")
 
 
 class ResponseReader:
@@ -142,16 +222,18 @@ class ResponseReader:
         "_response",
         "_scanned",
         "_shapes",
+        "_shortest",
         "body_buffer",
     )
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._known_names: dict[str, str] = {}
-        # By the number of lines of a head; and by its length, with the places of the values that
-        # change: None once these were not the same.
+        # By the number of lines of a head; and by its length, the shortest of which is kept, with
+        # what takes the values that change from their places: None once these were not the same.
         self._shapes: dict[int, list[Shape]] = {}
-        self._places: dict[int, tuple[Shape, Places] | None] = {}
+        self._places: dict[int, Places | None] = {}
+        self._shortest = 0
         self._lessons = 0
         # Of each header the first value that was learnt; None once there was another one.
         self._first_values: dict[str, str | None] = {"content-length": None}
@@ -181,14 +263,11 @@ class ResponseReader:
         if data and self._response is None and not self._buffer and not self._interim:
             if data == self._repeated_bytes:
                 return self._repeated
-            end = data.find(b"\r\n\r\n")
-            response = self._usual(data, end)
-            if response is None:
+            response: Response | None = (usual := self._usual(data))
+            if usual is None:
                 response = self._head(data)
-            elif response.headers["content-length"] == str(len(data) - end - 4):
-                response.body = data[end + 4 :]
-            else:
-                response = self._body(response, data, end + 4)
+            elif usual.length != str(len(usual.body)):
+                response = self._body(usual, data, len(data) - len(usual.body))
             if response is not None and response.status == REPEATED_STATUS:
                 self._remember(response, data)
             return response
@@ -208,49 +287,50 @@ class ResponseReader:
 
     # What is usual.
 
-    def _usual(self, data: bytes, end: int) -> Response | None:
-        """Return a response whose head, up to `end`, has the shape of an earlier one; else None.
+    def _usual(self, data: bytes) -> UsualResponse | None:
+        """Return a response whose head has the shape of an earlier one; None for any other.
 
         Some values are new then. They must be what `_fields` would find: without a line break, a
-        null or a blank at either end.
+        null or a blank at either end. The search for the end of the head starts where the shortest
+        of known length ends: had it one before that, a value would have a line break.
         """
-        if not 0 < end <= MAX_USUAL_BYTES:
-            return None
-        head = str(data[:end], "latin-1")
-        known = self._places.get(end)
-        if known is not None:
-            shape, places = known
-            values = [head[start:stop] for start, stop in places]
-            parts = shape[3].copy()
+        end = data.find(HEAD_END, self._shortest)
+        places = self._places.get(end)
+        if places is not None:
+            shape, values_in = places
+            head = str(data[:end], "latin-1")
+            values: Sequence[str] = values_in(head)
+            parts = shape.parts
             parts[1::2] = values
-        if known is None or "".join(parts) != head:
-            found = self._by_lines(head)
+        if places is None or "".join(parts) != head:
+            end = data.find(HEAD_END)
+            found = (
+                self._by_lines(str(data[:end], "latin-1")) if 0 < end <= MAX_USUAL_BYTES else None
+            )
             if found is None:
                 return None
             shape, values = found
-        text = "".join(values)
-        if "\r" in text or "\n" in text or "\0" in text or "".join(map(str.strip, values)) != text:
+        text = " ".join(values)
+        if "\r" in text or "\n" in text or "\0" in text or "\t" in text or "  " in text:
             return None
-        headers = shape[1].copy()
-        headers.update(zip(shape[2], values))  # noqa: B905 - as many
-        return Response(shape[0], headers)
+        return UsualResponse(shape, values, data[end + HEAD_END_BYTES :])
 
     def _by_lines(self, head: str) -> "tuple[Shape, list[str]] | None":
         """Find the shape of a head of any length, and the values that change, line by line."""
         lines = head.split("\r\n")
         for shape in self._shapes.get(len(lines), ()):
-            _, _, _, fixed, starts, marked, beginning, _ = shape
-            if not lines[marked].startswith(beginning):
+            if not lines[shape.marked].startswith(shape.beginning):
                 continue
-            values = [lines[line][start:] for line, start in starts]
-            parts = fixed.copy()
+            values = ["", *[lines[line][start:] for line, start in shape.starts], ""]
+            parts = shape.parts
             parts[1::2] = values
             if "".join(parts) != head:
                 continue
             if len(head) in self._places:  # two shapes in turn have heads of one length
                 self._places[len(head)] = None
             elif len(self._places) < MAX_LENGTHS:
-                self._places[len(head)] = shape, _places(parts)
+                self._places[len(head)] = shape, _values_at_places_of(parts)
+                self._shortest = min(self._places)
             return shape, values
         return None
 
@@ -268,9 +348,7 @@ class ResponseReader:
         ):
             return
         first = self._first_values
-        names: list[str] = []
-        starts: list[tuple[int, int]] = []
-        fixed: list[str] = []
+        shape = Shape(response.status, headers.copy())
         part = lines[0]
         for number, (name, value) in enumerate(headers.items(), 1):
             line = lines[number]
@@ -284,23 +362,27 @@ class ResponseReader:
             else:
                 if name in first:
                     first[name] = None
-                names.append(name)
-                starts.append((number, start))
-                fixed += f"{part}\r\n{line[:start]}", ""
+                shape.names.append(name)
+                shape.starts.append((number, start))
+                shape.parts += f"{part}\r\n{line[:start]}", ""
                 part = ""
-        fixed.append(part)
+        shape.parts += part, ""
+        shape.length_at = shape.names.index("content-length") + 1
         self._lessons += 1
         layout = [*headers]
         others = self._shapes.get(len(lines), [])
-        others = [each for each in others if each[0] != response.status or each[-1] != layout]
+        others = [
+            each for each in others if each.status != shape.status or [*each.headers] != layout
+        ]
         del others[: 1 - MAX_ALIKE]
-        marked = _first_line_not_in(layout, others[-1][1]) if others else 0
+        if others:
+            shape.marked = _first_line_not_in(layout, others[-1].headers)
+        shape.beginning = lines[shape.marked].partition(":")[0]
         if sum(map(len, self._shapes.values())) >= MAX_SHAPES:
             self._shapes.clear()
-        beginning = lines[marked].partition(":")[0]
-        shape = response.status, headers.copy(), names, fixed, starts, marked, beginning, layout
         self._shapes[len(lines)] = [*others, shape]
         self._places.clear()
+        self._shortest = 0
 
     def _remember(self, response: Response, data: bytes) -> None:
         """Keep an answer for when its bytes come again, if they are all of it and nothing else."""
@@ -312,7 +394,7 @@ class ResponseReader:
     def _head(self, data: bytes | bytearray) -> Response | None:
         start = 0
         while True:
-            end = data.find(b"\r\n\r\n", max(start, self._scanned))
+            end = data.find(HEAD_END, max(start, self._scanned))
             if not b"HTTP/1.".startswith(data[start : start + 7]):
                 raise ProtocolError(f"a response starts with {bytes(data[start:][:40])!r}")
             if (len(data) if end < 0 else end) - start > MAX_HEAD_BYTES:
@@ -323,7 +405,7 @@ class ResponseReader:
                 self._scanned = max(0, len(self._buffer) - 3)
                 return None
             response = self._parse(str(data[start:end], "latin-1"))
-            start = end + 4
+            start = end + HEAD_END_BYTES
             if response.status >= 200:
                 return self._body(response, data, start)
             self._interim += 1  # the real answer is to follow
@@ -426,6 +508,8 @@ class ResponseReader:
         self._scanned = self._interim = 0
         if rest or self._buffer:
             self._buffer = bytearray(rest)
+        if rest and response is not None:
+            response.closing = True
         return response
 
     def _end(self) -> Response | None:
@@ -435,15 +519,17 @@ class ResponseReader:
         raise ConnectionLostError(f"the connection ended {where} the response")
 
 
-def _places(parts: "list[str]") -> "Places":
-    """Return from where to where each second part is, once they are joined."""
-    places = []
+def _values_at_places_of(parts: list[str]) -> "Callable[[str], tuple[str, ...]]":
+    """Return what takes each second part out of a head whose parts have these lengths."""
+    from _operator import itemgetter
+
+    slices = []
     end = 0
-    for fixed, value in zip(parts[::2], parts[1::2]):  # noqa: B905 - the last part is fixed
+    for fixed, value in zip(parts[::2], parts[1::2]):  # noqa: B905 - as many
         start = end + len(fixed)
         end = start + len(value)
-        places.append((start, end))
-    return places
+        slices.append(slice(start, end))
+    return itemgetter(*slices)
 
 
 def _first_line_not_in(names: "list[str]", others: "dict[str, str]") -> int:
