@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from benchmarks.soak import clients
-from benchmarks.soak.leftovers import Held, resident_mb, temporary_folder
+from benchmarks.soak.leftovers import Held, held_mb, resident_mb, temporary_folder
 from benchmarks.soak.mix import Kind
 from benchmarks.soak.tally import Tally
 from snapboot_devkit.host import FunctionConfig, LocalHost
@@ -51,7 +51,8 @@ class Plan:
 class Outcome:
     """What came of a soak. Of everything that must not be, `faults` are the first ones.
 
-    `memory_mb` is what host and clients took after each twentieth of the invocations.
+    `memory_mb` is what host and clients took after each twentieth of the invocations, and
+    `held_mb` what was in use of it after the first twentieth and after the last.
     """
 
     plan: Plan
@@ -61,6 +62,7 @@ class Outcome:
     cold_starts: int
     inits_again: int
     memory_mb: tuple[float, ...]
+    held_mb: tuple[float, ...]
     before: Held
     after: Held
     fault_count: int
@@ -92,6 +94,7 @@ class Course:
         self._numbers = iter(range(plan.invocations))
         self.tally = Tally(plan.seed, plan.invocations, plan.stretch)
         self.memory_mb: list[float] = []
+        self.held_mb: list[float] = []
         self.duration_s = 0.0
 
     def __repr__(self) -> str:
@@ -117,6 +120,7 @@ class Course:
                     group.create_task(client(host, self.events(), self.tally))
             self.duration_s = time.monotonic() - self._began
             self.memory_mb.append(resident_mb())
+            self.held_mb.append(held_mb())
             # A caller has its answer before the report; what never comes is in the tally.
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_REPORTS_S):
@@ -125,6 +129,8 @@ class Course:
     def _note(self, number: int) -> None:
         if number and number % max(1, self._plan.invocations // _LOOKS) == 0:
             self.memory_mb.append(resident_mb())
+            if not self.held_mb:
+                self.held_mb.append(held_mb())
             took_s = time.monotonic() - self._began
             self._report(
                 f"{number:,} of {self._plan.invocations:,} after {took_s:.0f} s, {self!r}\n"
@@ -198,6 +204,7 @@ def _outcome(plan: Plan, course: Course, before: Held, after: Held) -> Outcome:
         tally.cold_starts,
         tally.inits_again,
         tuple(course.memory_mb),
+        tuple(course.held_mb),
         before,
         after,
         tally.fault_count,

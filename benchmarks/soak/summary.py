@@ -42,13 +42,23 @@ def summary(recorded: Mapping[str, Any]) -> str:
         + ", ".join(f"{count} {name}" for name, count in left.items())
         + f" left. {recorded['cold_starts']} cold starts, {recorded['inits_again']} inits after a "
         f"reset. Host and clients took {_range(memory[:half])} MB in the first half and "
-        f"{_range(memory[half:])} MB in the second.",
+        f"{_range(memory[half:])} MB in the second{_in_use(recorded.get('held_mb'))}.",
         "",
         "| outcome | invocations |",
         "| --- | ---: |",
         *(f"| {_named(name)} | {count:,} |" for name, count in recorded["outcomes"].items()),
     ]
     return "\n".join(rows)
+
+
+def _in_use(held: Sequence[float] | None) -> str:
+    """Return how much of the memory was in use, which older records do not say."""
+    if not held:
+        return ""
+    return (
+        f"; once malloc had given back what it keeps for the next time, {held[0]:.1f} MB after the "
+        f"first twentieth and {held[-1]:.1f} MB after the last"
+    )
 
 
 def _named(outcome: str) -> str:

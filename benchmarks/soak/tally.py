@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from array import array
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -24,11 +25,12 @@ class Tally:
 
     def __init__(self, seed: int, count: int, stretch: int = 1) -> None:
         self._events = seed, stretch
-        self._answers = bytearray(count)
-        self._starts = bytearray(count)
-        self._ends = bytearray(count)
-        self._reports = bytearray(count)
-        self._lines: Counter[int] = Counter()
+        # Written from the first to the last, so that they take from the start what they ever take.
+        self._answers = bytearray(b"\0") * count
+        self._starts = bytearray(b"\0") * count
+        self._ends = bytearray(b"\0") * count
+        self._reports = bytearray(b"\0") * count
+        self._lines = array("H", [0]) * count
         self._at_work: dict[str, int] = {}
         self._awaited: dict[int, asyncio.Event] = {}
         self.kinds: Counter[str] = Counter()

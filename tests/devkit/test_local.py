@@ -1,6 +1,7 @@
 """A host with several functions and many environments, with real processes."""
 
 import asyncio
+import gc
 import json
 import random
 import sys
@@ -156,6 +157,30 @@ def test_the_host_reports_its_state_function_by_function():
         "state": "ready",
         "functions": {"echoes": {"environments": ["ready"]}, "asks": {"environments": []}},
     }
+
+
+def test_of_calls_that_were_refused_the_host_does_not_keep_more_and_more():
+    """Each names a request of its own; of some the texts are kept, so as to log them once."""
+    at_once = 1_500
+
+    async def scenario(host):
+        async def blocks_after(first):
+            paths = [f"/2018-06-01/runtime/invocation/{first + n}/response" for n in range(at_once)]
+            result = await host.invoke([["POST", path] for path in paths])
+            assert json.loads(result.payload) == [404] * at_once
+            assert logged == first + at_once
+            gc.collect()
+            return sys.getallocatedblocks()
+
+        return [await blocks_after(round_ * at_once) for round_ in range(5)]
+
+    def log(line):
+        nonlocal logged
+        logged += line.text.startswith("snapboot: POST ")
+
+    logged = 0
+    counts = hosted("try_calls", scenario, log=log)
+    assert counts[-1] - counts[1] < at_once, counts
 
 
 def test_a_program_reads_a_response_by_pieces():

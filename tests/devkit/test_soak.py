@@ -1,5 +1,6 @@
 """The soak in small: hundreds of invocations, of which every fifth meets with a misfortune."""
 
+import gc
 import json
 import os
 import subprocess
@@ -59,6 +60,8 @@ def test_nothing_is_lost_and_nothing_is_left_whatever_happens(tmp_path, capsys):
     assert sum(recorded["outcomes"].values()) == COUNT
     assert set(recorded["kinds"]) == {kind.value for kind in Kind}
     assert recorded["clean"]
+    first, last = recorded["held_mb"]
+    assert f"{first:.1f} MB after the first twentieth and {last:.1f} MB after" in newest(tmp_path)
     assert code == 0
     assert capsys.readouterr().out == f"{newest(tmp_path)}\n"
 
@@ -160,6 +163,34 @@ def test_two_invocations_at_once_in_one_environment_are_a_fault():
     assert tally.faults == []
     logged(tally, 1, WHOLE[0])
     assert "began before 0 had ended" in tally.faults[0]
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or "CS_GNU_LIBC_VERSION" not in os.confstr_names,
+    reason="glibc's malloc is asked",
+)
+def test_memory_that_no_one_uses_is_not_held():
+    # Small enough to be malloc's own, and with one kept behind them that bars it from giving back.
+    blocks = [bytes(10_000) for _ in range(5_000)]
+    kept = blocks[-1]
+    with_all = leftovers.held_mb()
+    blocks.clear()
+    assert leftovers.resident_mb() > with_all - 5
+    assert leftovers.held_mb() < with_all - 40
+    assert len(kept) == 10_000
+
+
+def test_what_a_soak_counts_by_takes_its_memory_from_the_start():
+    count = 2_000
+    gc.collect()
+    tally = Tally(1, count)
+    before = sys.getallocatedblocks()
+    for number in range(count):
+        logged(tally, number, WHOLE[0], *[f"line {number} 0"] * 3, *WHOLE[1:])
+    gc.collect()
+    # One for each invocation would be too many; Python's own caches take some.
+    assert sys.getallocatedblocks() - before < count / 4
+    assert tally.fault_count == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is left")

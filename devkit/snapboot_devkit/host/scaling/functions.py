@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 # Environments of all functions together; each is an interpreter at least.
 MAX_ENVIRONMENTS: Final = 100
+# Of what is not as on Lambda so many texts are known, so that each is logged once. A refused call
+# names its request, and so a function can make any number of them.
+_MAX_NOTED: Final = 1000
 
 
 class Functions:
@@ -292,8 +295,10 @@ class Deployment:
         )
 
     def _note(self, text: str) -> None:
-        """Log, once, what is not as on Lambda."""
+        """Log what is not as on Lambda: once, or again after very many others."""
         if text not in self._noted:
+            if len(self._noted) >= _MAX_NOTED:
+                self._noted.clear()
             self._noted.add(text)
             LogStream(self._shared.log, self.name).write(Source.PLATFORM, f"snapboot: {text}")
 
