@@ -21,6 +21,7 @@ STDERR: Final = 2
 # for some more, which is about what it takes in memory.
 _MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
 _LINE_OVERHEAD_BYTES: Final = 64
+_MISSED: Final = b"snapboot: %d lines dropped, as no one read the log\n"
 # Lines are gathered for so long: too short for a reader to notice. To write at the end of each turn
 # of the event loop took a thirtieth of an invocation's time.
 _GATHERED_S: Final = 0.01
@@ -104,9 +105,9 @@ class LogWriter:
         # Guards what follows, which the thread uses, too.
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
-        self._waiting: list[bytes] = []
+        # Lines, and in their places the numbers of those that were dropped.
+        self._waiting: list[bytes | int] = []
         self._size = 0
-        self._dropped = 0
         self._closed = False
         self._thread: threading.Thread | None = None
         # While the thread has something to write no one else writes.
@@ -136,10 +137,6 @@ class LogWriter:
             self._direct = None
         if self._thread is not None:
             self._thread.join(wait_s)
-
-    @property
-    def _waits(self) -> bool:
-        return bool(self._waiting or self._dropped)
 
     def _flush_soon(self) -> None:
         """Write in a moment, or now where no loop runs."""
@@ -175,11 +172,13 @@ class LogWriter:
         """Have the thread write this, but no more lines than may wait."""
         for line in content.splitlines(keepends=True):
             size = len(line) + _LINE_OVERHEAD_BYTES
-            if self._dropped or self._size + size > _MAX_WAITING_BYTES:
-                self._dropped += 1
-            else:
+            if self._size + size <= _MAX_WAITING_BYTES:
                 self._waiting.append(line)
                 self._size += size
+            elif self._waiting and isinstance(last := self._waiting[-1], int):
+                self._waiting[-1] = last + 1
+            else:
+                self._waiting.append(1)
         self._thread_writes = True
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="log writer", daemon=True)
@@ -196,13 +195,13 @@ class LogWriter:
     def _next(self) -> bytes:
         """Return what waits for the thread, or nothing at the end."""
         with self._lock:
-            self._thread_writes = self._waits
-            self._changed.wait_for(lambda: self._waits or self._closed)
-            content = b"".join(self._waiting)
-            if self._dropped:
-                content += b"snapboot: %d lines dropped, as no one read the log\n" % self._dropped
+            self._thread_writes = bool(self._waiting)
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            content = b"".join(
+                [one if isinstance(one, bytes) else _MISSED % one for one in self._waiting]
+            )
             self._waiting.clear()
-            self._size = self._dropped = 0
+            self._size = 0
             return content
 
     def _break(self) -> None:
