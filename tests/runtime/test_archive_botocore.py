@@ -564,8 +564,10 @@ def used(client):
     shapes = {name: model.operation_model(names[name]).input_shape for name in sorted(names)}
     for name in [n for n in shapes if client.can_paginate(n)][:3]:
         values = sample(shapes[name]) if shapes[name] else {}
-        pages = client.get_paginator(name).paginate(**values, PaginationConfig={"MaxItems": 5})
-        results.append([name, outcome(lambda: list(pages))])
+        paginator = client.get_paginator(name)
+        size = {"PageSize": 50} if paginator._limit_key else {}
+        pages = paginator.paginate(**values, PaginationConfig={"MaxItems": 500, **size})
+        results.append([name, outcome(lambda: [list(pages), pages.build_full_result()])])
     for name in client.waiter_names[:3]:
         waiter = client.get_waiter(name)
         shape = model.operation_model(waiter.config.operation).input_shape
