@@ -567,6 +567,7 @@ def used(client):
         paginator = client.get_paginator(name)
         size = {"PageSize": 50} if paginator._limit_key else {}
         pages = paginator.paginate(**values, PaginationConfig={"MaxItems": 500, **size})
+        results.append([name, str([key.expression for key in paginator.result_keys])])
         results.append([name, outcome(lambda: [list(pages), pages.build_full_result()])])
     for name in client.waiter_names[:3]:
         waiter = client.get_waiter(name)
