@@ -24,10 +24,12 @@ pytestmark = pytest.mark.slow
 # An event is the name of a file of tests; the answer is each test's outcome, how many files with
 # botocore's data were opened, and what loaded botocore. A client is made first, as a function does.
 RUNNER = """
+    import site
     import sys
     import botocore.session
     import pytest
 
+    site.sethelper()  # some tests call `help`, which a function does not have
     session = botocore.session.get_session()
     client = session.create_client("s3")
     opened = []
