@@ -136,9 +136,6 @@ def _initialise(api: RuntimeAPI) -> "Handler":
         environment.read_function()
         codec.settle(settings["SNAPBOOT_JSON"])
         if settings["SNAPBOOT_INIT_REPORT"] == "1":
-            from . import load_unchecked
-
-            load_unchecked(("init_report",))
             from .init_report import write_init_report
 
             write_init_report(*began)
