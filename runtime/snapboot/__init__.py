@@ -4,7 +4,6 @@ Importing it costs microseconds: each name is loaded at its first use. The file 
 `start`, which loads what every function needs in the quickest way there is.
 """
 
-import gc
 import sys
 from _frozen_importlib import ModuleSpec
 from marshal import loads
@@ -125,6 +124,8 @@ def load_hot() -> None:
     shipped, HOT_CODE = HOT_CODE, b""
     if not shipped or sys.flags.verbose:
         return
+    import gc
+
     gc.disable()
     for name, code in zip(HOT, loads(shipped), strict=True):  # noqa: S302 - our own code
         _execute(f"{__name__}.{name}", f"{__path__[0]}/{name}.py", code)

@@ -110,11 +110,27 @@ def _with_hot_code(path: Path, source: bytes, place: str) -> ast.Module:
     tree = ast.parse(source)
     known = {ast.unparse(one.targets[0]): one for one in tree.body if isinstance(one, ast.Assign)}
     hot = tuple(
-        _compiled(_read(path.with_name(f"{name}.py")), f"{place.rpartition('/')[0]}/{name}.py")
+        _compiled(
+            _without_types(_read(path.with_name(f"{name}.py"))),
+            f"{place.rpartition('/')[0]}/{name}.py",
+        )
         for name in ast.literal_eval(known["HOT"].value)
     )
     held = known["HOT_CODE"]
     held.value = ast.copy_location(ast.Constant(_dumped(hot)), held.value)
+    return tree
+
+
+def _without_types(source: bytes) -> ast.Module:
+    """Return a module of the runtime's without what only type checkers execute."""
+    tree = ast.parse(source)
+    body: list[ast.stmt] = []
+    for one in tree.body:
+        if isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING":
+            body += one.orelse
+        else:
+            body.append(one)
+    tree.body = body
     return tree
 
 
