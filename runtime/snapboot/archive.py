@@ -278,6 +278,9 @@ class ArchiveFinder(FileFinder):
         if file.startswith("__init__."):
             spec.submodule_search_locations = [folder]
         spec.has_location = True
+        if entry[3] and sys.pycache_prefix is None:  # else each module's is worked out at length
+            stem = file.rpartition(".")[0]
+            spec.cached = f"{folder}/__pycache__/{stem}.{sys.implementation.cache_tag}.pyc"
         return spec
 
 
