@@ -54,6 +54,7 @@ class Function:
     init: str = ""
     requirements: tuple[str, ...] = ()
     handles: str = "def handler(event, context):\n    return event"
+    event: str = "{}"  # JSON that the handler takes: what guides its lazy imports
 
     @property
     def source(self) -> str:
@@ -128,6 +129,11 @@ POWERTOOLS_EVENTS = Function(
     '@app.post("/orders")\ndef order(order: Order) -> Order:\n    return order',
     ("aws-lambda-powertools[tracer,parser]==3.37.0",),
     "def handler(event, context):\n    return app.resolve(event, context)",
+    # The parts of API Gateway's payload 2.0 that the resolver reads; it takes no event without.
+    '{"version": "2.0", "rawPath": "/orders", "rawQueryString": "",'
+    ' "headers": {"content-type": "application/json"}, "body": "{\\"number\\": 1}",'
+    ' "isBase64Encoded": false, "requestContext": {"stage": "$default",'
+    ' "http": {"method": "POST", "path": "/orders"}}}',
 )
 ANTHROPIC = Function(
     "anthropic",
@@ -146,7 +152,7 @@ class Bytecode(Enum):
     """What of it a package has."""
 
     ARCHIVE = "archive"  # `snapboot package`: never to be checked, and in a module archive
-    GUIDED = "guided"  # the same with `--lazy guided`, by an empty event
+    GUIDED = "guided"  # the same with `--lazy guided`, by its event
     TRUE = "true"  # never to be checked
     STALE = "stale"  # of sources of another time: read, and compiled again
     NONE = "none"
@@ -262,7 +268,7 @@ def _fill_stale(bench: Bench, function: Function, folder: Path) -> None:
 
 
 def _fill_guided(bench: Bench, function: Function, folder: Path) -> None:
-    _fill_archive(bench, function, folder, "--lazy", "guided", "--event", "{}")
+    _fill_archive(bench, function, folder, "--lazy", "guided", "--event", function.event)
 
 
 def _fill_archive(bench: Bench, function: Function, folder: Path, *options: str) -> None:

@@ -7,6 +7,7 @@ beside the recording before it, whose place it takes when it is complete.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,11 @@ class Recording:
         """The interpreter's version."""
         return str(self.interpreter["version"])
 
+    @property
+    def build(self) -> str:
+        """The interpreter's version, and who built it."""
+        return stem("", self.interpreter)
+
     def of(self, contender: str) -> list[Sample]:
         """Return the contender's samples, in the order they were taken."""
         return [sample for sample in self.samples if sample.contender == contender]
@@ -115,14 +121,18 @@ def load(path: Path) -> Recording:
 
 
 def load_all(folder: Path) -> list[Recording]:
-    """Read every recording in `folder`, newest interpreter first, scenarios in their order."""
+    """Read every recording in `folder`, those of one interpreter in the order of the scenarios.
+
+    The interpreter with the most recordings comes first; of two with as many the newer one.
+    """
     found = [load(path) for path in folder.glob(f"*{SUFFIX}")]
     if not found:
         msg = f"no recordings in {str(folder)!r}; run `python -m benchmarks all` to make them"
         raise RecordingError(msg)
     order = list(SCENARIOS)
     found.sort(key=lambda recording: order.index(recording.scenario))
-    found.sort(key=lambda recording: _version_key(recording.version), reverse=True)
+    counts = Counter(recording.build for recording in found)
+    found.sort(key=lambda one: (counts[one.build], _version_key(one.version)), reverse=True)
     return found
 
 

@@ -12,7 +12,7 @@ from benchmarks.contenders import FLOOR, OURS, THEIRS, THEIRS_UNPOOLED, TITLES
 from benchmarks.estimates import median
 from benchmarks.figures import figures, shown
 from benchmarks.layouts import SLIM
-from benchmarks.packages import GUIDED, STALE
+from benchmarks.packages import GUIDED, LAZY, STALE, THEIRS_LAZY
 from benchmarks.tables import NOTHING, line, overhead, overhead_ratio, ratio, rounds, sources, whole
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ NOTE: Final = (
 
 
 def summary(recordings: Sequence[Recording]) -> str:
-    """Return the README's table, of the newest interpreter, and where its rows come from."""
-    newest = _newest(one for one in recordings if one.version == recordings[0].version)
+    """Return the README's table, of the first interpreter, and where its rows come from."""
+    newest = _newest(one for one in recordings if one.build == recordings[0].build)
     found = {
         (name, figure.name): figure.readable()
         for name, recording in newest.items()
@@ -90,9 +90,8 @@ def _newest(recordings: Iterable[Recording]) -> dict[str, Recording]:
 
 
 def scenario(recordings: Sequence[Recording], name: str) -> str:
-    """Return the whole table of the newest recording of a scenario, if there is one."""
-    newest = _newest(recordings)
-    return whole(newest[name]) if name in newest else ""
+    """Return the whole tables of the recordings of a scenario, one for each interpreter."""
+    return "\n\n".join(whole(recording) for recording in recordings if recording.scenario == name)
 
 
 # A scenario's figure, whom ours is compared with in AWS's image and in an own one, and how the docs
@@ -149,7 +148,24 @@ def shipping(recordings: Sequence[Recording]) -> str:
             guided = f"{row}, `--lazy guided`"
             rows.append(_row(guided, found[called].readable(), (aws, own), GUIDED))
     used = [newest[name] for name in dict.fromkeys(row[0] for row in SHIPPED) if name in newest]
-    return f"{''.join(map(line, rows))}\n{NOTE}\n\n{sources(used)}"
+    others = "".join(map(_clients, (one for one in recordings if one not in used)))
+    return f"{''.join(map(line, rows))}\n{NOTE}\n\n{sources(used)}{others}"
+
+
+def _clients(recording: Recording) -> str:
+    """Return a line for what a boto3 function's start takes on another interpreter, if recorded."""
+    named = {figure.name: figure for figure in figures(recording)}
+    found = named.get(f"{_CLIENT}: spawn to next")
+    if recording.scenario != "function_init" or found is None:
+        return ""
+    pairs = ((OURS, THEIRS), (GUIDED, THEIRS), (LAZY, THEIRS), (LAZY, THEIRS_LAZY))
+    listed = [
+        f"{ours} : {other} {ratio(found, ours, other)}"
+        for ours, other in pairs
+        if {ours, other} <= found.values.keys()
+    ]
+    built = f"CPython {recording.version} ({recording.interpreter.get('builder', 'other')}'s build)"
+    return f"\nboto3 with a client on {built}: {'; '.join(listed)} (`{recording.file_name}`).\n"
 
 
 def _row(

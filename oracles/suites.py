@@ -36,6 +36,7 @@ DATEUTIL: Final = Suite(
     "python-dateutil", "2.9.0.post0", "dateutil", 15, ("freezegun==1.5.5",), ("property",)
 )
 MARKUPSAFE: Final = Suite("markupsafe", "3.0.3", "markupsafe", 1)
+BOTOCORE: Final = Suite("botocore", "1.44.8", "botocore", 50, ("jsonschema==4.23.0",))
 
 
 def folder(suite: Suite) -> Path:

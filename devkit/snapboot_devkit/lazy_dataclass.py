@@ -87,10 +87,10 @@ def _made(cls: type[Any], *, frozen: bool) -> type[Any]:
     for name in _LATER:
         if name not in own:
             setattr(made, name, later(name))
-    if not frozen:
-        made.__hash__ = None  # type: ignore[assignment]
     if frozen:
         made.__setattr__ = made.__delattr__ = _refuse_change  # type: ignore[assignment,method-assign]
+    else:
+        made.__hash__ = None  # type: ignore[assignment]
     # For `copy` and `pickle`, which otherwise set fields.
     made.__reduce__ = _reduced  # type: ignore[assignment,method-assign]
     made.__dataclass_fields__ = _Fields(made, own)  # type: ignore[attr-defined]

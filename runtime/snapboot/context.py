@@ -20,10 +20,12 @@ class CognitoIdentity:
     cognito_identity_id: "str | None"
     cognito_identity_pool_id: "str | None"
 
-    def __getattr__(self, name: str) -> None:
-        """Return None for an id that was not set: most callers have none."""
-        if name not in self.__slots__:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    if not TYPE_CHECKING:  # a type checker would take it for a promise of every name
+
+        def __getattr__(self, name: str) -> None:
+            """Return None for an id that was not set: most callers have none."""
+            if name not in self.__slots__:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __repr__(self) -> str:
         from .client_context import listed

@@ -18,7 +18,7 @@ from .wire import ConnectionLostError, Response, ResponseReader, field_lines, fi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from .api import Upload
@@ -77,7 +77,7 @@ class SocketTransport:
         self,
         method: str,
         target: str,
-        headers: "Sequence[tuple[str, str]]",
+        headers: "tuple[tuple[str, str], ...]",
         body: "bytes | None",
     ) -> Response:
         """Send a request, once, and return its response, however long that takes.
@@ -88,8 +88,8 @@ class SocketTransport:
             head = self._requests.get((method, target)) or self._make(method, target)
         else:
             if headers != self._headers:
-                self._headers = tuple(headers)
                 self._lines = self._fixed + field_lines(headers)
+                self._headers = headers
             head = request(method, target, self._lines, None if body is None else len(body))
         try:
             # A peer that has answered enough (413) may stop reading; its answer is what counts.

@@ -291,7 +291,8 @@ class ResponseReader:
         """Return a response whose head has the shape of an earlier one; None for any other.
 
         Some values are new then. They must be what `_fields` would find: without a line break, a
-        null or a blank at either end. The search for the end of the head starts where the shortest
+        null or a blank at either end; one with a tab or two blanks in a row, or an empty one, is
+        left to it as well. The search for the end of the head starts where the shortest
         of known length ends: had it one before that, a value would have a line break.
         """
         end = data.find(HEAD_END, self._shortest)

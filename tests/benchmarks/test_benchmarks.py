@@ -1249,6 +1249,32 @@ def test_the_docs_show_what_imports_that_wait_gain_for_every_function_that_was_m
     assert row.startswith("| boto3 with a client, `--lazy guided` | 90")
 
 
+def test_the_interpreter_with_the_most_recordings_comes_first_and_others_are_named(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        FunctionInitSample(n, contender, function, "warm", 1_000_000 * ms, None)
+        for function, ms in (("nothing", 10), ("an S3 client of boto3", 100))
+        for contender in ("snapboot", packages.LAZY, "awslambdaric")
+        for n in range(3)
+    ]
+    usual = [recording("init", *THREE_STARTS), recording("function_init", *rows)]
+    newer = recording("function_init", *rows)
+    newer.interpreter = newer.interpreter | {"version": "3.15.2", "builder": "Debian"}
+    for one in (*usual, newer):
+        one.save(tmp_path)
+
+    found = load_all(tmp_path)
+    text = summary.shipping(found)
+
+    assert found == [*usual, newer]
+    assert "- `function_init-3.13.0.json`: " in text
+    (line,) = [line for line in text.splitlines() if "`function_init-3.15.2-debian.json`" in line]
+    assert line.startswith("boto3 with a client on CPython 3.15.2 (Debian's build): snapboot : aws")
+    assert "snapboot, lazy imports : awslambdaric " in line
+    assert summary.scenario(found, "function_init").count("json`: A CPU") == 2
+
+
 def test_both_ways_to_run_theirs_are_columns_with_their_names() -> None:
     both = recording(
         "init",

@@ -100,6 +100,20 @@ def test_status_and_headers_are_noted_beside_the_body(command):
     assert "snapboot: HTTP 201; content-type: text/csv; set-cookie: a=1" in run.stderr.decode()
 
 
+def test_what_is_said_before_a_piece_stands_before_it_where_both_go_to_one_place(command):
+    run = subprocess.run(
+        command("http"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=DEADLINE_S,
+        check=True,
+    )
+    places = [
+        run.stdout.index(text) for text in (b"START ", b"snapboot: HTTP 201", b"one\n", b"two\n")
+    ]
+    assert places == sorted(places)
+
+
 def test_an_error_amid_the_stream_is_reported_and_is_an_exit_code(command):
     run = done(command("late"))
     assert (run.returncode, run.stdout) == (1, b"one\n")

@@ -160,6 +160,23 @@ def test_a_line_that_is_too_large_by_itself_is_counted_and_keeps_no_later_one_ba
     assert read_to_end(reading) == f"{counted}later\n"
 
 
+def test_a_record_of_several_lines_is_dropped_whole(pipe):
+    reading, writing = pipe
+    record = "a\rb\r" + "c" * 1024 * 1024 + "\n"
+
+    async def scenario():
+        log = LogWriter(writing)
+        for _ in range(20):
+            log.write(record)
+        taken = asyncio.create_task(asyncio.to_thread(read_to_end, reading))
+        await asyncio.to_thread(log.close, DEADLINE_S)
+        os.close(writing)
+        return await taken
+
+    counted = "snapboot: 5 lines dropped, as no one read the log\n"
+    assert asyncio.run(scenario()) == record * 15 + counted
+
+
 def test_a_reader_that_has_gone_is_noticed_and_ends_nothing(pipe):
     reading, writing = pipe
     os.close(reading)

@@ -187,11 +187,13 @@ def test_everything_below_a_package_is_included_without_running_it(task: Task):
     task.write("package/inner/__init__.py")
     task.write("package/inner/two.py")
     task.write("package/space/three.py")
+    task.write("package/space/deep/four.py")
     task.write("package/not-a-module.py")
     task.app("")
     task.seal("--include", "package.*")
     assert [m.name for m in task.archive().modules if m.path] == [
-        "app", "package", "package.inner", "package.inner.two", "package.one", "package.space.three",
+        "app", "package", "package.inner", "package.inner.two", "package.one",
+        "package.space.deep.four", "package.space.three",
     ]  # fmt: skip
 
 

@@ -508,3 +508,104 @@ def test_clients_of_fifty_services_in_five_regions_have_the_same_endpoints(scene
     """)
     seen = same(scene, *(f"botocore.loaders:{name}" for name in services))
     assert len(seen[0]) == 300
+
+
+# What a client sends, and what it makes of an empty answer, with what no two runs have in common
+# left out.
+EXCHANGE = """
+import io
+
+from botocore.awsrequest import AWSResponse
+from botocore.session import get_session
+
+VARYING = {"authorization", "x-amz-date", "amz-sdk-invocation-id", "date"}
+
+class Raw(io.BytesIO):
+    def stream(self, **options):
+        yield self.read()
+
+def sample(shape, depth=0):
+    kind = shape.type_name
+    if kind == "structure":
+        return {name: sample(shape.members[name], depth + 1) for name in shape.required_members}
+    if kind == "list":
+        return [sample(shape.member, depth + 1)]
+    if kind == "map":
+        return {"key": sample(shape.value, depth + 1)}
+    if kind == "string":
+        enum = shape.metadata.get("enum")
+        return enum[0] if enum else "x" * max(3, shape.metadata.get("min", 0))
+    plain = {"boolean": True, "blob": b"x", "timestamp": 0}
+    return plain.get(kind, shape.metadata.get("min", 1))
+
+def exchange(client):
+    seen = []
+
+    def answer(request, **rest):
+        headers = sorted((k.lower(), str(v)) for k, v in request.headers.items()
+                         if k.lower() not in VARYING)
+        seen.append([request.method, request.url, headers, repr(request.body)])
+        body = b"{}" if "json" in client.meta.service_model.metadata["protocol"] else b"<a><b/></a>"
+        return AWSResponse(request.url, 200, {}, Raw(body))
+
+    client.meta.events.register("before-send", answer)
+    return seen
+
+def outcome(call):
+    try:
+        return repr(call())
+    except Exception as exc:
+        return [type(exc).__name__, str(exc)]
+
+def used(client):
+    seen, results = exchange(client), []
+    names = client.meta.method_to_api_mapping
+    model = client.meta.service_model
+    shapes = {name: model.operation_model(names[name]).input_shape for name in sorted(names)}
+    for name in [n for n in shapes if client.can_paginate(n)][:3]:
+        values = sample(shapes[name]) if shapes[name] else {}
+        paginator = client.get_paginator(name)
+        size = {"PageSize": 50} if paginator._limit_key else {}
+        pages = paginator.paginate(**values, PaginationConfig={"MaxItems": 500, **size})
+        results.append([name, str([key.expression for key in paginator.result_keys])])
+        results.append([name, outcome(lambda: [list(pages), pages.build_full_result()])])
+    for name in client.waiter_names[:3]:
+        waiter = client.get_waiter(name)
+        shape = model.operation_model(waiter.config.operation).input_shape
+        once = {"MaxAttempts": 1, "Delay": 0}
+        values = sample(shape) if shape else {}
+        results.append([name, outcome(lambda: waiter.wait(**values, WaiterConfig=once))])
+    return [client.meta.endpoint_url, seen, results]
+"""
+USED = (
+    *("s3", "sqs", "dynamodb", "sns", "lambda", "ec2", "iam", "sts", "rds", "ecs", "ecr", "kms"),
+    *("ssm", "kinesis", "logs", "cloudwatch", "cloudformation", "elbv2", "acm", "glue"),
+)
+
+
+@pytest.mark.slow
+def test_twenty_services_paginators_and_waiters_send_and_give_the_same(scene: Scene):
+    """By regions, FIPS, dual stack and an address of one's own."""
+    boto.place(scene.function.root, USED)
+    scene.write("exchange.py", EXCHANGE)
+    scene.look(f"""
+        import boto3
+        import exchange
+        from botocore.config import Config
+
+        first = boto3.client("s3")
+        ways = [
+            dict(region_name="us-east-1", config=Config(use_fips_endpoint=True)),
+            dict(region_name="ap-southeast-2", config=Config(use_dualstack_endpoint=True)),
+            dict(region_name="cn-north-1"),
+            dict(region_name="mars-1", endpoint_url="http://localhost:4566/base"),
+        ]
+
+        def look():
+            return [exchange.used(boto3.client(service, **way)) for service in {USED} for way in ways]
+    """)
+    included = [f"botocore.loaders:{name}" for name in USED]
+    seen = same(scene, *included, PYTHONHASHSEED="0")  # the user agent lists what is in a set
+    assert len(seen) == 4 * len(USED) == 80
+    assert sum(len(requests) for _, requests, _ in seen) > 300
+    assert sum(type(result) is str for *_, results in seen for _, result in results) > 150

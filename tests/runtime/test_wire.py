@@ -34,6 +34,7 @@ from snapboot.wire import (
     Response,
     ResponseReader,
     RuntimeAPIError,
+    UsualResponse,
     field_lines,
     fixed_part,
     request,
@@ -944,7 +945,7 @@ def test_headers_of_a_known_shape_can_be_asked_for_by_name_in_any_order() -> Non
     for number in range(60, 120):
         for asked in (names, names[::-1]):
             response, first = reader.feed(lively(number)), ResponseReader().feed(lively(number))
-            assert response is not None
+            assert isinstance(response, UsualResponse)
             assert first is not None
             assert response.values_of(asked) == first.values_of(asked)
             assert response.values_of(asked) == [first.headers.get(name, "") for name in asked]

@@ -106,7 +106,7 @@ async def _invoke(
         if not silent:
             progress.write(printing.rendered(line, coloured=coloured))
 
-    printed = PrintedResponse(progress.write)
+    printed = PrintedResponse(progress.write, log.flush)
     loop = asyncio.get_running_loop()
     async with Debugger(debug, progress.write) as debugger:
         config = debugger.prepared(config)

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 class PrintedResponse:
     """Prints the response to one event; `note` takes what is said beside it.
 
-    Status and headers of a streamed HTTP response are noted, and not printed: its output is the
-    body alone.
+    `flush` writes what was said by now, since both may go to one terminal. Status and headers of a
+    streamed HTTP response are noted, and not printed: its output is the body alone.
     """
 
-    def __init__(self, note: Callable[[str], object]) -> None:
+    def __init__(self, note: Callable[[str], object], flush: Callable[[], object]) -> None:
         """Print nothing before `read`."""
         self._note = note
+        self._flush = flush
         self._streamed = False
 
     def __repr__(self) -> str:
@@ -44,6 +45,7 @@ class PrintedResponse:
                 async for piece in pieces:
                     self._begin(program)
                     if self._streamed:
+                        self._flush()
                         with printing.explained():
                             await writer.write(piece)
                         last = piece

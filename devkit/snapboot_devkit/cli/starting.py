@@ -133,7 +133,7 @@ def _run(service: _Service) -> None:
 
 async def _serve(service: _Service, log: LogWriter) -> None:
     ended = asyncio.Event()
-    on_end(lambda: _leave() if ended.is_set() else ended.set())
+    on_end(lambda: _leave(log) if ended.is_set() else ended.set())
     coloured = sys.stderr.isatty()
     progress = InitProgress(log.write, shown=printing.is_terminal())
     write = progress.write if progress.shown else log.write
@@ -164,8 +164,9 @@ async def _serve(service: _Service, log: LogWriter) -> None:
             await ended.wait()
 
 
-def _leave() -> NoReturn:
+def _leave(log: LogWriter) -> NoReturn:
     """End at once. What has been started is ended by the host's reaper."""
+    log.flush()
     os._exit(exits.INTERRUPTED)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import stat
 import threading
@@ -21,6 +22,7 @@ STDERR: Final = 2
 # for some more, which is about what it takes in memory.
 _MAX_WAITING_BYTES: Final = 16 * 1024 * 1024
 _LINE_OVERHEAD_BYTES: Final = 64
+_LINES: Final = re.compile(rb"[^\n]*\n|[^\n]+")
 _MISSED: Final = b"snapboot: %d lines dropped, as no one read the log\n"
 # Lines are gathered for so long: too short for a reader to notice. To write at the end of each turn
 # of the event loop took a thirtieth of an invocation's time.
@@ -117,7 +119,7 @@ class LogWriter:
         return f"<LogWriter {'broken' if self.broken else f'{self._size} bytes waiting'}>"
 
     def write(self, text: str) -> None:
-        """Take text to write, and return at once."""
+        """Take text to write, and return at once; in one thread, `close` in the end."""
         self._texts.append(text)
         if len(self._texts) == 1:
             self._flush_soon()
@@ -139,20 +141,25 @@ class LogWriter:
             self._thread.join(wait_s)
 
     def _flush_soon(self) -> None:
-        """Write in a moment, or now where no loop runs."""
+        """Write in a moment, or now where no loop runs or the thread does it in any case."""
         import asyncio  # noqa: PLC0415 - not for a command that has no loop
 
         try:
-            asyncio.get_running_loop().call_later(_GATHERED_S, self.flush)
+            loop = asyncio.get_running_loop()
         except RuntimeError:
             self.flush()
+            return
+        if self._direct is None:
+            self.flush()
+        else:
+            loop.call_later(_GATHERED_S, self.flush)
 
     def flush(self) -> None:
         """Write what can be written now; the rest is the thread's."""
         is_broken = False
         with self._lock:
-            rest = memoryview("".join(self._texts).encode("utf-8", "replace"))
-            self._texts.clear()
+            texts, self._texts = self._texts, []
+            rest = memoryview("".join(texts).encode("utf-8", "replace"))
             if self.broken:
                 return
             is_direct = not self._thread_writes and len(rest) < _MAX_WAITING_BYTES
@@ -170,7 +177,8 @@ class LogWriter:
 
     def _leave(self, content: bytes) -> None:
         """Have the thread write this, but no more lines than may wait."""
-        for line in content.splitlines(keepends=True):
+        # Not at a carriage return, which joins the lines of one record.
+        for line in _LINES.findall(content):
             size = len(line) + _LINE_OVERHEAD_BYTES
             if self._size + size <= _MAX_WAITING_BYTES:
                 self._waiting.append(line)

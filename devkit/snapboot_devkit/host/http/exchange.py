@@ -50,6 +50,7 @@ class Body:
 class Response:
     """A whole response; `headers` are lines, each with its end, to which its length is added.
 
+    Lines, and not names and values as for a stream, since most of them come from a pattern.
     One that is not `of_function` is the host's own: if it is an error, the log says so.
     """
 

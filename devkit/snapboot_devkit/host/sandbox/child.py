@@ -246,7 +246,7 @@ class Spawner:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         try:
             self._join()
-        except OSError as exc:
+        except Exception as exc:  # noqa: BLE001 - each start says so
             self._failure = LaunchError(
                 f"cannot make the place for a process: {exc}; try without --isolate"
             )

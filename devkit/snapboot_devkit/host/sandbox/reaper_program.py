@@ -31,7 +31,10 @@ FOLDER = "folder"
 GROUP = "group"
 FORGET = "forget-"
 
-_LOOK_AGAIN_S = 0.002
+_LOOK_AGAIN_S = 0.02
+_GROUP_LOOK_S = 0.002
+# `errno.EBUSY`, whose module would be one more to load.
+_EBUSY = 16
 
 
 def left(lines: Iterable[str]) -> dict[str, set[str]]:
@@ -133,8 +136,10 @@ def remove_group(folder: str, patience_s: float = process_scan.LAST_BREATH_S) ->
         for group, _, _ in os.walk(folder, topdown=False):
             try:
                 os.rmdir(group)  # noqa: PTH106
-            except OSError:
-                time.sleep(_LOOK_AGAIN_S)
+            except OSError as exc:
+                if exc.errno != _EBUSY:
+                    return
+                time.sleep(_GROUP_LOOK_S)
 
 
 def main() -> None:

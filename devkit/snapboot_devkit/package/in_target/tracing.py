@@ -13,7 +13,14 @@ import faulthandler
 import posix
 import sys
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import ExtensionFileLoader, PathFinder, SourceFileLoader
+from _frozen_importlib_external import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    PathFinder,
+    SourceFileLoader,
+)
 from _signal import SIGUSR2  # type: ignore[import-not-found]
 from marshal import dumps
 from time import time
@@ -361,11 +368,14 @@ def _add_members(package: str, found: "dict[str, ModuleSpec]") -> None:
 
 
 def _add_folder(package: str, folder: str, found: "dict[str, ModuleSpec]") -> None:
+    # Not `PathFinder`, to which a folder without `__init__.py` has a path only once it is imported.
+    kinds = (ExtensionFileLoader, EXTENSION_SUFFIXES), (SourceFileLoader, SOURCE_SUFFIXES)
+    finder = FileFinder(folder, *kinds)
     for member in sorted({name.partition(".")[0] for name in posix.listdir(folder)}):
         if not member.isidentifier() or member in {"__init__", "__pycache__"}:
             continue
         name = f"{package}.{member}"
-        spec = PathFinder.find_spec(name, [folder])
+        spec = finder.find_spec(name)
         if spec is None:
             continue
         if type(spec.loader) in {SourceFileLoader, ExtensionFileLoader}:
