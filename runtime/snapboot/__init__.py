@@ -119,7 +119,7 @@ def load_hot() -> None:
     That is what ships, and is never compared with the sources (PEP 552, unchecked hash). The import
     system would find, stat and open a file for each, which takes 0.5 ms of CPU more; to open and
     read each file here, 27 system calls and 0.9 % of all instructions to `next`, since names that
-    several modules have are made once. The import system is left to it when imports are watched.
+    several modules have are made once. It is left to the import system where imports are watched.
     """
     global HOT_CODE
     shipped, HOT_CODE = HOT_CODE, b""
