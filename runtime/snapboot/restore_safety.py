@@ -12,7 +12,8 @@ import posix
 import sys
 from time import perf_counter_ns
 
-from .environment import SettingError, environment, variable
+from .environment import environment, variable
+from .faults import SettingError
 from .heap import Found, search
 from .logs import log_debug, log_warning, wants_debug
 
