@@ -7,11 +7,13 @@ would be measured by its compiler.
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks.pinning import unpinned
 
-IN_TARGET = Path(__file__).parents[1] / "devkit/snapboot_devkit/package/in_target"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 COMPILE_DEADLINE_S = 300
 # The header after its magic number (PEP 552): compare with the source, made at 0 and of no size.
 OF_ANOTHER_TIME = bytes(12)
@@ -29,17 +31,6 @@ def compile_folder(python: Path, folder: Path, *, mode: str = "unchecked-hash") 
         subprocess.run(
             [python, "-m", "compileall", "-q", "-f", "-j0", "--invalidation-mode", mode, folder],
             check=True,
-            timeout=COMPILE_DEADLINE_S,
-        )
-
-
-def compile_as_shipped(python: Path, folder: Path) -> None:
-    """Write bytecode for the runtime in a folder, as the packager does and an image is made."""
-    with unpinned():
-        subprocess.run(
-            [python, "-SsPB", IN_TARGET, "compile", folder, "--as", folder],
-            check=True,
-            stdout=subprocess.DEVNULL,
             timeout=COMPILE_DEADLINE_S,
         )
 

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.bytecode import compile_as_shipped, compile_folder
+from benchmarks.bytecode import compile_folder
 from benchmarks.endpoints import Endpoint, FirstByte, RuntimeAPI
 from oracles import awslambdaric, cache
 
@@ -126,7 +126,7 @@ def lay_out_runtime(interpreter: Interpreter, folder: Path) -> None:
     """Lay out /var/runtime: the bootstrap, the package, what it depends on, and bytecode."""
     shutil.copytree(dependencies(interpreter), folder)
     shutil.copytree(RUNTIME, folder, ignore=NO_BYTECODE, dirs_exist_ok=True)
-    compile_as_shipped(interpreter.path, folder)
+    compile_folder(interpreter.path, folder)
     bootstrap = folder / "bootstrap"
     _, _, body = (ROOT / "bootstrap").read_text(encoding="utf-8").partition("\n")
     bootstrap.write_text(f"#!{interpreter.path} -SsP\n{body}", encoding="utf-8")

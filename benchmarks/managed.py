@@ -10,7 +10,7 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.bytecode import compile_as_shipped, compile_folder
+from benchmarks.bytecode import compile_folder
 from benchmarks.contenders import NO_BYTECODE, RUNTIME, Contender, our_version
 from benchmarks.packages import CLIENT, EMPTY, IMPORT, VARIABLES, Function
 from oracles import awslambdaric, managed
@@ -47,8 +47,8 @@ def stage(bench: Bench) -> tuple[Contender, ...]:
         aws_runtime.write_scripts(runtime, f"python{interpreter.feature_version}", str(python))
         shutil.copytree(RUNTIME, opt / f"{WRAPPER}.d", ignore=NO_BYTECODE)
         shutil.copy2(RUNTIME / "snapboot/exec", opt / WRAPPER)
-        compile_folder(interpreter.path, runtime)
-        compile_as_shipped(interpreter.path, opt)
+        for folder in (runtime, opt):
+            compile_folder(interpreter.path, folder)
     command = (str(python), str(runtime / "bootstrap.py"))
     commands = {WRAPPED: (str(opt / WRAPPER), *command), MANAGED: command}
     environment = {"LAMBDA_RUNTIME_DIR": str(runtime), **VARIABLES}

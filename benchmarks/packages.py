@@ -15,10 +15,11 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.bytecode import COMPILE_DEADLINE_S, IN_TARGET, compile_folder, make_stale
+from benchmarks.bytecode import COMPILE_DEADLINE_S, compile_folder, make_stale
 from benchmarks.contenders import (
     NO_BYTECODE,
     OURS,
+    ROOT,
     THEIRS,
     THEIRS_UNPOOLED,
     environment,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from benchmarks.contenders import Contender
     from benchmarks.machine import Interpreter
 
+IN_TARGET: Final = ROOT / "devkit" / "snapboot_devkit" / "package" / "in_target"
 HANDLER: Final = "app.handler"
 LAZY_FROM: Final = (3, 15)
 # What the platform sets: a client looks no further for them.

@@ -51,11 +51,6 @@ ADAPTERS = {
     "botocore.loaders": "botocore_data",
     "importlib.metadata": "entry_points",
     "importlib_metadata": "entry_points",
-    # These before the module is executed.
-    "collections": "compiled_texts",
-    "dataclasses": "compiled_texts",
-    "multiprocessing.managers": "compiled_texts",
-    "typing": "compiled_texts",
 }
 
 # How the import system reads a folder.
@@ -167,7 +162,7 @@ class ModuleArchive:
         return f"{root}/{home[1:]}" if home[1:] else root
 
     def adapt(self, module: "ModuleType") -> None:
-        """Give a module what it would parse."""
+        """Give a module that was just executed what it would parse."""
         name = module.__name__
         if name == "re":
             self._remember_patterns(module)
@@ -283,9 +278,6 @@ class ArchiveFinder(FileFinder):
         if file.startswith("__init__."):
             spec.submodule_search_locations = [folder]
         spec.has_location = True
-        if entry[3] and sys.pycache_prefix is None:  # else each module's is worked out at length
-            stem = file.rpartition(".")[0]
-            spec.cached = f"{folder}/__pycache__/{stem}.{sys.implementation.cache_tag}.pyc"
         return spec
 
 
@@ -310,11 +302,8 @@ class AdaptingLoader(ArchiveLoader):
 
     def exec_module(self, module: "ModuleType") -> None:
         """Execute the module. Raises what that raises."""
-        before = ADAPTERS.get(module.__name__) == "compiled_texts"
-        if before:
-            self._archive.adapt(module)
         super().exec_module(module)
-        if not before and self._archive.modules:  # it has not been given up
+        if self._archive.modules:  # it has not been given up
             self._archive.adapt(module)
 
 

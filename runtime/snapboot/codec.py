@@ -15,7 +15,6 @@ from _json import encode_basestring, make_encoder, make_scanner
 from marshal import dumps
 
 from .api import BYTES_TYPE, JSON_TYPE
-from .environment import SimpleNamespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -244,17 +243,17 @@ def json_text(document: "dict[str, Any]") -> str:
     return "".join(_encoded(document, 0))
 
 
-# What `make_scanner` wants to know: all as in `json.JSONDecoder`, but no NaN or Infinity.
-_rules = SimpleNamespace(
-    strict=True,
-    object_hook=None,
-    object_pairs_hook=None,
-    array_hook=None,
-    parse_float=float,
-    parse_int=int,
-    parse_constant=_refuse,
-)
-_scan = make_scanner(_rules)  # type: ignore[arg-type]
+class _Rules:
+    """What `make_scanner` wants to know: all as in `json.JSONDecoder`, but no NaN or Infinity."""
+
+    strict = True
+    object_hook = object_pairs_hook = array_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = staticmethod(_refuse)
+
+
+_scan = make_scanner(_Rules)  # type: ignore[arg-type]
 # indent, separators, then: sort the keys, skip the wrong ones, allow NaN.
 _FORMAT = (None, ":", ",", False, False, False)
 _encoded = make_encoder(None, _refuse, encode_basestring, *_FORMAT)

@@ -10,7 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextvars import ContextVar
-    from types import SimpleNamespace as SimpleNamespace  # noqa: PLC0414 - for others to import
     from typing import Any, Protocol
 
     from .c_environment import CVariable
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
             """Write the record. Raises OSError, ValueError where the stream is closed."""
 
     Context = Any  # that of `context.py`, which imports this module
-else:  # without the import; and to make a class takes as long as to load two functions
-    SimpleNamespace = type(sys.implementation)
 
 TRACE_ID = "_X_AMZN_TRACE_ID"
 _TRACE_ID_KEY = TRACE_ID.encode()
@@ -52,6 +49,10 @@ SETTINGS = {
     "SNAPBOOT_INIT_REPORT": ("0", "1"),
     "SNAPBOOT_LAZY_IMPORTS": ("normal", "off", *(["all"] * hasattr(sys, "set_lazy_imports"))),
 }
+
+
+class SettingError(Exception):
+    """A setting has a value that is none of its choices: an init error."""
 
 
 class ExecutionEnvironment:
@@ -212,7 +213,5 @@ def setting(name: str) -> str:
     choices = SETTINGS[name]
     value = variable(name) or choices[0]
     if value not in choices:
-        from .faults import SettingError
-
         raise SettingError(f"{name} is {value!r}; it can be {', '.join(choices)}, or left unset")
     return value

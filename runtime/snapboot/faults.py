@@ -16,10 +16,6 @@ class Fault(Exception):  # noqa: N818 - the platform's word for it
         self.stack = stack or []
 
 
-class SettingError(Exception):
-    """A setting has a value that is none of its choices: an init error of a type of ours."""
-
-
 def malformed_handler_name(handler: str) -> Fault:
     """Return what is wrong with a handler's name that has no dot."""
     reason = "not enough values to unpack (expected 2, got 1)"

@@ -215,6 +215,9 @@ def _read_path_files(folders: "list[str]") -> "list[str]":
     listed = {folder: _listed(folder) for folder in folders}
     names = [name for names in listed.values() for name in names]
     if any(name.endswith((".pth", ".start")) for name in names):
+        from . import load_unchecked
+
+        load_unchecked(("path_files",))
         from .path_files import read
 
         read(listed)

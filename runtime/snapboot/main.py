@@ -15,7 +15,6 @@ from .environment import (
     HANDLER,
     SETTINGS,
     TRACE_ID,
-    SimpleNamespace,
     environment,
     put_interpreter_on_path,
     set_variable,
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-    from .api import ErrorReport, Transport
+    from .api import Transport
     from .report import Report
 
     Handler = Callable[[Any, Context], Any]
@@ -137,6 +136,9 @@ def _initialise(api: RuntimeAPI) -> "Handler":
         environment.read_function()
         codec.settle(settings["SNAPBOOT_JSON"])
         if settings["SNAPBOOT_INIT_REPORT"] == "1":
+            from . import load_unchecked
+
+            load_unchecked(("init_report",))
             from .init_report import write_init_report
 
             write_init_report(*began)
@@ -216,7 +218,7 @@ def _serve(invocation: Invocation, handler: "Handler") -> None:
     invocation.fail(report)
 
 
-def reported(error: BaseException, request_id: str) -> "ErrorReport":
+def reported(error: BaseException, request_id: str) -> "Report | BareReport":
     """Log an error and return what to report of it."""
     try:
         if isinstance(error, (MemoryError, OSError)):
@@ -230,7 +232,7 @@ def reported(error: BaseException, request_id: str) -> "ErrorReport":
 
             explain(error)
     except Exception as failure:
-        return _bare_report(error, request_id, failure)
+        return BareReport(error, request_id, failure)
     return report
 
 
@@ -245,36 +247,40 @@ def _log(error: BaseException, report: "Report") -> None:
             log_warning(note)
 
 
-def _bare_report(error: BaseException, request_id: str, reason: Exception) -> "ErrorReport":
-    """Return and log an error where a Report cannot be made: without stack, by what is loaded.
+class BareReport:
+    """An error where a Report cannot be made: without stack, by what is loaded already.
 
     No descriptor is left to load a module with, or the error's class has methods that fail.
     """
-    try:
-        message = str.__str__(str(error))
-    except Exception:
-        message = ""
-    # Not by the attribute, which a metaclass may have made its own.
-    error_type: str = type.__dict__["__name__"].__get__(type(error))
-    fields = {
-        "errorMessage": message,
-        "errorType": error_type,
-        "requestId": request_id,
-        "stackTrace": [],
-    }
-    try:
-        sys.stdout.write(
-            f"[ERROR] {error_type}: {message} (snapboot: without stack, as that failed with"
-            f" {type(reason).__name__})\n"
-        )
-    except Exception:  # where not even that can be written
-        pass
-    return SimpleNamespace(
-        document=json_text(fields).encode("utf-8", "backslashreplace"),
-        fields=fields,
-        header_type=error_type if error_type.isascii() else "Unhandled",
-        xray_cause="",
-    )
+
+    __slots__ = ("document", "fields", "header_type")
+    xray_cause = ""
+
+    def __init__(self, error: BaseException, request_id: str, reason: Exception) -> None:
+        try:
+            message = str.__str__(str(error))
+        except Exception:
+            message = ""
+        # Not by the attribute, which a metaclass may have made its own.
+        error_type: str = type.__dict__["__name__"].__get__(type(error))
+        self.fields = {
+            "errorMessage": message,
+            "errorType": error_type,
+            "requestId": request_id,
+            "stackTrace": [],
+        }
+        self.document = json_text(self.fields).encode("utf-8", "backslashreplace")
+        self.header_type = error_type if error_type.isascii() else "Unhandled"
+        try:
+            sys.stdout.write(
+                f"[ERROR] {error_type}: {message} (snapboot: without stack, as that failed with"
+                f" {type(reason).__name__})\n"
+            )
+        except Exception:  # where not even that can be written
+            pass
+
+    def __repr__(self) -> str:
+        return f"<BareReport of {self.header_type}>"
 
 
 def _release(error: BaseException) -> None:

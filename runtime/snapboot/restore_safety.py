@@ -12,8 +12,7 @@ import posix
 import sys
 from time import perf_counter_ns
 
-from .environment import environment, variable
-from .faults import SettingError
+from .environment import SettingError, environment, variable
 from .heap import Found, search
 from .logs import log_debug, log_warning, wants_debug
 

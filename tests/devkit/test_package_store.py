@@ -136,21 +136,6 @@ def test_bytecode_is_the_same_from_what_was_kept_and_new_for_a_new_source(tmp_pa
     assert seen[1] != seen[2]
 
 
-def test_bytecode_that_has_that_of_others_in_it_is_new_for_a_new_source_of_theirs(tmp_path):
-    worker = Worker(Path(sys.executable), sys.hexversion)
-    package = 'HOT = ("wire",)\nHOT_CODE = b""\n'
-    seen = []
-    with Store(tmp_path / "cache") as store:
-        for turn, source in enumerate(("x = 1\n", "x = 1\n", "x = 2\n")):
-            files = {"snapboot/__init__.py": package, "snapboot/wire.py": source}
-            folder = filled(tmp_path / f"task{turn}", files)
-            assert worker.compile(folder, "/opt", store) == {}
-            name = f"snapboot/__pycache__/__init__.{sys.implementation.cache_tag}.pyc"
-            seen.append((folder / name).read_bytes())
-    assert seen[0] == seen[1]
-    assert seen[1] != seen[2]
-
-
 def test_bytecode_that_a_wheel_has_stays_as_it_is_in_the_installers_cache(tmp_path):
     worker = Worker(Path(sys.executable), sys.hexversion)
     name = f"__pycache__/app.{sys.implementation.cache_tag}.pyc"

@@ -619,21 +619,3 @@ def test_entry_points_are_sealed(layout):
             return [again, [path for path in read if "tool" in path and "entry" in path]]
     """)
     assert layout.run(Event(), sealed=True).result == [[["first", "tool:main", "1.0"]], []]
-
-
-def test_texts_that_the_standard_library_compiles_are_sealed(layout):
-    layout.code("""
-        import sys
-
-        compiled = []
-        sys.addaudithook(lambda event, args: event == "compile" and compiled.append(str(args[0])))
-        import dataclasses
-
-        @dataclasses.dataclass
-        class Order:
-            number: int
-
-        def handler(event, context):
-            return [repr(Order(1)), [text for text in compiled if "number" in text]]
-    """)
-    assert layout.run(Event(), sealed=True).result == ["Order(number=1)", []]

@@ -26,7 +26,6 @@ UNSEEN = {
     "botocore_data": "test_what_botocore_parses_is_sealed",
     "botocore_hooks": "test_what_botocore_parses_is_sealed",
     "c_environment": "test_python3_is_the_interpreter_of_the_function",
-    "compiled_texts": "test_texts_that_the_standard_library_compiles_are_sealed",
     "entry_points": "test_entry_points_are_sealed",
     "lazy_imports": "test_imports_can_be_lazy",
     "wrapper": "test_a_wrapper_starts_the_runtime",

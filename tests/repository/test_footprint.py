@@ -38,7 +38,7 @@ COLD = {
     "http", "inspect", "json", "logging", "orjson", "os", "pathlib", "random", "re", "selectors",
     "signal", "site", "socket", "ssl", "string", "subprocess", "tempfile", "threading",
     "tokenize", "traceback", "types", "typing", "urllib", "urllib3", "uuid", "warnings",
-    "awslambdaric", "snapboot.archive", "snapboot.aws_names", "snapboot.botocore_data", "snapboot.botocore_hooks", "snapboot.c_environment", "snapboot.client_context", "snapboot.compiled_texts", "snapboot.entry_points", "snapboot.exact_json", "snapboot.faults", "snapboot.frames",
+    "awslambdaric", "snapboot.archive", "snapboot.aws_names", "snapboot.botocore_data", "snapboot.botocore_hooks", "snapboot.c_environment", "snapboot.client_context", "snapboot.entry_points", "snapboot.exact_json", "snapboot.faults", "snapboot.frames",
     "snapboot.framing", "snapboot.heap", "snapboot.hooks", "snapboot.init_report", "snapboot.lazy_imports", "snapboot.log_records", "snapboot.logs",
     "snapboot.aio", "snapboot.http_response", "snapboot.streaming", "snapboot.upload",
     "snapboot.asgi_handler", "snapboot.http_answer", "snapboot.http_events", "snapboot.lifespan", "snapboot.wsgi_handler",

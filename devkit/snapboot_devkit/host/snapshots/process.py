@@ -144,7 +144,7 @@ def start_runtime(
     import snapboot
 
     del sys.path[:2]
-    snapboot.load_hot()
+    snapboot.load_unchecked(snapboot.HOT)
     install()
     from snapboot.main import bootstrap
 

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 UNCHECKED_HASH = b"\1\0\0\0"
-# The runtime's module whose bytecode has that of others in it, and the line for that in its source.
-OWN_PACKAGE = "snapboot/__init__.py"
-HOT_CODE = b'\nHOT_CODE = b""\n'
 FOLDER_MODE = 0o755
 FILE_MODE = 0o644
 REMEDY_SPACE = "make room, or name another place for the output, and run it again"
@@ -56,12 +53,10 @@ def compile_folder(
         path = Path(folder, name)
         try:
             source = _read(path)
-            own = name.endswith(OWN_PACKAGE) and HOT_CODE in source
-            if keep and not own and kept_body(path, source, f"{place}/{name}") is not None:
+            if keep and kept_body(path, source, f"{place}/{name}") is not None:
                 files += 1
                 continue
-            content = _with_hot_code(path, source, f"{place}/{name}") if own else source
-            body = marshalled(content, f"{place}/{name}")
+            body = marshalled(source, f"{place}/{name}")
         except (OSError, *UNCOMPILABLE) as exc:
             failed[name] = _reason(exc)
         else:
@@ -99,48 +94,9 @@ def marshalled(source: bytes | ast.Module, path: str) -> bytes:
 
     Of its source, or of what was parsed of it. Raises one of UNCOMPILABLE.
     """
-    return _dumped(_compiled(source, path))
-
-
-def _with_hot_code(path: Path, source: bytes, place: str) -> ast.Module:
-    """Return the runtime's `__init__` with the code in it of what every function needs.
-
-    One piece is read sooner than many files. Raises OSError, and one of UNCOMPILABLE.
-    """
-    tree = ast.parse(source)
-    known = {ast.unparse(one.targets[0]): one for one in tree.body if isinstance(one, ast.Assign)}
-    hot = tuple(
-        _compiled(
-            _without_types(_read(path.with_name(f"{name}.py"))),
-            f"{place.rpartition('/')[0]}/{name}.py",
-        )
-        for name in ast.literal_eval(known["HOT"].value)
-    )
-    held = known["HOT_CODE"]
-    held.value = ast.copy_location(ast.Constant(_dumped(hot)), held.value)
-    return tree
-
-
-def _without_types(source: bytes) -> ast.Module:
-    """Return a module of the runtime's without what only type checkers execute."""
-    tree = ast.parse(source)
-    body: list[ast.stmt] = []
-    for one in tree.body:
-        if isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING":
-            body += one.orelse
-        else:
-            body.append(one)
-    tree.body = body
-    return tree
-
-
-def _compiled(source: bytes | ast.Module, path: str) -> CodeType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # those of other people's packages
-        return compile(source, path, "exec", dont_inherit=True, optimize=0)
-
-
-def _dumped(code: CodeType | tuple[CodeType, ...]) -> bytes:
+        code = compile(source, path, "exec", dont_inherit=True, optimize=0)
     held: list[object] = []
     _hold(code, held)
     return marshal.dumps(code)

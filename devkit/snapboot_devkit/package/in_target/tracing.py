@@ -21,8 +21,8 @@ from _frozen_importlib_external import (
     PathFinder,
     SourceFileLoader,
 )
-from _signal import SIGUSR2  # type: ignore[import-not-found]
 from marshal import dumps
+from signal import SIGUSR2
 from time import time
 
 TYPE_CHECKING = False
@@ -53,12 +53,7 @@ ADAPTERS = {
     "botocore.loaders": "botocore_data",
     "importlib.metadata": "entry_points",
     "importlib_metadata": "entry_points",
-    "collections": "compiled_texts",
-    "dataclasses": "compiled_texts",
-    "multiprocessing.managers": "compiled_texts",
-    "typing": "compiled_texts",
 }
-TEXT = "<string>"  # how the file is called that a text is compiled for
 
 
 class ImportOrder:
@@ -79,15 +74,13 @@ class ImportOrder:
 class Notes:
     """An audit hook that writes down which hosts, and which files of layers, the function asks for.
 
-    At once: of a process that has to be killed nothing else is left. `opened` are all files, and
-    `compiled` the texts by the module that compiled them, of those with an adapter.
+    At once: of a process that has to be killed nothing else is left. `opened` are all files.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._known: set[str] = set()
         self.opened: dict[str, None] = {}
-        self.compiled: dict[str, dict[str, None]] = {}
 
     def hear(self, event: str, arguments: "tuple[Any, ...]") -> None:
         """Take what `sys.audit` passes on."""
@@ -97,10 +90,6 @@ class Notes:
                 self.opened[path] = None
                 if path.startswith(f"{LAYERS}/"):
                     self._note(f"file {path}")
-        elif event == "compile" and arguments[1] == TEXT:
-            module = sys._getframe(1).f_globals.get("__name__")  # noqa: SLF001
-            if isinstance(module, str) and module in ADAPTERS:
-                self.compiled.setdefault(module, {})[_text(arguments[0])] = None
         elif event == "socket.getaddrinfo":
             self._note(f"host {_text(arguments[0])}:{_text(arguments[1])}")
         elif event == "socket.connect" and isinstance(arguments[1], tuple):
@@ -189,13 +178,12 @@ class InitTrace:
         path = list(filter(_is_text, sys.path))
         packages = self._packages
         patterns = _beside("patterns").compiled()
-        opened, compiled = list(self._notes.opened), self._notes.compiled.copy()
+        opened = list(self._notes.opened)
         data = {}
         for module, adapter in ADAPTERS.items():
             names = [name for name in self._included if name.startswith(f"{module}:")]
             wanted = [name.partition(":")[2] for name in names]
-            heard = list(compiled.get(module, ())) if adapter == "compiled_texts" else opened
-            found_data = _beside(adapter).data(module, heard, wanted)
+            found_data = _beside(adapter).data(module, opened, wanted)
             if found_data is not None:
                 data[module] = found_data
         return {

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 from snapboot_devkit.package import layout
 from snapboot_devkit.package.contents.tree import ARCHIVE
 from snapboot_devkit.package.errors import ImportFailedError, PackageError
-from snapboot_devkit.package.in_target.bytecode import OWN_PACKAGE
 from snapboot_devkit.package.outputs.view import View
 from snapboot_devkit.package.outputs.zipping import content_of, entries
 from snapboot_devkit.package.process import started
@@ -109,18 +108,13 @@ class Worker:
         if self.hexversion is None:
             return {}
         release = self.hexversion.to_bytes(4, "big")
-        keys = {
+        return {
             one.name: digest(
                 b"bytecode", release, os.fsencode(f"{place}/{one.name}"), content_of(one.path)
             )
             for one in entries(folder)
             if one.name.endswith(".py") and stat.S_ISREG(one.mode)
         }
-        for name in keys:
-            if name.endswith(OWN_PACKAGE):  # its bytecode has that of others beside it
-                beside = name.removesuffix("__init__.py")
-                keys[name] = digest(*(keys[one] for one in sorted(keys) if one.startswith(beside)))
-        return keys
 
     def seal(self, task: Path, order: SealOptions) -> SealResult:
         """Write the module archive into the function's folder; see `sealing`."""
