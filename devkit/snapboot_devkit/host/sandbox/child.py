@@ -242,7 +242,7 @@ class Spawner:
         return start()
 
     def _move(self) -> None:
-        # Inherited, too: what the host's own threads have blocked is no business of a function's.
+        # Inherited, too; what threads of the host block must not be blocked in a function.
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         try:
             self._join()

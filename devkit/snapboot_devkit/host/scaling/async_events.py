@@ -136,7 +136,7 @@ class EventQueue:
         return self._waiting[0].due
 
     def has_room(self, invocation: Invocation) -> bool:
-        """Tell whether the queue can take one more event."""
+        """Return whether the queue has room for one more event."""
         fits = self._size + len(invocation.payload) <= MAX_EVENTS_BYTES
         return fits and len(self) < MAX_EVENTS
 
@@ -274,7 +274,7 @@ class AsyncInvokeQueue:
         return f"<AsyncInvokeQueue {self._queue!r}>"
 
     def has_room(self, invocation: Invocation) -> bool:
-        """Tell whether one more event can be taken."""
+        """Return whether there is room for one more event."""
         return not self._closed and self._queue.has_room(invocation)
 
     def post(self, invocation: Invocation) -> None:
